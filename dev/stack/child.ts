@@ -88,7 +88,7 @@ function endWithParent(pid: number, child: ChildProcess): void {
     child.once('exit', forget);
     return;
   }
-  const script = 'trap "" INT TERM HUP; read _; kill -9 -- "-$1" 2>/dev/null';
+  const script = 'trap "" INT TERM HUP; read _; kill -s KILL -- "-$1" 2>/dev/null';
   const guard = spawn('sh', ['-c', script, 'guard', String(pid)], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],

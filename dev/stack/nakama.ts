@@ -1,10 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { startChild, type Child, type ExitInfo } from './child.ts';
 import { serverFlags, type ServerSettings } from './command-line.ts';
 import { LogBook, type LogEntry, type LogMatch } from './log.ts';
-import { buildDir, projectRoot } from './paths.ts';
+import { buildDir, cacheDir, projectRoot } from './paths.ts';
 import { freeNakamaPorts } from './ports.ts';
 import { callRpc, type RpcCaller, type RpcResult } from './rpc.ts';
 import { describeRuntime, runtimeCommand, versionOf, type NakamaRuntime } from './runtimes.ts';
@@ -66,7 +64,6 @@ const SERVER_KEY = 'stack-server-key';
 export async function startNakama(options: NakamaOptions): Promise<Nakama> {
   const name = options.name ?? 'n1';
   if (name.length < 1 || name.length > 16) throw new Error(`node name "${name}": Nakama wants 1 to 16 characters`);
-  const dataDir = await mkdtemp(path.join(tmpdir(), 'nakama-gameye-data-'));
   const settings = {
     runtime: options.runtime,
     name,
@@ -75,23 +72,18 @@ export async function startNakama(options: NakamaOptions): Promise<Nakama> {
     env: options.env,
     httpKey: HTTP_KEY,
     serverKey: SERVER_KEY,
-    dataDir,
+    // Without telemetry Nakama only wants it to exist.
+    dataDir: path.join(cacheDir, 'nakama-data'),
     matchmakerIntervalSec: options.matchmakerIntervalSec ?? 1,
     shutdownGraceSec: options.shutdownGraceSec ?? 0,
     flags: options.flags ?? [],
   };
   const processEnv = { ...inheritedEnv(), NAKAMA_TELEMETRY: '0', ...options.processEnv };
-  try {
-    await migrate(options.runtime, options.database, processEnv);
-    for (let attempt = 1; ; attempt++) {
-      const started = await tryStart(settings, processEnv, options.startDeadlineMs ?? 60_000);
-      if (started !== 'ports taken') return started;
-      if (attempt === PORT_ATTEMPTS)
-        throw new Error(`${PORT_ATTEMPTS} blocks of ports were taken while Nakama started`);
-    }
-  } catch (error) {
-    await rm(dataDir, { recursive: true, force: true });
-    throw error;
+  await migrate(options.runtime, options.database, processEnv);
+  for (let attempt = 1; ; attempt++) {
+    const started = await tryStart(settings, processEnv, options.startDeadlineMs ?? 60_000);
+    if (started !== 'ports taken') return started;
+    if (attempt === PORT_ATTEMPTS) throw new Error(`${PORT_ATTEMPTS} blocks of ports were taken while Nakama started`);
   }
 }
 
@@ -114,7 +106,6 @@ async function tryStart(
     const why = state === 'ended' ? 'ended while it started' : `did not start: ${state.message}`;
     throw new Error(`${what} ${why}. Its last log lines say why:\n${log.tail()}`);
   }
-  const cleanUp = (): Promise<void> => rm(base.dataDir, { recursive: true, force: true });
   return {
     kind: base.runtime.kind,
     version: versionOf(base.runtime),
@@ -132,11 +123,9 @@ async function tryStart(
     isRunning: child.isRunning,
     async stop() {
       await child.stop(base.shutdownGraceSec * 1000 + 10_000);
-      await cleanUp();
     },
     async kill() {
       await child.kill();
-      await cleanUp();
     },
   };
 }
