@@ -1,0 +1,176 @@
+import { randomUUID } from 'node:crypto';
+import { Client, type Notification, type Session, type Socket } from '@heroiclabs/nakama-js';
+import WebSocket from 'ws';
+import { callRpc, type RpcResult } from '../stack/rpc.ts';
+import { until } from '../stack/until.ts';
+
+// The client library is made for browsers; Node has no WebSocket before version 22.
+(globalThis as { WebSocket?: unknown }).WebSocket ??= WebSocket;
+
+/** What to queue for; a query and properties as Nakama's matchmaker takes them. */
+export interface MatchmakerRequest {
+  query?: string;
+  minCount: number;
+  maxCount: number;
+  strings?: Record<string, string>;
+  numbers?: Record<string, number>;
+}
+
+/** The one answer that every matched player gets: an address, or a reason. */
+export type Answer = { atMs: number; via: 'live' | 'listed'; notificationId: string } & (
+  | {
+      kind: 'match';
+      host: string;
+      port: number;
+      sessionId: string;
+      seatToken?: string;
+      content: Record<string, unknown>;
+    }
+  | { kind: 'failed'; reason: string; content: Record<string, unknown> }
+);
+
+/** How to reach a Nakama; `startNakama`'s result fits. */
+export interface NakamaAddress {
+  port: number;
+  url: string;
+  serverKey: string;
+}
+
+const MATCH_CODE = 7300;
+const FAILED_CODE = 7301;
+
+/** A player with the real client library: an account, a live connection, and what came over it. */
+export class Player {
+  /** Answers of the fleet manager that came over the socket, oldest first. */
+  readonly answers: Answer[] = [];
+  /** Everything else that came as notification. */
+  readonly otherNotifications: Notification[] = [];
+  /** When Nakama's matchmaker said that the group is complete. */
+  readonly matchedAtMs: number[] = [];
+  queuedAtMs = 0;
+  private socket: Socket | undefined;
+
+  private constructor(
+    private nakama: NakamaAddress,
+    private client: Client,
+    private session: Session,
+  ) {}
+
+  /** Makes an account (or signs in to the one of `deviceId`) and does not connect yet. */
+  static async authenticate(nakama: NakamaAddress, deviceId: string = randomUUID()): Promise<Player> {
+    const client = clientOf(nakama);
+    return new Player(nakama, client, await client.authenticateDevice(deviceId, true));
+  }
+
+  /** An account and a live connection. */
+  static async connect(nakama: NakamaAddress, deviceId?: string): Promise<Player> {
+    const player = await Player.authenticate(nakama, deviceId);
+    await player.openSocket();
+    return player;
+  }
+
+  get userId(): string {
+    return this.session.user_id as string;
+  }
+
+  get username(): string {
+    return this.session.username as string;
+  }
+
+  get token(): string {
+    return this.session.token;
+  }
+
+  /** Connects (again); to another node when one is given. */
+  async openSocket(nakama: NakamaAddress = this.nakama): Promise<void> {
+    if (nakama !== this.nakama) {
+      this.nakama = nakama;
+      this.client = clientOf(nakama);
+    }
+    const socket = this.client.createSocket(false, false);
+    socket.onnotification = (notification) => this.receive(notification);
+    socket.onmatchmakermatched = () => void this.matchedAtMs.push(Date.now());
+    socket.ondisconnect = () => {};
+    socket.onerror = () => {};
+    socket.onheartbeattimeout = () => {};
+    await socket.connect(this.session, true);
+    this.socket = socket;
+  }
+
+  /** Drops the live connection; notifications then wait in Nakama's database. */
+  closeSocket(): void {
+    this.socket?.disconnect(false);
+    this.socket = undefined;
+  }
+
+  /** Queues for a match and answers the ticket. */
+  async matchmake(request: MatchmakerRequest): Promise<string> {
+    this.queuedAtMs = Date.now();
+    const { query = '*', minCount, maxCount, strings, numbers } = request;
+    const ticket = await this.connected().addMatchmaker(query, minCount, maxCount, strings, numbers);
+    return ticket.ticket;
+  }
+
+  async cancelMatchmaking(ticket: string): Promise<void> {
+    await this.connected().removeMatchmaker(ticket);
+  }
+
+  /** The answer number `index` (0 = the first) as soon as it comes over the socket. */
+  waitForAnswer(deadlineMs: number, index = 0): Promise<Answer> {
+    return until(
+      () => this.answers[index],
+      deadlineMs,
+      `an answer to ${this.username} (gameye_match or gameye_failed)`,
+    );
+  }
+
+  /** The stored answers, newest last: what a player finds who was not connected when it came. */
+  async listAnswers(): Promise<Answer[]> {
+    const listed = await this.client.listNotifications(this.session, 100);
+    return (listed.notifications ?? []).flatMap((notification) => answerOf(notification, 'listed') ?? []);
+  }
+
+  /** Calls a player RPC with this player's own token. */
+  rpc(id: string, payload?: unknown): Promise<RpcResult> {
+    return callRpc(this.nakama.url, id, payload, { token: this.token });
+  }
+
+  /** One of the player's own storage objects, as a client reads it; `undefined` when there is none. */
+  async readStorage(collection: string, key: string): Promise<Record<string, unknown> | undefined> {
+    const read = await this.client.readStorageObjects(this.session, {
+      object_ids: [{ collection, key, user_id: this.userId }],
+    });
+    return read.objects[0]?.value as Record<string, unknown> | undefined;
+  }
+
+  private connected(): Socket {
+    if (!this.socket) throw new Error(`${this.username} has no live connection; call openSocket() first`);
+    return this.socket;
+  }
+
+  private receive(notification: Notification): void {
+    const answer = answerOf(notification, 'live');
+    if (answer) this.answers.push(answer);
+    else this.otherNotifications.push(notification);
+  }
+}
+
+function clientOf(nakama: NakamaAddress): Client {
+  return new Client(nakama.serverKey, '127.0.0.1', String(nakama.port), false, 30_000);
+}
+
+function answerOf(notification: Notification, via: 'live' | 'listed'): Answer | undefined {
+  const content = (notification.content ?? {}) as Record<string, unknown>;
+  const base = { atMs: Date.now(), via, notificationId: notification.id ?? '', content };
+  if (notification.code === FAILED_CODE) return { ...base, kind: 'failed', reason: String(content['reason']) };
+  if (notification.code !== MATCH_CODE) return undefined;
+  const match = {
+    ...base,
+    kind: 'match' as const,
+    host: String(content['host']),
+    port: Number(content['port']),
+    sessionId: String(content['session_id']),
+  };
+  const token = content['seat_token'];
+  return typeof token === 'string' ? { ...match, seatToken: token } : match;
+}
