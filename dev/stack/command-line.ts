@@ -40,6 +40,8 @@ export function serverFlags(settings: ServerSettings): string[] {
     '--console.port': ports.console,
     '--matchmaker.interval_sec': settings.matchmakerIntervalSec,
     '--shutdown_grace_sec': settings.shutdownGraceSec,
+    // The client library warns about the default of one minute.
+    '--session.token_expiry_sec': 7200,
     '--metrics.prometheus_port': ports.metrics,
     '--logger.level': 'info',
     '--logger.format': 'json',
@@ -50,6 +52,7 @@ export function serverFlags(settings: ServerSettings): string[] {
       '--socket.address': '127.0.0.1',
       '--console.address': '127.0.0.1',
       '--data_dir': settings.dataDir,
+      '--session.refresh_token_expiry_sec': 14_400,
     });
   } else {
     values['--embedded.version'] = runtime.version ?? DEFAULT_EMBEDDED_VERSION;

@@ -14,7 +14,7 @@ export interface NakamaOptions {
   database: string;
   /** A folder with index.js, or a .js file; default the project's build folder. */
   modulePath?: string;
-  /** The module's variables as `runtime.env`. */
+  /** The module's variables as `runtime.env`. `{nakama}` in a value becomes this node's address, here and below. */
   env: Record<string, string>;
   /** Variables of the server process itself, the other way to configure the module. */
   processEnv?: Record<string, string>;
@@ -93,9 +93,9 @@ async function tryStart(
   deadlineMs: number,
 ): Promise<Nakama | 'ports taken'> {
   const ports = await freeNakamaPorts();
-  const flags = serverFlags({ ...base, ports });
-  const { child, log } = await run(base.runtime, flags, env);
   const url = `http://127.0.0.1:${ports.http}`;
+  const flags = serverFlags({ ...base, ports, env: fillIn(base.env, url) });
+  const { child, log } = await run(base.runtime, flags, fillIn(env, url));
   const state = await until(() => stateOf(url, child, log), deadlineMs, '/healthcheck', 50).catch(
     (error: Error) => error,
   );
@@ -171,4 +171,8 @@ async function run(runtime: NakamaRuntime, flags: string[], env: Record<string, 
 function inheritedEnv(): Record<string, string> {
   const names = ['PATH', 'HOME', 'TMPDIR', 'LANG', 'SystemRoot', 'TEMP'];
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
+}
+
+function fillIn(env: Record<string, string>, url: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(env).map(([key, value]) => [key, value.replaceAll('{nakama}', url)]));
 }
