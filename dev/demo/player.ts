@@ -36,6 +36,15 @@ export interface NakamaAddress {
   serverKey: string;
 }
 
+export interface AccountOptions {
+  /** 10 to 128 characters; the same one signs in to the same account. Default: a new one. */
+  deviceId?: string;
+  /** Unique in its Nakama; default: Nakama makes one up. */
+  username?: string;
+  /** Session variables, which players may choose freely. */
+  vars?: Record<string, string>;
+}
+
 const MATCH_CODE = 7300;
 const FAILED_CODE = 7301;
 
@@ -56,15 +65,16 @@ export class Player {
     private session: Session,
   ) {}
 
-  /** Makes an account (or signs in to the one of `deviceId`) and does not connect yet. */
-  static async authenticate(nakama: NakamaAddress, deviceId: string = randomUUID()): Promise<Player> {
+  /** Makes an account (or signs in to the one of the device) and does not connect yet. */
+  static async authenticate(nakama: NakamaAddress, account: AccountOptions = {}): Promise<Player> {
     const client = clientOf(nakama);
-    return new Player(nakama, client, await client.authenticateDevice(deviceId, true));
+    const { deviceId = randomUUID(), username, vars } = account;
+    return new Player(nakama, client, await client.authenticateDevice(deviceId, true, username, vars));
   }
 
   /** An account and a live connection. */
-  static async connect(nakama: NakamaAddress, deviceId?: string): Promise<Player> {
-    const player = await Player.authenticate(nakama, deviceId);
+  static async connect(nakama: NakamaAddress, account?: AccountOptions): Promise<Player> {
+    const player = await Player.authenticate(nakama, account);
     await player.openSocket();
     return player;
   }

@@ -1,0 +1,67 @@
+import type { FaultRule, SimulatorOptions } from '../gameye/simulator.ts';
+
+/** One match of the demo: who queues for it, how fast they reach each region, what goes wrong on its way. */
+export interface MatchPlan {
+  name: string;
+  players: string[];
+  /** Milliseconds from every player to a region, as matchmaker properties. */
+  pings: Record<string, number>;
+  /** How many moves each player makes. */
+  moves: number;
+  /** Where the session has to run in the end. */
+  region: string;
+  /** What is in the way, as the timeline shows it. */
+  trouble?: string;
+  /** Somebody without a seat tries to get in. */
+  guest?: string;
+}
+
+export const SEAT_SECRET = 'demo-seat-secret-demo-seat-secret';
+
+/** What the module is configured with beside the five variables. */
+export const demoVariables: Record<string, string> = {
+  GAMEYE_API_REGION: 'eu-central-1,eu-west-1,us-east-1',
+  GAMEYE_SEAT_SECRET: SEAT_SECRET,
+  GAMEYE_NAKAMA_URL: '{nakama}',
+};
+
+export const matchPlans: MatchPlan[] = [
+  {
+    name: 'duel',
+    players: ['ana', 'ben'],
+    pings: { 'us-east-1': 18, 'eu-west-1': 92, 'eu-central-1': 110 },
+    moves: 30,
+    region: 'eu-west-1',
+    trouble: 'its best region, us-east-1, is full',
+  },
+  {
+    name: 'trio',
+    players: ['cleo', 'dan', 'eva'],
+    pings: { 'eu-central-1': 12, 'eu-west-1': 31, 'us-east-1': 104 },
+    moves: 40,
+    region: 'eu-central-1',
+    trouble: 'the reply to its first POST /session gets lost',
+  },
+  {
+    name: 'squad',
+    players: ['finn', 'gus', 'hana', 'ivo'],
+    pings: { 'eu-west-1': 9, 'eu-central-1': 27, 'us-east-1': 88 },
+    moves: 50,
+    region: 'eu-west-1',
+    guest: 'mallory',
+  },
+];
+
+export const demoRegions: NonNullable<SimulatorOptions['regions']> = {
+  'eu-central-1': {},
+  'eu-west-1': {},
+  'us-east-1': { capacity: 0 },
+};
+
+/** The session has started when the connection breaks: whoever asks again must not get a second one. */
+export const lostReply: FaultRule = {
+  operation: 'session-run',
+  region: 'eu-central-1',
+  on: { ordinals: [1] },
+  action: { kind: 'drop', when: 'after' },
+};

@@ -1,0 +1,81 @@
+import type { LedgerEntry } from '../gameye/ledger.ts';
+import type { MatchResult, PlayerResult } from './play-match.ts';
+import { count, shortId } from './timeline.ts';
+
+/**
+ * Everything that is wrong with a finished demo, as sentences; empty when all went as promised: every player played with
+ * the server they were told of, one session per match, in the right region, all ended, and the guest stayed out.
+ */
+export function problemsOf(
+  results: MatchResult[],
+  sessions: readonly LedgerEntry[],
+  serverLogs: Map<string, string>,
+): string[] {
+  const problems = results.flatMap((result) => matchProblems(result, sessions));
+  const announced = new Set(results.flatMap(sessionIdsOf));
+  for (const session of sessions) {
+    const id = `session ${shortId(session.id)}`;
+    if (!announced.has(session.id))
+      problems.push(`${id} in ${session.region} was started, but no player was told of it`);
+    if (session.endedAtMs === undefined) problems.push(`${id} still runs although its players have left`);
+    else if (session.ended !== 'exit' || session.exitCode !== 0) {
+      problems.push(`${id} ended by ${session.ended} with code ${session.exitCode} instead of by itself`);
+    }
+    const failed = (serverLogs.get(session.id) ?? '').split('\n').find((line) => line.includes('REPORT FAILED'));
+    if (failed) problems.push(`the game server of ${id} could not tell Nakama about its players: ${failed}`);
+  }
+  for (const id of announced)
+    if (!sessions.some((session) => session.id === id)) problems.push(`session ${shortId(id)} was never started`);
+  return problems;
+}
+
+function matchProblems(result: MatchResult, sessions: readonly LedgerEntry[]): string[] {
+  const { plan } = result;
+  const problems = result.players.flatMap((player) => playerProblems(result, player));
+  const ids = sessionIdsOf(result);
+  if (ids.length > 1) problems.push(`${plan.name}: its players were sent to ${ids.length} different sessions`);
+  const session = sessions.find((entry) => entry.id === ids[0]);
+  if (session && session.region !== plan.region) {
+    problems.push(`${plan.name}: the session started in ${session.region}, not in ${plan.region}`);
+  }
+  if (ids.length > 0 && !result.nakamaSawEverybody) {
+    problems.push(`${plan.name}: Nakama's record never showed all ${plan.players.length} players as joined`);
+  }
+  if (ids.length > 0 && plan.guest && result.guestRefused === undefined) {
+    problems.push(`${plan.name}: ${plan.guest} was not turned away, although without a seat`);
+  }
+  return problems;
+}
+
+function playerProblems({ plan, players }: MatchResult, { name, answer, game, error }: PlayerResult): string[] {
+  if (error) return [`${plan.name}: ${name}: ${error}`];
+  if (answer?.kind !== 'match') return [`${plan.name}: ${name} got no address`];
+  if (!answer.seatToken) return [`${plan.name}: ${name} got no seat token`];
+  if (!game || game.confirmedMoves < plan.moves) {
+    return [
+      `${plan.name}: only ${game?.confirmedMoves ?? 0} of ${name}'s ${plan.moves} moves were confirmed by the server`,
+    ];
+  }
+  if (Object.keys(game.lastState).length < 1 || game.received < plan.moves) {
+    return [`${plan.name}: ${name} saw no game with ${players.length} players`];
+  }
+  return [];
+}
+
+/** The last line of a demo that went well. */
+export function summary(results: MatchResult[], sessions: readonly LedgerEntry[]): string {
+  const players = results.flatMap((result) => result.players);
+  const packets = players.reduce((sum, { game }) => sum + (game ? game.sent + game.received : 0), 0);
+  const parts = [
+    count(results.length, 'match'),
+    count(players.length, 'player'),
+    `${count(sessions.length, 'session')} started and ended, none doubled`,
+    `${packets} packets exchanged`,
+  ];
+  return parts.join(', ');
+}
+
+function sessionIdsOf(result: MatchResult): string[] {
+  const ids = result.players.flatMap(({ answer }) => (answer?.kind === 'match' ? [answer.sessionId] : []));
+  return [...new Set(ids)];
+}
