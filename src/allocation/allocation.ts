@@ -1,0 +1,241 @@
+import { SECOND } from '../config';
+import { isFinal, reasonFor, type Failure, type FailureReason, type Outcome } from '../gameye/failure';
+import type { SessionView, Started } from '../gameye/wire';
+import { noCapacityDelayMs, retryDelayMs } from './backoff';
+import type { AllocationRequest } from './request';
+
+/*
+ * An allocation is one request for one game server, from the moment it is stored until everybody concerned was told.
+ *
+ *   queued ──► starting ──► started ──► (announced: the row is deleted)
+ *                 │  └────► failed ───► (told, sessions stopped: the row is deleted)
+ *                 └───────► cancelled ► (likewise)
+ *
+ * queued     Stored by somebody else than its worker; nothing was sent. A crash: the next worker begins.
+ * starting   A POST with `session_id` may have been sent. `in_doubt` says that one may have been carried out without our
+ *            knowing. A crash: the next worker sends the same id again; if it runs, the API answers 409 and we adopt it.
+ * started    The session runs and its instance is stored (in the same transaction). A crash: the players are told (again).
+ * failed     Given up for `reason`. A crash: the players are told (again), whatever may run is stopped.
+ * cancelled  Somebody deleted the session while it was starting. Its worker finds out at its next write. As failed.
+ *
+ * `session_id` is chosen before anything is sent and is the idempotency key. It is replaced only when the old one cannot
+ * run (it ended, somebody else has it) or after a DELETE; ids that might still come to life stay in `abandoned` until a
+ * DELETE found them running, or found nothing SETTLE_MS after they were given up.
+ */
+export type AllocationState = 'queued' | 'starting' | 'started' | 'failed' | 'cancelled';
+
+export interface Allocation {
+  /** The first session id; the record's key. */
+  id: string;
+  state: AllocationState;
+  session_id: string;
+  in_doubt: boolean;
+  request: AllocationRequest;
+  /** In the order in which they are tried. */
+  regions: string[];
+  region_index: number;
+  /** What has to be asked next while starting. */
+  next: 'run' | 'look-up' | 'give-up-id';
+  next_at_ms: number;
+  created_at_ms: number;
+  deadline_ms: number;
+  /** POSTs sent so far. */
+  attempts: number;
+  /** Failures in a row that say nothing about capacity, in this region. */
+  failures: number;
+  last_failure?: Failure;
+  reason?: FailureReason;
+  /** Players were told how it ended. */
+  told: boolean;
+  abandoned: { session_id: string; since_ms: number }[];
+  lease: { holder: string; until_ms: number };
+}
+
+/** After this a POST that was on its way when its id was given up has arrived or never will. */
+export const SETTLE_MS = 30 * SECOND;
+
+/** How many unknown outcomes or contradictions in a row before another id or region is tried. */
+const PATIENCE = 3;
+
+/** Another session id, or a random number from 0 to 1, from the outside: this file is pure. */
+export interface Chance {
+  newId: () => string;
+  random: () => number;
+}
+
+export function newAllocation(
+  id: string,
+  request: AllocationRequest,
+  regions: string[],
+  holder: string,
+  createTimeoutMs: number,
+  now: number,
+): Allocation {
+  return {
+    id,
+    state: 'starting',
+    session_id: id,
+    in_doubt: false,
+    request,
+    regions,
+    region_index: 0,
+    next: 'run',
+    next_at_ms: 0,
+    created_at_ms: now,
+    deadline_ms: now + createTimeoutMs,
+    attempts: 0,
+    failures: 0,
+    told: false,
+    abandoned: [],
+    lease: { holder, until_ms: 0 },
+  };
+}
+
+/** What its worker has to do now. */
+export type Step =
+  | { do: 'run' | 'look-up' | 'give-up-id' | 'announce' | 'tell-failure' | 'finish' }
+  | { do: 'stop'; sessionId: string }
+  | { do: 'wait'; untilMs: number }
+  | { do: 'time-out' };
+
+/** The next step of an allocation: a function of the record and the time only, so that any worker can take over. */
+export function nextStep(a: Allocation, now: number): Step {
+  switch (a.state) {
+    case 'queued':
+    case 'starting':
+      if (now >= a.deadline_ms) return { do: 'time-out' };
+      if (now < a.next_at_ms) return { do: 'wait', untilMs: Math.min(a.next_at_ms, a.deadline_ms) };
+      return { do: a.next };
+    case 'started':
+      if (a.told) return cleanUp(a, now);
+      return now < a.next_at_ms ? { do: 'wait', untilMs: a.next_at_ms } : { do: 'announce' };
+    case 'failed':
+    case 'cancelled':
+      return a.told ? cleanUp(a, now) : { do: 'tell-failure' };
+  }
+}
+
+function cleanUp(a: Allocation, now: number): Step {
+  const first = a.abandoned[0];
+  if (!first) return { do: 'finish' };
+  return now < a.next_at_ms ? { do: 'wait', untilMs: a.next_at_ms } : { do: 'stop', sessionId: first.session_id };
+}
+
+/** After a POST that did not start a session. */
+export function afterRun(a: Allocation, outcome: Exclude<Outcome<Started>, { kind: 'done' }>, now: number, chance: Chance): Allocation {
+  const { failure } = outcome;
+  const failed = { ...a, last_failure: failure };
+  if (outcome.kind === 'unknown') {
+    return patience({ ...failed, in_doubt: true }, now, chance, (tired) => otherRegion(tired, now, chance));
+  }
+  if (failure.kind === 'conflict') return { ...failed, next: 'look-up', next_at_ms: now };
+  if (isFinal(failure.kind)) return fail(failed, reasonFor(failure.kind), now);
+  if (failure.kind === 'no-capacity') {
+    // The region can be full because our own session fills it: an earlier POST of this id may have been carried out.
+    if (a.in_doubt) return { ...failed, next: 'look-up', next_at_ms: now };
+    return otherRegion(failed, now, chance);
+  }
+  return patience(failed, now, chance, (tired) => backOff(tired, now, chance));
+}
+
+/** What a GET of the id found: ours and reachable, still starting, without the port that players need, and so on. */
+export type Finding = 'adoptable' | 'starting' | 'port-missing' | 'ended' | 'not-ours';
+
+/** After a 201 without the port that players need: a second look, because the API may not have had it yet. */
+export function afterPortMissing(a: Allocation, message: string, now: number): Allocation {
+  const last_failure: Failure = { kind: 'invalid', operation: 'session-run', message };
+  return { ...a, in_doubt: true, last_failure, next: 'look-up', next_at_ms: now };
+}
+
+/** After the id was looked up, unless it was found `adoptable`. */
+export function afterLookUp(a: Allocation, outcome: Outcome<SessionView>, finding: Finding | undefined, now: number, chance: Chance): Allocation {
+  if (outcome.kind === 'done') {
+    switch (finding) {
+      case 'ended':
+      case 'not-ours':
+        return patience({ ...a, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance, (tired) =>
+          fail(tired, 'error', now),
+        );
+      case 'port-missing':
+        return patience({ ...a, in_doubt: true, next: 'look-up' }, now, chance, (tired) => fail(tired, 'misconfigured', now));
+      default:
+        return backOff({ ...a, in_doubt: true, next: 'look-up', failures: a.failures + 1 }, now, chance);
+    }
+  }
+  if (outcome.failure.kind === 'not-found') {
+    if (a.last_failure?.kind === 'no-capacity') return { ...a, next: 'give-up-id', next_at_ms: now };
+    // The API says that the id is taken and that it does not exist: it is just starting, or was used up long ago.
+    return patience({ ...a, next: 'run' }, now, chance, (tired) => ({ ...tired, next: 'give-up-id', next_at_ms: now }));
+  }
+  const failed = { ...a, last_failure: outcome.failure };
+  if (outcome.kind === 'refused' && isFinal(outcome.failure.kind)) {
+    return fail({ ...failed, in_doubt: true }, reasonFor(outcome.failure.kind), now);
+  }
+  return backOff({ ...failed, failures: a.failures + 1 }, now, chance);
+}
+
+/** After the DELETE that makes way for another id. Only when it was answered may another id be sent. */
+export function afterGiveUpId(a: Allocation, outcome: Outcome<'stopped' | 'absent'>, now: number, chance: Chance): Allocation {
+  if (outcome.kind !== 'done') {
+    return backOff({ ...a, last_failure: outcome.failure, failures: a.failures + 1, next: 'run' }, now, chance);
+  }
+  const abandoned = outcome.value === 'stopped' ? a.abandoned : [...a.abandoned, { session_id: a.session_id, since_ms: now }];
+  return otherRegion({ ...a, abandoned, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance);
+}
+
+/** Nobody could be notified: tried again, then the session is of no use to anybody. */
+export function afterNobodyTold(a: Allocation, now: number, chance: Chance): Allocation {
+  return patience(a, now, chance, (tired) => fail({ ...tired, in_doubt: true }, 'error', now));
+}
+
+/** The create timeout passed: the reason is what kept failing last. */
+export function timeOut(a: Allocation, now: number): Allocation {
+  return fail(a, a.last_failure ? reasonFor(a.last_failure.kind) : 'timeout', now);
+}
+
+/** Gives up: the players are told first, then whatever may run is stopped. */
+export function fail(a: Allocation, reason: FailureReason, now: number): Allocation {
+  return { ...withoutDoubt(a, now), state: 'failed', reason, failures: 0, next_at_ms: now };
+}
+
+/** Somebody deleted the session while it was starting. */
+export function cancel(a: Allocation, now: number): Allocation {
+  return { ...withoutDoubt({ ...a, in_doubt: a.state === 'starting' }, now), state: 'cancelled', reason: 'error', failures: 0, next_at_ms: now };
+}
+
+/** After a DELETE of the first abandoned id. One that cannot be stopped dies at its ttl. */
+export function afterStop(a: Allocation, outcome: Outcome<'stopped' | 'absent'>, ttlMs: number, now: number, chance: Chance): Allocation {
+  const first = a.abandoned[0];
+  if (!first) return a;
+  const age = now - first.since_ms;
+  const gone = outcome.kind === 'done' && (outcome.value === 'stopped' || age >= SETTLE_MS);
+  if (gone || age > ttlMs + SETTLE_MS) return { ...a, abandoned: a.abandoned.slice(1), failures: 0, next_at_ms: now };
+  if (outcome.kind === 'done') return { ...a, next_at_ms: first.since_ms + SETTLE_MS };
+  return backOff({ ...a, last_failure: outcome.failure, failures: a.failures + 1 }, now, chance);
+}
+
+/** Counts a failure: backs off until PATIENCE is used up, then does what `tired` says, counting anew. */
+function patience(a: Allocation, now: number, chance: Chance, tired: (a: Allocation) => Allocation): Allocation {
+  const failures = a.failures + 1;
+  return failures < PATIENCE ? backOff({ ...a, failures }, now, chance) : tired({ ...a, failures });
+}
+
+function backOff(a: Allocation, now: number, chance: Chance): Allocation {
+  return { ...a, next_at_ms: now + retryDelayMs(Math.max(1, a.failures), chance.random(), a.last_failure?.retry_after_ms) };
+}
+
+/** The next region at once; after the last one a pause, then the first again. Never with an id in doubt. */
+function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
+  if (a.in_doubt) {
+    // A single region has nowhere to go: the same id again is then safest, and finds what may run.
+    return a.regions.length > 1 ? { ...a, next: 'give-up-id', next_at_ms: now } : { ...backOff(a, now, chance), next: 'run' };
+  }
+  const region_index = (a.region_index + 1) % a.regions.length;
+  const next_at_ms = region_index === 0 ? now + noCapacityDelayMs(chance.random(), a.last_failure?.retry_after_ms) : now;
+  return { ...a, region_index, failures: 0, next: 'run', next_at_ms };
+}
+
+function withoutDoubt(a: Allocation, now: number): Allocation {
+  if (!a.in_doubt) return a;
+  return { ...a, in_doubt: false, abandoned: [...a.abandoned, { session_id: a.session_id, since_ms: now }] };
+}

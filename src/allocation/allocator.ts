@@ -1,0 +1,55 @@
+import { SECOND } from '../config';
+import type { Call } from '../nakama/caller';
+import { errorText, withFields } from '../nakama/log';
+import type { Nakama } from '../nakama/runtime';
+import { nextStep, type Allocation } from './allocation';
+import { work, type Hold } from './worker';
+
+/**
+ * The worker of this platform: a short-lived authoritative match has a goroutine and a VM of its own, so its loop may block
+ * on the network without holding up anybody (match_handler.go). No player ever joins it.
+ */
+export const ALLOCATOR = 'gameye_allocator';
+
+/** Ticks a second, the most there are: the first one, which starts the work, comes one interval after the start. */
+export const TICK_RATE = 60;
+
+/** What an allocator keeps between ticks: plain JSON, because Nakama exports it after every callback. */
+export interface AllocatorState {
+  allocation: string;
+  version: string;
+  /** Nothing to do before this. */
+  wake_at_ms: number;
+}
+
+/** Starts an allocator match; version `*` when the allocation is not stored yet. Takes about a millisecond. */
+export function startAllocator(nk: Nakama, allocation: Allocation, version: string): void {
+  nk.matchCreate(ALLOCATOR, { allocation: JSON.stringify(allocation), version });
+}
+
+export function initAllocator(params: { [key: string]: string }): AllocatorState {
+  return { allocation: params['allocation'] ?? '', version: params['version'] ?? '*', wake_at_ms: 0 };
+}
+
+/** One tick. Undefined: the allocation is finished, the match may end. Never throws. */
+export function loopAllocator(call: Call, state: AllocatorState): AllocatorState | undefined {
+  const now = Date.now();
+  if (now < state.wake_at_ms) return state;
+  let latest: Hold = { allocation: JSON.parse(state.allocation) as Allocation, version: state.version };
+  try {
+    const hold = work(call, latest, (moved) => (latest = moved));
+    if (!hold) return undefined;
+    const step = nextStep(hold.allocation, now);
+    return keep(hold, step.do === 'wait' ? step.untilMs : now);
+  } catch (error) {
+    withFields(call.logger, { allocation: latest.allocation.id, error: errorText(error) }).error(
+      'Gameye: an allocation step failed, probably because of the database. It is tried again.',
+    );
+    // A cancelled context means that the server stops this match: the next tick, if there is one, is its last chance.
+    return keep(latest, Date.now() + SECOND);
+  }
+}
+
+function keep(hold: Hold, wakeAtMs: number): AllocatorState {
+  return { allocation: JSON.stringify(hold.allocation), version: hold.version, wake_at_ms: wakeAtMs };
+}

@@ -1,0 +1,31 @@
+import type { Nakama } from '../nakama/runtime';
+import { deleteRow, readRows, writeRows, type Row, type Write } from '../nakama/storage';
+import type { Instance } from '../instances/instance';
+import { insertion } from '../instances/store';
+import type { Allocation } from './allocation';
+
+const ALLOCATIONS = '_gameye_allocations';
+
+export function readAllocation(nk: Nakama, id: string): Row<Allocation> | undefined {
+  return readRows<Allocation>(nk, ALLOCATIONS, [id])[0];
+}
+
+/** Stores an allocation; version `*` for a new one. Answers its new version. */
+export function saveAllocation(nk: Nakama, allocation: Allocation, version: string): string | 'conflict' {
+  const versions = writeRows(nk, [write(allocation, version)]);
+  return versions === 'conflict' ? 'conflict' : (versions[0] ?? '');
+}
+
+/** Stores that an allocation led to an instance: both records or neither. */
+export function saveStarted(nk: Nakama, allocation: Allocation, version: string, instance: Instance): string | 'conflict' {
+  const versions = writeRows(nk, [write(allocation, version), insertion(instance)]);
+  return versions === 'conflict' ? 'conflict' : (versions[0] ?? '');
+}
+
+export function deleteAllocation(nk: Nakama, id: string, version: string): 'deleted' | 'conflict' {
+  return deleteRow(nk, ALLOCATIONS, id, version);
+}
+
+function write(allocation: Allocation, version: string): Write {
+  return { collection: ALLOCATIONS, key: allocation.id, value: allocation, version };
+}

@@ -1,0 +1,250 @@
+import { SECOND } from '../config';
+import type { Outcome } from '../gameye/failure';
+import { adviceFor } from '../gameye/failure';
+import { describeSession, joinSession, runSession, stopSession } from '../gameye/session-api';
+import type { Started } from '../gameye/wire';
+import { newInstance, type Instance } from '../instances/instance';
+import { seatDeadline, take } from '../instances/seats';
+import { readInstance, removeInstance } from '../instances/store';
+import type { Call } from '../nakama/caller';
+import { withFields } from '../nakama/log';
+import { notifyFailed, notifyMatch } from '../players/notify';
+import {
+  afterGiveUpId,
+  afterLookUp,
+  afterNobodyTold,
+  afterPortMissing,
+  afterRun,
+  afterStop,
+  fail,
+  nextStep,
+  timeOut,
+  type Allocation,
+  type Step,
+} from './allocation';
+import { finding, regionOf, sessionRun } from './launch';
+import { deleteAllocation, readAllocation, saveAllocation, saveStarted } from './store';
+
+/** One request may block its worker this long; starting a session normally takes half a second. */
+const RUN_TIMEOUT_MS = 15 * SECOND;
+const CALL_TIMEOUT_MS = 10 * SECOND;
+/** Longer than the longest call and the steps around it. */
+const LEASE_MS = RUN_TIMEOUT_MS + 15 * SECOND;
+
+/** A worker's hold on its allocation. */
+export interface Hold {
+  allocation: Allocation;
+  /** `*` until the record is stored. */
+  version: string;
+  /** The instance that this worker stored, which saves reading it again. */
+  instance?: Instance;
+}
+
+/**
+ * Does what an allocation needs now, step by step, until it has to wait; undefined when it is finished or somebody else's.
+ * Blocks on the network: only allocator matches call it. `moved` hears of every step, so that nothing is forgotten when a
+ * later one throws because the database fails; the caller then tries again with what it heard last.
+ */
+export function work(call: Call, hold: Hold, moved: (hold: Hold) => void): Hold | undefined {
+  let current: Hold | undefined = hold;
+  while (current) {
+    const step = nextStep(current.allocation, Date.now());
+    if (step.do === 'wait') return current;
+    current = perform(call, current, step);
+    if (current) moved(current);
+  }
+  return undefined;
+}
+
+function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): Hold | undefined {
+  const { allocation: a } = hold;
+  switch (step.do) {
+    case 'run':
+      return run(call, hold);
+    case 'look-up':
+      return lookUp(call, hold);
+    case 'give-up-id':
+      return save(call, hold, afterGiveUpId(a, stop(call, a.session_id), Date.now(), chance(call)));
+    case 'time-out':
+      return save(call, hold, timeOut(a, Date.now()));
+    case 'announce':
+      return announce(call, hold);
+    case 'tell-failure':
+      return tellFailure(call, hold);
+    case 'stop':
+      return save(call, hold, afterStop(a, stop(call, step.sessionId), call.config.ttlMs, Date.now(), chance(call)));
+    case 'finish':
+      deleteAllocation(call.nk, a.id, hold.version);
+      return undefined;
+  }
+}
+
+/** Stores the attempt, then sends it: nothing is sent before it is stored, nor after somebody cancelled. */
+function run(call: Call, hold: Hold): Hold | undefined {
+  const { nk, config } = call;
+  const attempt: Allocation = { ...hold.allocation, state: 'starting', attempts: hold.allocation.attempts + 1 };
+  const stored = save(call, hold, attempt);
+  if (stored?.allocation.state !== 'starting') return stored;
+  const { allocation: a } = stored;
+  const sentAt = Date.now();
+  const timeoutMs = Math.max(SECOND, Math.min(RUN_TIMEOUT_MS, a.deadline_ms - sentAt));
+  const outcome = runSession(nk, config, sessionRun(nk, config, a, sentAt), timeoutMs);
+  if (outcome.kind === 'done') return started(call, stored, outcome.value);
+  logFailure(call, a, outcome);
+  return save(call, stored, afterRun(a, outcome, Date.now(), chance(call)));
+}
+
+function lookUp(call: Call, hold: Hold): Hold | undefined {
+  const { allocation: a } = hold;
+  const outcome = describeSession(call.nk, call.config, a.session_id, CALL_TIMEOUT_MS);
+  const found = outcome.kind === 'done' ? finding(call.config, a, outcome.value) : undefined;
+  if (outcome.kind === 'done' && found === 'adoptable') {
+    logger(call, a).info('Gameye: adopted a session that an earlier request had started.');
+    return started(call, hold, { host: outcome.value.host, ports: outcome.value.ports });
+  }
+  if (outcome.kind !== 'done') logFailure(call, a, outcome);
+  return save(call, hold, afterLookUp(a, outcome, found, Date.now(), chance(call)));
+}
+
+/** The session runs: its instance and the allocation's new state are stored together, then the players can be told. */
+function started(call: Call, hold: Hold, where: Started): Hold | undefined {
+  const { nk, config } = call;
+  const { allocation: a } = hold;
+  const now = Date.now();
+  const session = {
+    id: a.session_id,
+    allocationId: a.id,
+    region: regionOf(a),
+    maxPlayers: a.request.max_players,
+    metadata: a.request.metadata,
+  };
+  const seats = take({}, a.request.user_ids, seatDeadline(config, now));
+  const instance = newInstance(config, session, where, seats, now);
+  if (!instance) {
+    const exposed = Object.keys(where.ports).join(', ') || 'none';
+    const message = `The session exposes these ports: ${exposed}; wanted: ${config.port ?? 'any'}.`;
+    return save(call, hold, afterPortMissing(a, message, now));
+  }
+  const next: Allocation = { ...a, state: 'started', in_doubt: false, failures: 0, next_at_ms: 0, lease: lease(call) };
+  const version = saveStarted(nk, next, hold.version, instance);
+  if (version !== 'conflict') return { allocation: next, version, instance };
+  // Somebody cancelled, took over, or stored the instance already (fleet_get adopts what it finds).
+  const current = reread(call, hold);
+  if (current?.allocation.state !== 'starting' || !readInstance(nk, instance.id)) return current;
+  return save(call, current, next);
+}
+
+function announce(call: Call, hold: Hold): Hold | undefined {
+  const { nk, config } = call;
+  const { allocation: a } = hold;
+  const userIds = a.request.user_ids;
+  const instance = hold.instance ?? readInstance(nk, a.session_id)?.value;
+  if (!instance) {
+    // It ended, or was deleted, before anybody heard of it.
+    return save(call, hold, fail({ ...a, in_doubt: true }, 'error', Date.now()));
+  }
+  const missed = notifyMatch(nk, call.logger, config, instance, userIds, Date.now());
+  if (userIds.length > 0 && missed.length === userIds.length) {
+    return save(call, hold, afterNobodyTold(a, Date.now(), chance(call)));
+  }
+  logStarted(call, a, instance);
+  if (userIds.length > 0) registerPlayers(call, a, userIds);
+  return finishTold(call, hold);
+}
+
+function tellFailure(call: Call, hold: Hold): Hold | undefined {
+  const { allocation: a } = hold;
+  notifyFailed(call.nk, call.logger, a.reason ?? 'error', a.request.user_ids);
+  logger(call, a).warn('Gameye: an allocation ended without a game server.');
+  return finishTold(call, hold);
+}
+
+/** Everybody knows. The record is kept only as long as sessions may have to be stopped. */
+function finishTold(call: Call, hold: Hold): Hold | undefined {
+  const { allocation: a } = hold;
+  if (a.abandoned.length === 0) {
+    if (hold.version === '*' || deleteAllocation(call.nk, a.id, hold.version) === 'deleted') return undefined;
+    const current = reread(call, hold);
+    return current && save(call, current, { ...current.allocation, told: true });
+  }
+  return save(call, hold, { ...a, told: true });
+}
+
+/** Gameye counts players too. It is not what they wait for, so a failure is only logged; a repetition changes nothing. */
+function registerPlayers(call: Call, a: Allocation, userIds: string[]): void {
+  const outcome = joinSession(call.nk, call.config, a.session_id, userIds, CALL_TIMEOUT_MS);
+  if (outcome.kind !== 'done') logFailure(call, a, outcome);
+}
+
+/** Stops a session and, once that is answered, forgets its instance. */
+function stop(call: Call, sessionId: string): Outcome<'stopped' | 'absent'> {
+  const outcome = stopSession(call.nk, call.config, sessionId, CALL_TIMEOUT_MS);
+  if (outcome.kind === 'done') removeInstance(call.nk, sessionId);
+  return outcome;
+}
+
+/**
+ * Stores the next state, with a new lease. When the record changed meanwhile, its present state is what goes on. An
+ * allocation that fails before it was ever stored stays so: its players are told from memory.
+ */
+function save(call: Call, hold: Hold, next: Allocation): Hold | undefined {
+  if (hold.version === '*' && next.state === 'failed') return { allocation: next, version: '*' };
+  const leased: Allocation = { ...next, lease: lease(call) };
+  const version = saveAllocation(call.nk, leased, hold.version);
+  if (version === 'conflict') return reread(call, hold);
+  return { ...hold, allocation: leased, version };
+}
+
+/** Reads the record after a conflict: cancelled or changed under our lease; undefined when it is not ours any more. */
+function reread(call: Call, hold: Hold): Hold | undefined {
+  const row = readAllocation(call.nk, hold.allocation.id);
+  if (!row) return undefined;
+  const { lease: held } = row.value;
+  if (held.holder !== holder(call) && held.until_ms > Date.now()) return undefined;
+  return { allocation: row.value, version: row.version };
+}
+
+function lease(call: Call): Allocation['lease'] {
+  return { holder: holder(call), until_ms: Date.now() + LEASE_MS };
+}
+
+function holder(call: Call): string {
+  return call.ctx.matchId ?? call.ctx.node;
+}
+
+function chance(call: Call): { newId: () => string; random: () => number } {
+  return { newId: () => call.nk.uuidv4(), random: Math.random };
+}
+
+function logger(call: Call, a: Allocation): Call['logger'] {
+  return withFields(call.logger, {
+    allocation: a.id,
+    session: a.session_id,
+    region: regionOf(a),
+    attempts: a.attempts,
+    took_ms: Date.now() - a.created_at_ms,
+    reason: a.reason,
+    failure: a.last_failure?.kind,
+  });
+}
+
+function logStarted(call: Call, a: Allocation, instance: Instance): void {
+  withFields(logger(call, a), {
+    host: instance.connection_info.ip_address,
+    port: instance.connection_info.port,
+    players: a.request.user_ids.length,
+  }).info('Gameye: session started, players notified.');
+}
+
+function logFailure(call: Call, a: Allocation, outcome: Exclude<Outcome<unknown>, { kind: 'done' }>): void {
+  const { failure } = outcome;
+  withFields(logger(call, a), {
+    failure: failure.kind,
+    operation: failure.operation,
+    status: failure.status,
+    message: failure.message,
+    identifier: failure.identifier,
+    certainty: outcome.kind,
+    advice: adviceFor(failure),
+  }).warn('Gameye: a request failed.');
+}

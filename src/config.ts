@@ -1,0 +1,196 @@
+import type { Context, Nakama } from './nakama/runtime';
+import { readEnvironment, type Lookup } from './environment';
+
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+
+/** The module's settings, validated. Durations are milliseconds. */
+export interface Config {
+  apiUrl: string;
+  apiToken: string;
+  image: string;
+  /** Undefined: Gameye starts the tag with the highest priority. */
+  version?: string;
+  /** In order of preference, at least one. */
+  regions: string[];
+  /** As the Session API takes it: "30m", "2h30m". */
+  ttl: string;
+  ttlMs: number;
+  /** "7777/udp"; undefined: the lowest exposed port. */
+  port?: string;
+  /** Undefined: the size of each matched group. */
+  maxPlayers?: number;
+  createTimeoutMs: number;
+  seatTimeoutMs: number;
+  /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
+  matchProperty?: { name: string; value?: string };
+  pingPrefix: string;
+  seatSecret?: string;
+  nakamaUrl?: string;
+  fleet: string;
+}
+
+/** One mistake in the configuration: the variable, and what to do about it. Never contains the value of a secret. */
+export interface Problem {
+  variable: string;
+  advice: string;
+}
+
+export type Configured = { config: Config; warnings: Problem[] } | { problems: Problem[] };
+
+const KNOWN = [
+  'GAMEYE_API_TOKEN',
+  'GAMEYE_API_URL',
+  'GAMEYE_API_IMAGE',
+  'GAMEYE_API_IMAGE_VERSION',
+  'GAMEYE_API_REGION',
+  'GAMEYE_API_TTL',
+  'GAMEYE_API_PORT',
+  'GAMEYE_MAX_PLAYERS',
+  'GAMEYE_CREATE_TIMEOUT',
+  'GAMEYE_SEAT_TIMEOUT',
+  'GAMEYE_MATCH_PROPERTY',
+  'GAMEYE_PING_PREFIX',
+  'GAMEYE_SEAT_SECRET',
+  'GAMEYE_NAKAMA_URL',
+  'GAMEYE_FLEET',
+];
+
+// A closure variable, so mutable although Nakama freezes globals; each VM has its own.
+let configured: Configured | undefined;
+
+/** This VM's configuration: read at the first call, then kept. `GAMEYE_*` variables cannot change while Nakama runs. */
+export function getConfig(ctx: Context, nk: Nakama): Configured {
+  configured ??= parseConfig(readEnvironment(ctx, nk, KNOWN));
+  return configured;
+}
+
+/** Reads every variable and reports all mistakes at once, or the configuration. Pure. */
+export function parseConfig(environment: Lookup): Configured {
+  const problems: Problem[] = [...environment.problems];
+  const problem = (variable: string, advice: string): undefined => void problems.push({ variable, advice });
+  const value = (variable: string): string | undefined => environment.values[variable]?.trim() || undefined;
+  const required = (variable: string, advice: string): string =>
+    value(variable) ?? (problem(variable, `is not set: ${advice}`), '');
+
+  const apiToken = required('GAMEYE_API_TOKEN', 'set it to the API token of your Gameye account.');
+  if (/[^\x21-\x7e]/.test(apiToken)) problem('GAMEYE_API_TOKEN', 'contains a space or control character: set the bare token.');
+
+  const apiUrl = required('GAMEYE_API_URL', 'set it to https://api.production-gameye.gameye.net or your sandbox.').replace(
+    /\/+$/,
+    '',
+  );
+  if (apiUrl && !isPlainUrl(apiUrl)) {
+    problem('GAMEYE_API_URL', 'must be http(s)://host[:port][/path] without user, query or fragment.');
+  }
+  const image = required('GAMEYE_API_IMAGE', 'set it to the name of your application at Gameye.');
+  const regions = (required('GAMEYE_API_REGION', 'set it to a region, or to a list in order of preference: eu-central-1,eu-west-1.') || '')
+    .split(',')
+    .map((region) => region.trim())
+    .filter((region) => region !== '');
+  for (const region of regions) {
+    if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(region)) {
+      problem('GAMEYE_API_REGION', 'may contain letters, digits, ".", "_" and "-", with commas between regions.');
+      break;
+    }
+  }
+  if (new Set(regions).size !== regions.length) problem('GAMEYE_API_REGION', 'names a region twice: name each once.');
+
+  const duration = (variable: string, fallback: string, units: string): number => {
+    const ms = parseDuration(value(variable) ?? fallback, units);
+    if (ms !== undefined) return ms;
+    problem(variable, `must be a duration of at least 1 such as ${fallback} (units: ${units.split('').join(', ')}).`);
+    return 0;
+  };
+  // The Session API takes minutes and hours only.
+  const ttlMs = duration('GAMEYE_API_TTL', '30m', 'mh');
+  const createTimeoutMs = duration('GAMEYE_CREATE_TIMEOUT', '60s', 'smh');
+  const seatTimeoutMs = duration('GAMEYE_SEAT_TIMEOUT', '60s', 'smh');
+
+  const port = value('GAMEYE_API_PORT');
+  if (port !== undefined && !isPortName(port)) problem('GAMEYE_API_PORT', 'must be PORT/udp or PORT/tcp, such as 7777/udp.');
+
+  const maxPlayersText = value('GAMEYE_MAX_PLAYERS');
+  const maxPlayers = maxPlayersText === undefined ? undefined : Number(maxPlayersText);
+  if (maxPlayers !== undefined && !(Number.isInteger(maxPlayers) && maxPlayers >= 1 && maxPlayers <= 10_000)) {
+    problem('GAMEYE_MAX_PLAYERS', 'must be a whole number from 1 to 10000.');
+  }
+
+  const matchPropertyText = value('GAMEYE_MATCH_PROPERTY');
+  const matchProperty = matchPropertyText === undefined ? undefined : parseMatchProperty(matchPropertyText);
+  if (matchPropertyText !== undefined && !matchProperty) {
+    problem('GAMEYE_MATCH_PROPERTY', 'must be name or name=value, such as mode=gameye.');
+  }
+
+  const seatSecret = value('GAMEYE_SEAT_SECRET');
+  if (seatSecret !== undefined && seatSecret.length < 32) {
+    problem('GAMEYE_SEAT_SECRET', 'is too short: set at least 32 random characters (openssl rand -hex 32).');
+  }
+  const nakamaUrl = value('GAMEYE_NAKAMA_URL')?.replace(/\/+$/, '');
+  if (nakamaUrl !== undefined && !isPlainUrl(nakamaUrl)) {
+    problem('GAMEYE_NAKAMA_URL', 'must be http(s)://host[:port], where game servers reach Nakama.');
+  }
+  if (nakamaUrl !== undefined && seatSecret === undefined) {
+    problem('GAMEYE_SEAT_SECRET', 'is not set, but GAMEYE_NAKAMA_URL is: game servers get a credential derived from it.');
+  }
+
+  const fleet = value('GAMEYE_FLEET') ?? 'default';
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(fleet)) problem('GAMEYE_FLEET', 'may have 1 to 64 letters, digits, ".", "_" and "-".');
+
+  if (problems.length > 0) return { problems };
+  const version = value('GAMEYE_API_IMAGE_VERSION');
+  return {
+    config: {
+      apiUrl,
+      apiToken,
+      image,
+      ...(version === undefined ? {} : { version }),
+      regions,
+      ttl: value('GAMEYE_API_TTL') ?? '30m',
+      ttlMs,
+      ...(port === undefined ? {} : { port }),
+      ...(maxPlayers === undefined ? {} : { maxPlayers }),
+      createTimeoutMs,
+      seatTimeoutMs,
+      ...(matchProperty === undefined ? {} : { matchProperty }),
+      pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',
+      ...(seatSecret === undefined ? {} : { seatSecret }),
+      ...(nakamaUrl === undefined ? {} : { nakamaUrl }),
+      fleet,
+    },
+    warnings: environment.names
+      .filter((name) => !KNOWN.includes(name.replace(/_FILE$/, '')))
+      .map((variable) => ({ variable, advice: 'is not a variable of this module: check its spelling.' })),
+  };
+}
+
+/** All problems as one text for a log line or an RPC error. */
+export function describeProblems(problems: Problem[]): string {
+  return problems.map((problem) => `${problem.variable} ${problem.advice}`).join(' ');
+}
+
+/** "2h30m" in milliseconds, or undefined when it is not a duration in these units or is zero. */
+export function parseDuration(text: string, units: string): number | undefined {
+  const unitMs: { [unit: string]: number } = { s: SECOND, m: MINUTE, h: 60 * MINUTE };
+  if (!new RegExp(`^(\\d{1,6}[${units}])+$`).test(text)) return undefined;
+  let total = 0;
+  for (const part of text.match(/\d+[smh]/g) ?? []) total += Number(part.slice(0, -1)) * (unitMs[part.slice(-1)] ?? 0);
+  return total > 0 ? total : undefined;
+}
+
+/** True for "7777/udp": a port from 1 to 65535 and a protocol, as the Session API names ports. */
+export function isPortName(text: string): boolean {
+  const match = /^(\d{1,5})\/(udp|tcp)$/.exec(text);
+  return match !== null && Number(match[1]) >= 1 && Number(match[1]) <= 65_535;
+}
+
+function parseMatchProperty(text: string): { name: string; value?: string } | undefined {
+  const match = /^([A-Za-z0-9_.-]+)(?:=(.+))?$/.exec(text);
+  if (!match?.[1]) return undefined;
+  return match[2] === undefined ? { name: match[1] } : { name: match[1], value: match[2] };
+}
+
+// The runtime has no URL class. A user name would end up in error texts, which quote the URL.
+function isPlainUrl(text: string): boolean {
+  return /^https?:\/\/[A-Za-z0-9.:[\]_-]+(\/[^?#@\s]*)?$/.test(text);
+}

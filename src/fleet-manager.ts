@@ -1,0 +1,254 @@
+import { cancel, newAllocation, type Allocation } from './allocation/allocation';
+import { startAllocator } from './allocation/allocator';
+import { FLEET_LABEL } from './allocation/launch';
+import { rankRegions } from './allocation/regions';
+import { publicMetadata, type AllocationRequest } from './allocation/request';
+import { deleteAllocation, readAllocation, saveAllocation } from './allocation/store';
+import { SECOND } from './config';
+import { describeSession, joinSession, leaveSession, stopSession } from './gameye/session-api';
+import { isLive, type SessionView } from './gameye/wire';
+import {
+  instanceFromSession,
+  refreshed,
+  withJoined,
+  withLeft,
+  withReportedCount,
+  withSeats,
+  type Instance,
+} from './instances/instance';
+import { findByAllocation, listInstances } from './instances/queries';
+import { seatDeadline, take } from './instances/seats';
+import { insertInstance, readInstance, removeInstance, updateInstance } from './instances/store';
+import type { Call } from './nakama/caller';
+import { errorText, withFields } from './nakama/log';
+import { Code, rpcError, sessionApiError } from './rpc/errors';
+
+/*
+ * Nakama's runtime.FleetManager (nakama-common, runtime.go) with its words and JSON, for the JavaScript runtime. Refusals
+ * are thrown as `{message, code}` with a gRPC code, which is what an RPC passes on.
+ */
+
+/** Nakama cuts off an RPC's answer after 10 s (socket.write_timeout_ms): two calls have to fit. */
+const CALL_TIMEOUT_MS = 4 * SECOND;
+
+/** What a session that is still being started looks like: an instance without an address. */
+export type StartingInstance = Omit<Instance, 'connection_info' | 'ports' | 'seats' | 'unseated'> & { connection_info: null };
+
+/** A player's hold on a seat: JoinInfo's SessionInfo in nakama-common. */
+export interface SessionInfo {
+  user_id: string;
+  session_id: string;
+}
+
+/**
+ * Asks for a new session and answers its id at once. The players named get `gameye_match` or `gameye_failed` within the
+ * create timeout; without players, `get` tells when it runs.
+ */
+export function create(call: Call, request: AllocationRequest): { session_id: string } {
+  const { nk, config } = call;
+  const allocation = allocationFor(call, request);
+  const version = saveAllocation(nk, { ...allocation, state: 'queued' }, '*');
+  if (version === 'conflict') return rpcError(Code.ABORTED, `The session id ${allocation.id} is taken. Try again.`);
+  try {
+    startAllocator(nk, { ...allocation, state: 'queued' }, version);
+  } catch (error) {
+    deleteAllocation(nk, allocation.id, version);
+    withFields(call.logger, { error: errorText(error) }).error('Gameye: no allocator could be started.');
+    return rpcError(Code.UNAVAILABLE, 'The server takes no new sessions now, probably because it shuts down. Try again.');
+  }
+  withFields(call.logger, { allocation: allocation.id, fleet: config.fleet }).debug('Gameye: session requested.');
+  return { session_id: allocation.id };
+}
+
+/** A new allocation for a request; its id is the idempotency key of everything that follows. */
+export function allocationFor(call: Call, request: AllocationRequest): Allocation {
+  const { nk, config, ctx } = call;
+  const regions = rankRegions(request.regions ?? config.regions, request.user_ids, request.latencies);
+  return newAllocation(nk.uuidv4(), request, regions, ctx.matchId ?? ctx.node, config.createTimeoutMs, Date.now());
+}
+
+/**
+ * One instance, compared with the Session API and repaired where it was out of date. Code 5 when the session ended or never
+ * was; when the API does not answer, the record as it is.
+ */
+export function get(call: Call, id: string): Instance | StartingInstance {
+  const { nk, config } = call;
+  const stored = readInstance(nk, id)?.value ?? pendingOrMoved(call, id);
+  if (stored && stored.connection_info === null) return stored;
+  const sessionId = stored?.id ?? id;
+  const outcome = describeSession(nk, config, sessionId, CALL_TIMEOUT_MS);
+  if (outcome.kind === 'done' && isLive(outcome.value.status)) {
+    if (!stored) return adopt(call, outcome.value);
+    const current = updateInstance(nk, sessionId, (instance) =>
+      refreshed(config, instance, outcome.value, Date.now()),
+    );
+    return current ?? notFound(id);
+  }
+  if (outcome.kind === 'done' || outcome.failure.kind === 'not-found') {
+    if (stored) removeInstance(nk, sessionId);
+    return notFound(id);
+  }
+  if (!stored) return sessionApiError(outcome.failure);
+  withFields(call.logger, { session: sessionId, failure: outcome.failure.kind, message: outcome.failure.message }).warn(
+    'Gameye: an instance could not be refreshed; the stored one is used.',
+  );
+  return stored;
+}
+
+/**
+ * A page of instances from the index, fullest first. `query` is Nakama's storage index language; `limit` 1 to 1000. The
+ * cursor is empty at the end, and always before Nakama 3.24, whose index gives none.
+ */
+export function list(call: Call, query: string, limit: number, cursor: string): { instances: Instance[]; cursor: string } {
+  try {
+    return listInstances(call.ctx, call.nk, query, limit, cursor === '' ? undefined : cursor);
+  } catch (error) {
+    return rpcError(Code.INVALID_ARGUMENT, `The query or cursor was refused: ${errorText(error)}`);
+  }
+}
+
+/**
+ * Reserves seats for players, all or none, until the seat timeout; who has a seat keeps it. Code 8 when the instance is
+ * full, 9 when it takes nobody any more, 5 when it is gone.
+ */
+export function join(call: Call, id: string, userIds: string[]): { instance_info: Instance; session_info: SessionInfo[] } {
+  const { nk, config } = call;
+  const now = Date.now();
+  const joined = updateInstance<Instance | 'full' | 'closed'>(nk, id, (instance) => {
+    if (instance.status === 'draining' || !isLive(instance.status)) return 'closed';
+    const before = withSeats(instance, now, (seats) => seats);
+    const next = withSeats(before, now, (seats) => take(seats, userIds, seatDeadline(config, now)));
+    return next.player_count > before.player_count && next.player_count > instance.max_players ? 'full' : next;
+  });
+  if (joined === undefined) return notFound(id);
+  if (joined === 'full') return rpcError(Code.RESOURCE_EXHAUSTED, 'The instance is full. Join another, or create one.');
+  if (joined === 'closed') return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');
+  const outcome = joinSession(nk, config, id, userIds, CALL_TIMEOUT_MS);
+  if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') {
+    removeInstance(nk, id);
+    return notFound(id);
+  }
+  if (outcome.kind !== 'done') logUnregistered(call, id, outcome.failure.kind);
+  return { instance_info: joined, session_info: userIds.map((user_id) => ({ user_id, session_id: id })) };
+}
+
+/** Frees players' seats. Repeating it changes nothing; players without a seat are passed over. */
+export function leave(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
+  const left = updateInstance(call.nk, id, (instance) => {
+    const seated = userIds.filter((userId) => instance.seats[userId] !== undefined);
+    return seated.length === 0 ? instance : withLeft(instance, seated, Date.now());
+  });
+  if (left === undefined) return notFound(id);
+  const outcome = leaveSession(call.nk, call.config, id, userIds, CALL_TIMEOUT_MS);
+  if (outcome.kind !== 'done') logUnregistered(call, id, outcome.failure.kind);
+  return { instance_info: left };
+}
+
+/** The players have arrived, says their game server: their seats no longer run out. */
+export function confirm(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
+  const joined = updateInstance(call.nk, id, (instance) => withJoined(instance, userIds, Date.now()));
+  return joined === undefined ? notFound(id) : { instance_info: joined };
+}
+
+/** Sets what the game server counted (undefined: unchanged) and merges its metadata. */
+export function update(
+  call: Call,
+  id: string,
+  playerCount: number | undefined,
+  metadata: { [key: string]: unknown },
+): { instance_info: Instance } {
+  const updated = updateInstance(call.nk, id, (instance) => {
+    const counted = playerCount === undefined ? instance : withReportedCount(instance, playerCount, Date.now());
+    return { ...counted, metadata: { ...counted.metadata, ...publicMetadata(metadata) } };
+  });
+  return updated === undefined ? notFound(id) : { instance_info: updated };
+}
+
+/**
+ * Stops a session and forgets its instance; one that is still starting is cancelled. A session that is already gone is a
+ * success. When the API does not answer, the instance stays, and the call can be repeated.
+ */
+export function remove(call: Call, id: string): object {
+  const { nk, config } = call;
+  const pending = cancelPending(call, id);
+  const known = pending ?? readInstance(nk, id)?.value.id ?? findByAllocation(call.ctx, nk, id)?.id;
+  if (known === undefined && !isOurs(call, id)) return {};
+  const sessionId = known ?? id;
+  const outcome = stopSession(nk, config, sessionId, CALL_TIMEOUT_MS);
+  if (outcome.kind === 'done') {
+    removeInstance(nk, sessionId);
+    return {};
+  }
+  // The worker of a cancelled allocation goes on stopping it.
+  return pending ? {} : sessionApiError(outcome.failure);
+}
+
+/** Marks an allocation that has not started as cancelled; its worker stops what may run. Answers its present session id. */
+function cancelPending(call: Call, id: string): string | undefined {
+  for (let i = 0; i < 10; i++) {
+    const row = readAllocation(call.nk, id);
+    if (!row || (row.value.state !== 'queued' && row.value.state !== 'starting')) return undefined;
+    if (saveAllocation(call.nk, cancel(row.value, Date.now()), row.version) !== 'conflict') return row.value.session_id;
+  }
+  return rpcError(Code.ABORTED, 'The session is being started just now. Try again.');
+}
+
+/** For an id without a record: true when Gameye shows a session of our fleet, false when it shows none. */
+function isOurs(call: Call, id: string): boolean {
+  const outcome = describeSession(call.nk, call.config, id, CALL_TIMEOUT_MS);
+  if (outcome.kind === 'done') return outcome.value.labels[FLEET_LABEL] === call.config.fleet || notFound(id);
+  return outcome.failure.kind === 'not-found' ? false : sessionApiError(outcome.failure);
+}
+
+/** What is known of an id that is no instance's: an allocation under way, or one that ended up with another session id. */
+function pendingOrMoved(call: Call, id: string): Instance | StartingInstance | undefined {
+  const allocation = readAllocation(call.nk, id)?.value;
+  if (!allocation) return findByAllocation(call.ctx, call.nk, id);
+  switch (allocation.state) {
+    case 'started':
+      return readInstance(call.nk, allocation.session_id)?.value;
+    case 'failed':
+    case 'cancelled':
+      return rpcError(Code.NOT_FOUND, `The session could not be started: ${allocation.reason ?? 'error'}.`);
+    case 'queued':
+    case 'starting':
+      return startingInstance(call, allocation);
+  }
+}
+
+function startingInstance(call: Call, allocation: Allocation): StartingInstance {
+  const { request } = allocation;
+  return {
+    id: allocation.id,
+    connection_info: null,
+    create_time: new Date(allocation.created_at_ms).toISOString(),
+    player_count: request.user_ids.length,
+    status: 'starting',
+    metadata: publicMetadata(request.metadata),
+    region: allocation.regions[allocation.region_index] ?? '',
+    image: call.config.image,
+    version: call.config.version ?? '',
+    max_players: request.max_players,
+    open_seats: Math.max(0, request.max_players - request.user_ids.length),
+    allocation_id: allocation.id,
+  };
+}
+
+/** Stores an instance for a running session of our fleet that has no record. */
+function adopt(call: Call, session: SessionView): Instance {
+  if (session.labels[FLEET_LABEL] !== call.config.fleet) return notFound(session.id);
+  const instance = instanceFromSession(call.config, session, Date.now());
+  if (!instance) return notFound(session.id);
+  if (insertInstance(call.nk, instance) === 'inserted') return instance;
+  return readInstance(call.nk, session.id)?.value ?? notFound(session.id);
+}
+
+function logUnregistered(call: Call, id: string, failure: string): void {
+  withFields(call.logger, { session: id, failure }).warn(
+    'Gameye: the Session API was not told of players; our own record is right.',
+  );
+}
+
+function notFound(id: string): never {
+  return rpcError(Code.NOT_FOUND, `No session ${id} runs in this fleet. fleet_list shows those that do.`);
+}

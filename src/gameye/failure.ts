@@ -1,0 +1,128 @@
+/** The operations of the Session API that this module uses, by the operation ids of its official document. */
+export type Operation = 'session-run' | 'describe-session' | 'session-stop' | 'join-session' | 'leave-session';
+
+export type FailureKind =
+  | 'invalid' // the request is not what the API takes
+  | 'unauthorized' // the API token is wrong
+  | 'quota-exceeded' // the account may run no more sessions
+  | 'forbidden' // the API token lacks a scope
+  | 'not-found' // create: no such region, image or version; otherwise: no such session
+  | 'conflict' // create: the id was used before; stop: already ended
+  | 'no-capacity' // the region is full, or too many starts in a short time
+  | 'unavailable' // 5xx, or nobody listens
+  | 'unknown'; // timeout, lost or unreadable answer: the request may have been carried out
+
+/** Why a request did not do what it should. Plain data: it is stored as `last_failure`, logged and compared. */
+export interface Failure {
+  kind: FailureKind;
+  operation: Operation;
+  message: string;
+  status?: number;
+  /** The API's own id of the failed request, for Gameye's support. */
+  identifier?: string;
+  /** What the API asked for with Retry-After; it outranks our own backoff. */
+  retry_after_ms?: number;
+}
+
+/**
+ * Every request ends in one of three ways: it did what was asked, it did nothing (`refused`), or nobody can tell
+ * (`unknown`): the connection broke, the time ran out, or the answer was not readable.
+ */
+export type Outcome<T> =
+  | { kind: 'done'; value: T }
+  | { kind: 'refused'; failure: Failure }
+  | { kind: 'unknown'; failure: Failure };
+
+/** What players are told when they get no server (`gameye_failed`). */
+export type FailureReason = 'timeout' | 'no_capacity' | 'quota_exceeded' | 'misconfigured' | 'unavailable' | 'error';
+
+/** The one table that gives a status its meaning. A 2xx is not in it: whether that is readable, the caller finds out. */
+export function classifyStatus(operation: Operation, status: number, message: string): FailureKind {
+  switch (status) {
+    case 400:
+    case 422:
+      return 'invalid';
+    case 401:
+      return 'unauthorized';
+    case 402:
+      return 'quota-exceeded';
+    case 403:
+      // The official document says 402 for an exhausted quota, Gameye's page of error codes says 403.
+      return operation === 'session-run' && /quota/i.test(message) ? 'quota-exceeded' : 'forbidden';
+    case 404:
+      return 'not-found';
+    case 409:
+      return 'conflict';
+    case 420:
+    case 429:
+      return 'no-capacity';
+    case 408:
+      return 'unknown';
+  }
+  if (status >= 500) return 'unavailable';
+  // Another 4xx refuses the request; a stray 1xx, 2xx or 3xx does not say what happened.
+  return status >= 400 ? 'invalid' : 'unknown';
+}
+
+/** True when the request may have been carried out although it failed. A 5xx can follow work that was done. */
+export function mayHaveHappened(kind: FailureKind): boolean {
+  return kind === 'unavailable' || kind === 'unknown';
+}
+
+/** True when asking again cannot help: somebody has to change the configuration or the account first. */
+export function isFinal(kind: FailureKind): boolean {
+  return (
+    kind === 'invalid' ||
+    kind === 'unauthorized' ||
+    kind === 'quota-exceeded' ||
+    kind === 'forbidden' ||
+    kind === 'not-found'
+  );
+}
+
+/** The reason that players read for a failure that ended their allocation. */
+export function reasonFor(kind: FailureKind): FailureReason {
+  switch (kind) {
+    case 'quota-exceeded':
+      return 'quota_exceeded';
+    case 'no-capacity':
+      return 'no_capacity';
+    case 'unavailable':
+      return 'unavailable';
+    case 'unknown':
+      return 'timeout';
+    case 'conflict':
+      return 'error';
+    case 'invalid':
+    case 'unauthorized':
+    case 'forbidden':
+    case 'not-found':
+      return 'misconfigured';
+  }
+}
+
+/** What an operator should do about a failure; the end of a log line or an RPC error. */
+export function adviceFor(failure: Failure): string {
+  switch (failure.kind) {
+    case 'invalid':
+      return 'Gameye refused the request: check image, version, port and metadata.';
+    case 'unauthorized':
+      return 'Check GAMEYE_API_TOKEN, and that GAMEYE_API_URL is the environment it was made for.';
+    case 'quota-exceeded':
+      return 'Raise the quota of the Gameye account, or stop sessions.';
+    case 'forbidden':
+      return 'Give the API token the scopes session:start, session:read and session:stop.';
+    case 'not-found':
+      return failure.operation === 'session-run'
+        ? 'Check GAMEYE_API_IMAGE, GAMEYE_API_IMAGE_VERSION and GAMEYE_API_REGION.'
+        : 'The session does not exist (any more).';
+    case 'conflict':
+      return 'The session id is taken by another session.';
+    case 'no-capacity':
+      return 'Add a region to GAMEYE_API_REGION, or ask Gameye for capacity.';
+    case 'unavailable':
+      return 'The Session API does not work at present: check GAMEYE_API_URL and try again.';
+    case 'unknown':
+      return 'The Session API did not answer in time or not readably: try again.';
+  }
+}

@@ -1,0 +1,83 @@
+import type { Nakama } from '../nakama/runtime';
+import type { Outcome } from './failure';
+import { send, unreadable, type Endpoint, type Reply } from './transport';
+import { readSession, readStarted, type SessionView, type Started } from './wire';
+
+/** The body of `session-run` (SessionRun in the official document). */
+export interface SessionRun {
+  id: string;
+  location: string;
+  image: string;
+  version?: string;
+  ttl: string;
+  env: { [key: string]: string };
+  labels: { [key: string]: string };
+  external_id?: string;
+}
+
+/**
+ * POST /session: starts a session under an id of ours. A 201 that cannot be read, or that names another id, is `unknown`:
+ * something runs.
+ */
+export function runSession(nk: Nakama, api: Endpoint, run: SessionRun, timeoutMs: number): Outcome<Started> {
+  const outcome = send(nk, api, { operation: 'session-run', method: 'post', path: '/session', body: run, timeoutMs });
+  return readReply(api, outcome, 'session-run', (body) => {
+    const started = readStarted(body);
+    if (typeof started === 'string' || started.id === undefined || started.id === run.id) return started;
+    return 'The answer to POST /session names another session id than the one asked for.';
+  });
+}
+
+/** GET /session/{id}. A session that ended some time ago is refused with `not-found`. */
+export function describeSession(nk: Nakama, api: Endpoint, id: string, timeoutMs: number): Outcome<SessionView> {
+  const path = `/session/${encodeURIComponent(id)}`;
+  const outcome = send(nk, api, { operation: 'describe-session', method: 'get', path, timeoutMs });
+  return readReply(api, outcome, 'describe-session', (body) => {
+    const session = readSession(body);
+    if (typeof session === 'string' || session.id === id) return session;
+    return 'The description is of another session than the one asked for.';
+  });
+}
+
+/**
+ * DELETE /session/{id}. Done in two ways: `stopped` (it ran, or had already ended) and `absent` (no such session now,
+ * which says nothing about a POST that is still on its way).
+ */
+export function stopSession(nk: Nakama, api: Endpoint, id: string, timeoutMs: number): Outcome<'stopped' | 'absent'> {
+  const path = `/session/${encodeURIComponent(id)}`;
+  const outcome = send(nk, api, { operation: 'session-stop', method: 'delete', path, timeoutMs });
+  if (outcome.kind === 'done') return { kind: 'done', value: 'stopped' };
+  if (outcome.failure.kind === 'conflict') return { kind: 'done', value: 'stopped' };
+  if (outcome.failure.kind === 'not-found') return { kind: 'done', value: 'absent' };
+  return outcome;
+}
+
+/** PUT /session/player/join: tells Gameye who plays. Repeating it changes nothing. */
+export function joinSession(nk: Nakama, api: Endpoint, id: string, players: string[], timeoutMs: number): Outcome<true> {
+  const body = { session: id, players };
+  const outcome = send(nk, api, { operation: 'join-session', method: 'put', path: '/session/player/join', body, timeoutMs });
+  return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
+}
+
+/**
+ * DELETE /session/player/leave. The official document takes `players` only, Gameye's pages show `session` as well: we send
+ * both, and without `session` when that is refused as invalid.
+ */
+export function leaveSession(nk: Nakama, api: Endpoint, id: string, players: string[], timeoutMs: number): Outcome<true> {
+  const request = { operation: 'leave-session', method: 'delete', path: '/session/player/leave', timeoutMs } as const;
+  let outcome = send(nk, api, { ...request, body: { session: id, players } });
+  if (outcome.kind === 'refused' && outcome.failure.kind === 'invalid') outcome = send(nk, api, { ...request, body: { players } });
+  return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
+}
+
+function readReply<T>(
+  api: Endpoint,
+  outcome: Outcome<Reply>,
+  operation: 'session-run' | 'describe-session',
+  read: (body: unknown) => T | string,
+): Outcome<T> {
+  if (outcome.kind !== 'done') return outcome;
+  const value = read(outcome.value.body);
+  if (typeof value !== 'string') return { kind: 'done', value };
+  return unreadable(api, operation, outcome.value.status, value);
+}

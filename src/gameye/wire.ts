@@ -1,0 +1,115 @@
+import { isRecord } from './transport';
+
+/** Container port to host port: `{'7777/udp': 23456}`. */
+export type Ports = { [containerPort: string]: number };
+
+/** A session as `describe-session` shows it, with its quirks removed. */
+export interface SessionView {
+  id: string;
+  status: string;
+  host: string;
+  ports: Ports;
+  region: string;
+  image: string;
+  version?: string;
+  createdAtMs?: number;
+  /** What the starter of the session gave as labels; empty for one from a warm pool. */
+  labels: { [key: string]: string };
+  /** Undefined when the API did not say. */
+  players?: string[];
+}
+
+/** Where a started session is reached. */
+export interface Started {
+  id?: string;
+  host: string;
+  ports: Ports;
+}
+
+/** Reads the 201 of `session-run`, or says what is wrong with it. `id` is optional there. */
+export function readStarted(body: unknown): Started | string {
+  if (!isRecord(body)) return 'The answer to POST /session is no JSON object.';
+  const ports = readPorts(body);
+  if (typeof body['host'] !== 'string' || body['host'] === '') return 'The answer to POST /session has no host.';
+  if (ports === undefined) return 'The answer to POST /session has no readable ports.';
+  const id = typeof body['id'] === 'string' && body['id'] !== '' ? body['id'] : undefined;
+  return { ...(id === undefined ? {} : { id }), host: body['host'], ports };
+}
+
+/** Reads the 200 of `describe-session`, or says what is wrong with it. */
+export function readSession(body: unknown): SessionView | string {
+  if (!isRecord(body)) return 'The description of the session is no JSON object.';
+  const text = (key: string): string => (typeof body[key] === 'string' ? body[key] : '');
+  if (text('id') === '' || text('status') === '') return 'The description of the session has no id or status.';
+  const players = isRecord(body['players']) ? body['players']['joined'] : undefined;
+  return {
+    id: text('id'),
+    status: text('status'),
+    host: text('host'),
+    ports: readPorts(body) ?? {},
+    region: text('location'),
+    image: text('image'),
+    ...(text('tag') === '' ? {} : { version: text('tag') }),
+    ...(typeof body['created'] === 'number' ? { createdAtMs: body['created'] } : {}),
+    labels: readLabels(body['labels']),
+    ...(Array.isArray(players) ? { players: players.filter((id): id is string => typeof id === 'string') } : {}),
+  };
+}
+
+/** Ports are an array under `ports` when a session starts, and a map under `port` when it is described. */
+function readPorts(body: { [key: string]: unknown }): Ports | undefined {
+  const source = body['ports'] ?? body['port'];
+  const ports: Ports = {};
+  if (Array.isArray(source)) {
+    for (const entry of source as unknown[]) {
+      if (!isRecord(entry)) return undefined;
+      const { type, container, host } = entry;
+      if ((type !== 'udp' && type !== 'tcp') || !isPort(container) || !isPort(host)) return undefined;
+      ports[`${container}/${type}`] = host;
+    }
+    return ports;
+  }
+  if (!isRecord(source)) return undefined;
+  for (const name of Object.keys(source)) {
+    const host = source[name];
+    if (!isPort(host)) return undefined;
+    ports[name] = host;
+  }
+  return ports;
+}
+
+/** Gameye keeps the caller's labels as a JSON text under `tags`, beside `env` (secrets!) and its own. */
+function readLabels(labels: unknown): { [key: string]: string } {
+  const tags = isRecord(labels) ? labels['tags'] : undefined;
+  if (typeof tags !== 'string') return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(tags);
+  } catch {
+    return {};
+  }
+  const result: { [key: string]: string } = {};
+  if (isRecord(parsed)) {
+    for (const key of Object.keys(parsed)) {
+      const value = parsed[key];
+      if (typeof value === 'string') result[key] = value;
+    }
+  }
+  return result;
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= 65_535;
+}
+
+/** The port that players use: the configured one, or the lowest container port, udp before tcp. Undefined: not exposed. */
+export function choosePort(ports: Ports, wanted: string | undefined): number | undefined {
+  if (wanted !== undefined) return ports[wanted];
+  const lowest = Object.keys(ports).sort((a, b) => parseInt(a, 10) - parseInt(b, 10) || (a > b ? -1 : 1))[0];
+  return lowest === undefined ? undefined : ports[lowest];
+}
+
+/** The statuses in which a session still runs or will run again (SessionStatus in the official document). */
+export function isLive(status: string): boolean {
+  return status !== 'exited' && status !== 'dead';
+}

@@ -1,0 +1,95 @@
+/*
+ * What Nakama loads. It finds registered functions by parsing this file (runtime_javascript_init.go): InitModule is a
+ * declaration with flat statements, names are string literals, functions are declarations. Every VM pays for each global,
+ * so all logic is in the one closure that the build puts in the place of './library'.
+ */
+import * as library from './library';
+import type { Context, Initializer, Logger, MatchmakerResult, MatchState, Nakama, Presence } from './nakama/runtime';
+import type { AllocatorState } from './allocation/allocator';
+
+function gameyeMatchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): void {
+  library.matchmakerMatched(ctx, logger, nk, entries);
+}
+function rpcFleetCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.fleetCreate(ctx, logger, nk, payload);
+}
+function rpcFleetGet(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.fleetGet(ctx, logger, nk, payload);
+}
+function rpcFleetList(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.fleetList(ctx, logger, nk, payload);
+}
+function rpcFleetJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.fleetJoin(ctx, logger, nk, payload);
+}
+function rpcFleetLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.fleetLeave(ctx, logger, nk, payload);
+}
+function rpcFleetUpdate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.fleetUpdate(ctx, logger, nk, payload);
+}
+function rpcFleetDelete(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.fleetDelete(ctx, logger, nk, payload);
+}
+function rpcUpdateInstanceInfo(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.updateInstanceInfo(ctx, logger, nk, payload);
+}
+function rpcDeleteInstanceInfo(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.deleteInstanceInfo(ctx, logger, nk, payload);
+}
+function rpcServerJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.serverJoin(ctx, logger, nk, payload);
+}
+function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library.serverLeave(ctx, logger, nk, payload);
+}
+
+function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
+  return library.allocatorInit(params);
+}
+function allocatorLoop(ctx: Context, logger: Logger, nk: Nakama, _dispatcher: unknown, _tick: number, state: MatchState) {
+  return library.allocatorLoop(ctx, logger, nk, state as AllocatorState);
+}
+function allocatorJoinAttempt(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {
+  return { state, accept: false, rejectMessage: 'Nobody can join an allocator.' };
+}
+function allocatorJoin(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState, _p: Presence[]) {
+  return { state };
+}
+function allocatorLeave(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState, _p: Presence[]) {
+  return { state };
+}
+function allocatorTerminate(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {
+  return { state };
+}
+function allocatorSignal(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {
+  return { state };
+}
+
+function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
+  initializer.registerRpc('fleet_create', rpcFleetCreate);
+  initializer.registerRpc('fleet_get', rpcFleetGet);
+  initializer.registerRpc('fleet_list', rpcFleetList);
+  initializer.registerRpc('fleet_join', rpcFleetJoin);
+  initializer.registerRpc('fleet_leave', rpcFleetLeave);
+  initializer.registerRpc('fleet_update', rpcFleetUpdate);
+  initializer.registerRpc('fleet_delete', rpcFleetDelete);
+  initializer.registerRpc('update_instance_info', rpcUpdateInstanceInfo);
+  initializer.registerRpc('delete_instance_info', rpcDeleteInstanceInfo);
+  initializer.registerRpc('gameye_server_join', rpcServerJoin);
+  initializer.registerRpc('gameye_server_leave', rpcServerLeave);
+  initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);
+  initializer.registerMatch('gameye_allocator', {
+    matchInit: allocatorInit,
+    matchJoinAttempt: allocatorJoinAttempt,
+    matchJoin: allocatorJoin,
+    matchLeave: allocatorLeave,
+    matchLoop: allocatorLoop,
+    matchTerminate: allocatorTerminate,
+    matchSignal: allocatorSignal,
+  });
+  library.initialize(ctx, logger, nk, initializer);
+}
+
+// Never called: it keeps the bundler from dropping InitModule, which nothing here calls.
+!InitModule && InitModule.bind(null);

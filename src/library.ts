@@ -1,0 +1,46 @@
+import { initAllocator, loopAllocator, TICK_RATE, type AllocatorState } from './allocation/allocator';
+import { getConfig } from './config';
+import type { Context, Logger, Nakama } from './nakama/runtime';
+import { gameServer, serverToServer } from './rpc/door';
+import * as fleet from './rpc/fleet';
+import * as server from './rpc/server';
+
+export { initialize } from './initialize';
+export { matchmakerMatched } from './matchmaker';
+
+type Door = (ctx: Context, logger: Logger, nk: Nakama, payload: string) => string;
+
+const operators =
+  (rpc: Parameters<typeof serverToServer>[4]): Door =>
+  (ctx, logger, nk, payload) =>
+    serverToServer(ctx, logger, nk, payload, rpc);
+
+const gameServers =
+  (rpc: Parameters<typeof gameServer>[4]): Door =>
+  (ctx, logger, nk, payload) =>
+    gameServer(ctx, logger, nk, payload, rpc);
+
+export const fleetCreate = operators(fleet.fleetCreate);
+export const fleetGet = operators(fleet.fleetGet);
+export const fleetList = operators(fleet.fleetList);
+export const fleetJoin = operators(fleet.fleetJoin);
+export const fleetLeave = operators(fleet.fleetLeave);
+export const fleetUpdate = operators(fleet.fleetUpdate);
+export const fleetDelete = operators(fleet.fleetDelete);
+export const updateInstanceInfo = gameServers(server.updateInstanceInfo);
+export const deleteInstanceInfo = gameServers(server.deleteInstanceInfo);
+export const serverJoin = gameServers(server.serverJoin);
+export const serverLeave = gameServers(server.serverLeave);
+
+/** The allocator's matchInit. */
+export function allocatorInit(params: { [key: string]: string }): { state: AllocatorState; tickRate: number; label: string } {
+  return { state: initAllocator(params), tickRate: TICK_RATE, label: '' };
+}
+
+/** The allocator's matchLoop; null ends the match. */
+export function allocatorLoop(ctx: Context, logger: Logger, nk: Nakama, state: AllocatorState): { state: AllocatorState } | null {
+  const configured = getConfig(ctx, nk);
+  if ('problems' in configured) return null;
+  const next = loopAllocator({ ctx, logger, nk, config: configured.config }, state);
+  return next ? { state: next } : null;
+}

@@ -1,0 +1,22 @@
+import type { Logger } from './runtime';
+
+export type Fields = { [key: string]: string | number | boolean | undefined };
+
+/**
+ * Adds fields to a logger. Messages are constant texts without `%` (Nakama formats them as Go's fmt does); whatever
+ * varies is a field. Values become strings, undefined ones are left out, because the runtime refuses both.
+ */
+export function withFields(logger: Logger, fields: Fields): Logger {
+  const pairs: { [key: string]: string } = {};
+  for (const key of Object.keys(fields)) {
+    const value = fields[key];
+    if (value !== undefined) pairs[key] = String(value);
+  }
+  return logger.withFields(pairs);
+}
+
+/** The text of anything thrown, on one line and bounded: database and HTTP errors can be long. */
+export function errorText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/\s+/g, ' ').slice(0, 500);
+}

@@ -1,0 +1,78 @@
+import type { Nakama, StorageObject } from './runtime';
+
+/** All our records belong to the system: invisible to clients (read 0, write 0). */
+export const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
+
+/** A stored record and the version that a later write or delete has to name. */
+export interface Row<T> {
+  value: T;
+  version: string;
+}
+
+export interface Write {
+  collection: string;
+  key: string;
+  value: object;
+  /** `*` inserts only; anything else must be the version that was read. */
+  version: string;
+}
+
+/** Reads records by key; missing ones are left out. */
+export function readRows<T>(nk: Nakama, collection: string, keys: string[]): Row<T>[] {
+  return nk.storageRead(keys.map((key) => ({ collection, key, userId: SYSTEM_USER }))).map((object) => toRow<T>(object));
+}
+
+/** A stored object as a typed row. The value is a Go map until here: copied, so that it can be changed and written back. */
+export function toRow<T>(object: StorageObject): Row<T> {
+  return { value: JSON.parse(JSON.stringify(object.value)) as T, version: object.version };
+}
+
+/**
+ * Writes records in one transaction, all or nothing. Answers the new versions in the order of the writes, or `conflict`
+ * when a record is not at the version that its write names. Other errors are thrown.
+ */
+export function writeRows(nk: Nakama, writes: Write[]): string[] | 'conflict' {
+  // Sorted, because the server pairs the sorted operations of a batch with unsorted results (core_storage.go).
+  const sorted = writes.slice().sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
+  const acks = orConflict(() =>
+    nk.storageWrite(
+      sorted.map((write) => ({
+        collection: write.collection,
+        key: write.key,
+        userId: SYSTEM_USER,
+        value: JSON.parse(JSON.stringify(write.value)) as { [key: string]: unknown },
+        version: write.version,
+        permissionRead: 0,
+        permissionWrite: 0,
+      })),
+    ),
+  );
+  if (acks === 'conflict') return 'conflict';
+  const versions: { [key: string]: string } = {};
+  for (const ack of acks) versions[sortKey(ack)] = ack.version;
+  return writes.map((write) => versions[sortKey(write)] ?? '');
+}
+
+/** Deletes one record at the version that was read; `conflict` when it changed or is gone. Other errors are thrown. */
+export function deleteRow(nk: Nakama, collection: string, key: string, version: string): 'deleted' | 'conflict' {
+  const done = orConflict(() => {
+    nk.storageDelete([{ collection, key, userId: SYSTEM_USER, version }]);
+    return 'deleted' as const;
+  });
+  return done;
+}
+
+/** Nakama tells a version conflict by its text only (core_storage.go: ErrStorageRejectedVersion, …RejectedDelete). */
+function orConflict<T>(act: () => T): T | 'conflict' {
+  try {
+    return act();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    if (text.includes('version check failed')) return 'conflict';
+    throw error;
+  }
+}
+
+function sortKey(row: { collection: string; key: string }): string {
+  return `${row.collection}\n${row.key}`;
+}

@@ -1,0 +1,20 @@
+import type { Nakama } from '../nakama/runtime';
+
+/** How long a seat token admits its player, in seconds. */
+export const SEAT_TOKEN_SECONDS = 120;
+
+/** The secret of one session, which its game server gets as SEAT_SECRET: 64 hex digits that tell nothing about ours. */
+export function sessionSeatSecret(nk: Nakama, seatSecret: string, sessionId: string): string {
+  return nk.base16Encode(nk.hmacSha256Hash(`gameye-seat:${sessionId}`, seatSecret));
+}
+
+/**
+ * A token with which one player is let in by one session's game server: `v1.<payload>.<signature>`, base64url without
+ * padding. The payload is `{t: "seat", sid, uid, exp}` (exp in seconds since 1970); the signature is HMAC-SHA256 over
+ * `v1.<payload>` with the session's secret.
+ */
+export function seatToken(nk: Nakama, sessionSecret: string, sessionId: string, userId: string, exp: number): string {
+  const payload = nk.base64UrlEncode(JSON.stringify({ t: 'seat', sid: sessionId, uid: userId, exp }), false);
+  const signed = `v1.${payload}`;
+  return `${signed}.${nk.base64UrlEncode(nk.hmacSha256Hash(signed, sessionSecret), false)}`;
+}

@@ -1,0 +1,37 @@
+import * as fleetManager from '../fleet-manager';
+import type { Rpc } from './door';
+import { updateFrom } from './fleet';
+import { userIds } from './payload';
+
+/** `update_instance_info {id?, player_count | playerCount?, metadata?}` → `{}`; name and payload as in Nakama's GameLift plugin. */
+export const updateInstanceInfo: Rpc<string> = {
+  fields: ['id', 'player_count', 'playerCount', 'metadata'],
+  answer: (call, payload, session) => {
+    updateFrom(call, payload, session);
+    return {};
+  },
+};
+
+/** `delete_instance_info {id?}` → `{}`; the game server says goodbye: its session is stopped and forgotten. */
+export const deleteInstanceInfo: Rpc<string> = {
+  fields: ['id'],
+  answer: (call, _payload, session) => fleetManager.remove(call, session),
+};
+
+/** `gameye_server_join {id?, user_ids}` → `{player_count}` */
+export const serverJoin: Rpc<string> = {
+  fields: ['id', 'user_ids'],
+  answer: (call, payload, session) => {
+    const { instance_info } = fleetManager.confirm(call, session, userIds(payload, 'user_ids', 1));
+    return { player_count: instance_info.player_count };
+  },
+};
+
+/** `gameye_server_leave {id?, user_ids}` → `{player_count}` */
+export const serverLeave: Rpc<string> = {
+  fields: ['id', 'user_ids'],
+  answer: (call, payload, session) => {
+    const { instance_info } = fleetManager.leave(call, session, userIds(payload, 'user_ids', 1));
+    return { player_count: instance_info.player_count };
+  },
+};

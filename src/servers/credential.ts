@@ -1,0 +1,28 @@
+import type { Context, Nakama } from '../nakama/runtime';
+import { MINUTE, type Config } from '../config';
+
+/**
+ * A game server's right to speak about its own session: a Nakama token for a user that exists only as a number derived
+ * from the session id. `vars` name the session, but players choose their own vars; the proof is `ctx.userId`, which
+ * nobody can have without GAMEYE_SEAT_SECRET.
+ */
+export function serverToken(nk: Nakama, config: Config, sessionId: string, now: number): string | undefined {
+  if (config.seatSecret === undefined) return undefined;
+  const exp = Math.floor((now + config.ttlMs + 5 * MINUTE) / 1000);
+  const userId = serverUserId(nk, config.seatSecret, sessionId);
+  return nk.authenticateTokenGenerate(userId, 'gameye-server', exp, { gameye_session_id: sessionId }).token;
+}
+
+/** The session that this caller is the game server of, or undefined for everybody else. */
+export function callingServer(ctx: Context, nk: Nakama, config: Config): string | undefined {
+  const sessionId = ctx.vars?.['gameye_session_id'];
+  if (!ctx.userId || !sessionId || config.seatSecret === undefined) return undefined;
+  return ctx.userId === serverUserId(nk, config.seatSecret, sessionId) ? sessionId : undefined;
+}
+
+/** 122 bits of an HMAC in the form of a UUID (version 8, RFC 9562: for uses like this one). */
+function serverUserId(nk: Nakama, seatSecret: string, sessionId: string): string {
+  const hex = nk.base16Encode(nk.hmacSha256Hash(`gameye-server:${sessionId}`, seatSecret)).toLowerCase();
+  const variant = '89ab'.charAt(parseInt(hex.charAt(16), 16) % 4);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+}
