@@ -1,4 +1,4 @@
-import { isIP } from 'node:net';
+import { problemsOfChange, problemsOfImage, problemsOfOptions } from './settings-problems.ts';
 
 /** The scopes that the official document names; joining and leaving need a token but no scope. */
 export const SCOPES = [
@@ -113,16 +113,11 @@ export function resolveSettings(options: SimulatorOptions): Settings {
     hostPorts: options.hostPorts ?? [20000, 30000],
     visibleWhileStarting: true,
   };
-  const problems: string[] = [];
+  const problems = problemsOfOptions(options, settings);
   for (const [name, image] of Object.entries(options.images ?? {})) {
     settings.images.set(name, { tags: ['latest'], regions: [], ...image, warmPool: {} });
-    checkImage(name, image, problems);
+    problems.push(...problemsOfImage(name, image));
   }
-  const [first, last] = settings.hostPorts;
-  if (!(isCount(first) && isCount(last) && first >= 1 && last <= 65535 && first <= last)) {
-    problems.push('hostPorts must be [first, last] with 1 <= first <= last <= 65535');
-  }
-  if (isIP(settings.host) !== 4) problems.push('host must be an IPv4 address');
   const regions = options.regions ?? { 'eu-central-1': {}, 'eu-west-1': {}, 'us-east-1': {} };
   for (const name of Object.keys(regions))
     settings.regions.set(name, { capacity: 1000, ips: ['127.0.0.1'], outage: false });
@@ -133,7 +128,7 @@ export function resolveSettings(options: SimulatorOptions): Settings {
   if (options.visibleWhileStarting !== undefined) change.visibleWhileStarting = options.visibleWhileStarting;
   change.warmPools = {};
   for (const [name, image] of Object.entries(options.images ?? {})) change.warmPools[name] = image.warmPool ?? {};
-  problems.push(...problemsOf(settings, change));
+  problems.push(...problemsOfChange(settings, change));
   for (const [name, image] of settings.images) {
     for (const region of image.regions) {
       if (!settings.regions.has(region)) problems.push(`images.${name}.regions names the unknown region "${region}"`);
@@ -146,7 +141,7 @@ export function resolveSettings(options: SimulatorOptions): Settings {
 
 /** Changes running settings, or throws SettingsError and changes nothing. */
 export function applyChange(settings: Settings, change: SettingsChange): void {
-  const problems = problemsOf(settings, change);
+  const problems = problemsOfChange(settings, change);
   if (problems.length > 0) throw new SettingsError(problems);
   for (const [name, region] of Object.entries(change.regions ?? {})) Object.assign(settings.regions.get(name)!, region);
   for (const [name, pool] of Object.entries(change.warmPools ?? {})) {
@@ -167,68 +162,4 @@ export function applyChange(settings: Settings, change: SettingsChange): void {
 /** Can this image run in this region? */
 export function canRun(image: Required<ImageOptions>, region: string): boolean {
   return image.regions.length === 0 || image.regions.includes(region);
-}
-
-function problemsOf(settings: Settings, change: SettingsChange): string[] {
-  const problems: string[] = [];
-  const known = 'regions quota startMs ttlScale killGraceMs visibleWhileStarting warmPools tokens'.split(' ');
-  for (const key of Object.keys(change)) {
-    if (!known.includes(key)) problems.push(`"${key}" cannot be changed; known: ${known.join(', ')}`);
-  }
-  for (const [name, region] of Object.entries(change.regions ?? {})) {
-    if (!settings.regions.has(name)) problems.push(`unknown region "${name}": regions are fixed at start`);
-    for (const key of Object.keys(region)) {
-      if (!['capacity', 'ips', 'outage'].includes(key)) problems.push(`regions.${name}.${key} is not a setting`);
-    }
-    if (region.capacity !== undefined && !isCount(region.capacity))
-      problems.push(`regions.${name}.capacity must be >= 0`);
-    if (region.ips !== undefined && !(Array.isArray(region.ips) && region.ips.every((ip) => isIP(ip) === 4))) {
-      problems.push(`regions.${name}.ips must be IPv4 addresses`);
-    }
-    if (region.outage !== undefined && typeof region.outage !== 'boolean')
-      problems.push(`regions.${name}.outage must be true or false`);
-  }
-  if (change.quota !== undefined && change.quota !== null && !isCount(change.quota))
-    problems.push('quota must be a whole number >= 0, or null');
-  for (const key of ['startMs', 'ttlScale', 'killGraceMs'] as const) {
-    const value = change[key];
-    if (value !== undefined && !(Number.isFinite(value) && value >= 0)) problems.push(`${key} must be a number >= 0`);
-  }
-  if (change.visibleWhileStarting !== undefined && typeof change.visibleWhileStarting !== 'boolean') {
-    problems.push('visibleWhileStarting must be true or false');
-  }
-  for (const [name, pool] of Object.entries(change.warmPools ?? {})) {
-    if (!settings.images.has(name)) problems.push(`warmPools: unknown image "${name}"`);
-    for (const [region, size] of Object.entries(pool)) {
-      if (!settings.regions.has(region)) problems.push(`warm pool of ${name}: unknown region "${region}"`);
-      if (!isCount(size)) problems.push(`warm pool of ${name} in ${region}: the size must be a whole number >= 0`);
-    }
-  }
-  for (const scopes of Object.values(change.tokens ?? {})) {
-    const unknown = Array.isArray(scopes)
-      ? scopes.filter((scope) => !SCOPES.some((s) => s === scope))
-      : [String(scopes)];
-    if (unknown.length > 0) problems.push(`unknown scope ${unknown.join(', ')}; known: ${SCOPES.join(', ')}`);
-  }
-  return problems;
-}
-
-function checkImage(name: string, image: ImageOptions, problems: string[]): void {
-  const strings = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'string');
-  if (!strings(image.command)) problems.push(`images.${name}.command must be a list of strings (argv)`);
-  if (!strings(image.ports) || !image.ports.every((port) => /^[1-9]\d{0,4}\/(udp|tcp)$/.test(port))) {
-    problems.push(`images.${name}.ports must be like ["7777/udp"]`);
-    return;
-  }
-  if (image.tags !== undefined && (!strings(image.tags) || image.tags.length === 0)) {
-    problems.push(`images.${name}.tags must be a non-empty list of strings`);
-  }
-  for (const [, port] of image.command.join(' ').matchAll(/\{(\d+\/(?:udp|tcp))\}/g)) {
-    if (!image.ports.includes(port!))
-      problems.push(`images.${name}.command uses {${port}}, which ports does not expose`);
-  }
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0;
 }
