@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeRuntime, findNakama, type NakamaRuntime } from '../stack/runtimes.ts';
 import { ensureModule } from '../stack/module.ts';
@@ -79,7 +80,7 @@ function banner(stack: Stack, modulePath: string): string {
     ['nakama', `${nakama.url}  ${which}${more}`],
     ['gameye', `${simulator.url}  simulator of the Session API; watch it at ${simulator.url}/_sim`],
     ['database', `${database.replace(/^.*@/, '')}  Postgres`],
-    ['module', modulePath],
+    ['module', `${path.relative(process.cwd(), modulePath)}  Node ${process.versions.node} runs the rest`],
   ];
   return `${table(rows)}\n`;
 }

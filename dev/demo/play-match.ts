@@ -18,6 +18,8 @@ export interface PlayerResult {
 export interface MatchResult {
   plan: MatchPlan;
   players: PlayerResult[];
+  /** Whether what was put in its way really happened; true when nothing was. */
+  metTrouble: boolean;
   /** Whether Nakama's record said that every player is in, while they were. */
   nakamaSawEverybody: boolean;
   /** What the game server told the guest; absent when the guest got in. */
@@ -32,13 +34,18 @@ export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timelin
   const players = await Promise.all(plan.players.map((username) => Player.connect(stack.nakama, { username })));
   const size = players.length;
   const tell = (text: string): void => timeline.event(plan.name, text);
-  tell(`${plan.players.join(', ')} queue${plan.trouble ? ` (${plan.trouble})` : ''}`);
+  tell(`${plan.players.join(', ')} queue${plan.trouble ? ` (${plan.trouble.text})` : ''}`);
   await Promise.all(players.map((player) => player.matchmake(ticketOf(plan))));
 
   const results = await Promise.all(players.map((player, i) => waitForAnswer(plan.players[i] as string, player)));
   const matchedAtMs = Math.min(...players.map((player) => player.matchedAtMs[0] ?? Date.now()));
   const first = results.find((result) => result.answer?.kind === 'match')?.answer;
-  const outcome: MatchResult = { plan, players: results, nakamaSawEverybody: false };
+  const outcome: MatchResult = {
+    plan,
+    players: results,
+    metTrouble: metTrouble(plan, stack),
+    nakamaSawEverybody: false,
+  };
   if (first?.kind === 'match') {
     const { sessionId, host, port } = first;
     const afterMs = Math.max(...results.map((result) => result.answer?.atMs ?? 0)) - matchedAtMs;
@@ -62,6 +69,12 @@ function ticketOf(plan: MatchPlan) {
   const strings = { match: plan.name };
   const query = `+properties.match:${plan.name}`;
   return { query, minCount: size, maxCount: size, strings, numbers: Object.fromEntries(pings) };
+}
+
+function metTrouble({ trouble }: MatchPlan, stack: Stack): boolean {
+  if (!trouble) return true;
+  const starts = stack.simulator.requests().filter((request) => request.operation === 'session-run');
+  return starts.some(({ region, status }) => region === trouble.region && status === trouble.status);
 }
 
 async function waitForAnswer(name: string, player: Player): Promise<PlayerResult> {

@@ -10,8 +10,8 @@ export interface MatchPlan {
   moves: number;
   /** Where the session has to run in the end. */
   region: string;
-  /** What is in the way, as the timeline shows it. */
-  trouble?: string;
+  /** What is in the way of its first POST /session: the region that it happens in, and how the simulator answers. */
+  trouble?: { text: string; region: string; status: number | 'dropped' };
   /** Somebody without a seat tries to get in. */
   guest?: string;
 }
@@ -32,7 +32,7 @@ export const matchPlans: MatchPlan[] = [
     pings: { 'us-east-1': 18, 'eu-west-1': 92, 'eu-central-1': 110 },
     moves: 30,
     region: 'eu-west-1',
-    trouble: 'its best region, us-east-1, is full',
+    trouble: { text: 'its best region, us-east-1, is full', region: 'us-east-1', status: 420 },
   },
   {
     name: 'trio',
@@ -40,7 +40,7 @@ export const matchPlans: MatchPlan[] = [
     pings: { 'eu-central-1': 12, 'eu-west-1': 31, 'us-east-1': 104 },
     moves: 40,
     region: 'eu-central-1',
-    trouble: 'the reply to its first POST /session gets lost',
+    trouble: { text: 'the reply to its first POST /session gets lost', region: 'eu-central-1', status: 'dropped' },
   },
   {
     name: 'squad',

@@ -38,6 +38,7 @@ function matchProblems(result: MatchResult, sessions: readonly LedgerEntry[]): s
   if (session && session.region !== plan.region) {
     problems.push(`${plan.name}: the session started in ${session.region}, not in ${plan.region}`);
   }
+  if (!result.metTrouble) problems.push(`${plan.name}: "${plan.trouble?.text}" never happened, so nothing was shown`);
   if (ids.length > 0 && !result.nakamaSawEverybody) {
     problems.push(`${plan.name}: Nakama's record never showed all ${plan.players.length} players as joined`);
   }
