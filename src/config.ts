@@ -74,17 +74,21 @@ export function parseConfig(environment: Lookup): Configured {
     value(variable) ?? (problem(variable, `is not set: ${advice}`), '');
 
   const apiToken = required('GAMEYE_API_TOKEN', 'set it to the API token of your Gameye account.');
-  if (/[^\x21-\x7e]/.test(apiToken)) problem('GAMEYE_API_TOKEN', 'contains a space or control character: set the bare token.');
+  if (/[^\x21-\x7e]/.test(apiToken))
+    problem('GAMEYE_API_TOKEN', 'contains a space or control character: set the bare token.');
 
-  const apiUrl = required('GAMEYE_API_URL', 'set it to https://api.production-gameye.gameye.net or your sandbox.').replace(
-    /\/+$/,
-    '',
-  );
+  const apiUrl = required(
+    'GAMEYE_API_URL',
+    'set it to https://api.production-gameye.gameye.net or your sandbox.',
+  ).replace(/\/+$/, '');
   if (apiUrl && !isPlainUrl(apiUrl)) {
     problem('GAMEYE_API_URL', 'must be http(s)://host[:port][/path] without user, query or fragment.');
   }
   const image = required('GAMEYE_API_IMAGE', 'set it to the name of your application at Gameye.');
-  const regions = (required('GAMEYE_API_REGION', 'set it to a region, or to a list in order of preference: eu-central-1,eu-west-1.') || '')
+  const regions = (
+    required('GAMEYE_API_REGION', 'set it to a region, or to a list in order of preference: eu-central-1,eu-west-1.') ||
+    ''
+  )
     .split(',')
     .map((region) => region.trim())
     .filter((region) => region !== '');
@@ -108,7 +112,8 @@ export function parseConfig(environment: Lookup): Configured {
   const seatTimeoutMs = duration('GAMEYE_SEAT_TIMEOUT', '60s', 'smh');
 
   const port = value('GAMEYE_API_PORT');
-  if (port !== undefined && !isPortName(port)) problem('GAMEYE_API_PORT', 'must be PORT/udp or PORT/tcp, such as 7777/udp.');
+  if (port !== undefined && !isPortName(port))
+    problem('GAMEYE_API_PORT', 'must be PORT/udp or PORT/tcp, such as 7777/udp.');
 
   const maxPlayersText = value('GAMEYE_MAX_PLAYERS');
   const maxPlayers = maxPlayersText === undefined ? undefined : Number(maxPlayersText);
@@ -131,11 +136,15 @@ export function parseConfig(environment: Lookup): Configured {
     problem('GAMEYE_NAKAMA_URL', 'must be http(s)://host[:port], where game servers reach Nakama.');
   }
   if (nakamaUrl !== undefined && seatSecret === undefined) {
-    problem('GAMEYE_SEAT_SECRET', 'is not set, but GAMEYE_NAKAMA_URL is: game servers get a credential derived from it.');
+    problem(
+      'GAMEYE_SEAT_SECRET',
+      'is not set, but GAMEYE_NAKAMA_URL is: game servers get a credential derived from it.',
+    );
   }
 
   const fleet = value('GAMEYE_FLEET') ?? 'default';
-  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(fleet)) problem('GAMEYE_FLEET', 'may have 1 to 64 letters, digits, ".", "_" and "-".');
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(fleet))
+    problem('GAMEYE_FLEET', 'may have 1 to 64 letters, digits, ".", "_" and "-".');
 
   if (problems.length > 0) return { problems };
   const version = value('GAMEYE_API_IMAGE_VERSION');

@@ -32,7 +32,9 @@ import { Code, rpcError, sessionApiError } from './rpc/errors';
 const CALL_TIMEOUT_MS = 4 * SECOND;
 
 /** What a session that is still being started looks like: an instance without an address. */
-export type StartingInstance = Omit<Instance, 'connection_info' | 'ports' | 'seats' | 'unseated'> & { connection_info: null };
+export type StartingInstance = Omit<Instance, 'connection_info' | 'ports' | 'seats' | 'unseated'> & {
+  connection_info: null;
+};
 
 /** A player's hold on a seat: JoinInfo's SessionInfo in nakama-common. */
 export interface SessionInfo {
@@ -54,7 +56,10 @@ export function create(call: Call, request: AllocationRequest): { session_id: st
   } catch (error) {
     deleteAllocation(nk, allocation.id, version);
     withFields(call.logger, { error: errorText(error) }).error('Gameye: no allocator could be started.');
-    return rpcError(Code.UNAVAILABLE, 'The server takes no new sessions now, probably because it shuts down. Try again.');
+    return rpcError(
+      Code.UNAVAILABLE,
+      'The server takes no new sessions now, probably because it shuts down. Try again.',
+    );
   }
   withFields(call.logger, { allocation: allocation.id, fleet: config.fleet }).debug('Gameye: session requested.');
   return { session_id: allocation.id };
@@ -79,9 +84,7 @@ export function get(call: Call, id: string): Instance | StartingInstance {
   const outcome = describeSession(nk, config, sessionId, CALL_TIMEOUT_MS);
   if (outcome.kind === 'done' && isLive(outcome.value.status)) {
     if (!stored) return adopt(call, outcome.value);
-    const current = updateInstance(nk, sessionId, (instance) =>
-      refreshed(config, instance, outcome.value, Date.now()),
-    );
+    const current = updateInstance(nk, sessionId, (instance) => refreshed(config, instance, outcome.value, Date.now()));
     return current ?? notFound(id);
   }
   if (outcome.kind === 'done' || outcome.failure.kind === 'not-found') {
@@ -99,7 +102,12 @@ export function get(call: Call, id: string): Instance | StartingInstance {
  * A page of instances from the index, fullest first. `query` is Nakama's storage index language; `limit` 1 to 1000. The
  * cursor is empty at the end, and always before Nakama 3.24, whose index gives none.
  */
-export function list(call: Call, query: string, limit: number, cursor: string): { instances: Instance[]; cursor: string } {
+export function list(
+  call: Call,
+  query: string,
+  limit: number,
+  cursor: string,
+): { instances: Instance[]; cursor: string } {
   try {
     return listInstances(call.ctx, call.nk, query, limit, cursor === '' ? undefined : cursor);
   } catch (error) {
@@ -111,7 +119,11 @@ export function list(call: Call, query: string, limit: number, cursor: string): 
  * Reserves seats for players, all or none, until the seat timeout; who has a seat keeps it. Code 8 when the instance is
  * full, 9 when it takes nobody any more, 5 when it is gone.
  */
-export function join(call: Call, id: string, userIds: string[]): { instance_info: Instance; session_info: SessionInfo[] } {
+export function join(
+  call: Call,
+  id: string,
+  userIds: string[],
+): { instance_info: Instance; session_info: SessionInfo[] } {
   const { nk, config } = call;
   const now = Date.now();
   const joined = updateInstance<Instance | 'full' | 'closed'>(nk, id, (instance) => {
@@ -122,7 +134,8 @@ export function join(call: Call, id: string, userIds: string[]): { instance_info
   });
   if (joined === undefined) return notFound(id);
   if (joined === 'full') return rpcError(Code.RESOURCE_EXHAUSTED, 'The instance is full. Join another, or create one.');
-  if (joined === 'closed') return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');
+  if (joined === 'closed')
+    return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');
   const outcome = joinSession(nk, config, id, userIds, CALL_TIMEOUT_MS);
   if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') {
     removeInstance(nk, id);

@@ -47,16 +47,39 @@ function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload: strin
 function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
   return library.allocatorInit(params);
 }
-function allocatorLoop(ctx: Context, logger: Logger, nk: Nakama, _dispatcher: unknown, _tick: number, state: MatchState) {
+function allocatorLoop(
+  ctx: Context,
+  logger: Logger,
+  nk: Nakama,
+  _dispatcher: unknown,
+  _tick: number,
+  state: MatchState,
+) {
   return library.allocatorLoop(ctx, logger, nk, state as AllocatorState);
 }
 function allocatorJoinAttempt(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {
   return { state, accept: false, rejectMessage: 'Nobody can join an allocator.' };
 }
-function allocatorJoin(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState, _p: Presence[]) {
+function allocatorJoin(
+  _c: Context,
+  _l: Logger,
+  _n: Nakama,
+  _d: unknown,
+  _tick: number,
+  state: MatchState,
+  _p: Presence[],
+) {
   return { state };
 }
-function allocatorLeave(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState, _p: Presence[]) {
+function allocatorLeave(
+  _c: Context,
+  _l: Logger,
+  _n: Nakama,
+  _d: unknown,
+  _tick: number,
+  state: MatchState,
+  _p: Presence[],
+) {
   return { state };
 }
 function allocatorTerminate(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {

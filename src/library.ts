@@ -33,12 +33,21 @@ export const serverJoin = gameServers(server.serverJoin);
 export const serverLeave = gameServers(server.serverLeave);
 
 /** The allocator's matchInit. */
-export function allocatorInit(params: { [key: string]: string }): { state: AllocatorState; tickRate: number; label: string } {
+export function allocatorInit(params: { [key: string]: string }): {
+  state: AllocatorState;
+  tickRate: number;
+  label: string;
+} {
   return { state: initAllocator(params), tickRate: TICK_RATE, label: '' };
 }
 
 /** The allocator's matchLoop; null ends the match. */
-export function allocatorLoop(ctx: Context, logger: Logger, nk: Nakama, state: AllocatorState): { state: AllocatorState } | null {
+export function allocatorLoop(
+  ctx: Context,
+  logger: Logger,
+  nk: Nakama,
+  state: AllocatorState,
+): { state: AllocatorState } | null {
   const configured = getConfig(ctx, nk);
   if ('problems' in configured) return null;
   const next = loopAllocator({ ctx, logger, nk, config: configured.config }, state);

@@ -25,12 +25,19 @@ export function matchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entr
     if (!request) return;
     startAllocator(nk, allocationFor({ ctx, logger, nk, config }, request), '*');
   } catch (error) {
-    withFields(logger, { error: errorText(error) }).error('Gameye: a match got no game server: no allocator could be started.');
+    withFields(logger, { error: errorText(error) }).error(
+      'Gameye: a match got no game server: no allocator could be started.',
+    );
     tell(logger, nk, entries, 'unavailable');
   }
 }
 
 function tell(logger: Logger, nk: Nakama, entries: MatchmakerResult[], reason: FailureReason): void {
   const userIds = entries.map((entry) => entry.presence.userId);
-  notifyFailed(nk, logger, reason, userIds.filter((id, position) => userIds.indexOf(id) === position));
+  notifyFailed(
+    nk,
+    logger,
+    reason,
+    userIds.filter((id, position) => userIds.indexOf(id) === position),
+  );
 }

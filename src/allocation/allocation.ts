@@ -122,7 +122,12 @@ function cleanUp(a: Allocation, now: number): Step {
 }
 
 /** After a POST that did not start a session. */
-export function afterRun(a: Allocation, outcome: Exclude<Outcome<Started>, { kind: 'done' }>, now: number, chance: Chance): Allocation {
+export function afterRun(
+  a: Allocation,
+  outcome: Exclude<Outcome<Started>, { kind: 'done' }>,
+  now: number,
+  chance: Chance,
+): Allocation {
   const { failure } = outcome;
   const failed = { ...a, last_failure: failure };
   if (outcome.kind === 'unknown') {
@@ -148,7 +153,13 @@ export function afterPortMissing(a: Allocation, message: string, now: number): A
 }
 
 /** After the id was looked up, unless it was found `adoptable`. */
-export function afterLookUp(a: Allocation, outcome: Outcome<SessionView>, finding: Finding | undefined, now: number, chance: Chance): Allocation {
+export function afterLookUp(
+  a: Allocation,
+  outcome: Outcome<SessionView>,
+  finding: Finding | undefined,
+  now: number,
+  chance: Chance,
+): Allocation {
   if (outcome.kind === 'done') {
     switch (finding) {
       case 'ended':
@@ -157,7 +168,9 @@ export function afterLookUp(a: Allocation, outcome: Outcome<SessionView>, findin
           fail(tired, 'error', now),
         );
       case 'port-missing':
-        return patience({ ...a, in_doubt: true, next: 'look-up' }, now, chance, (tired) => fail(tired, 'misconfigured', now));
+        return patience({ ...a, in_doubt: true, next: 'look-up' }, now, chance, (tired) =>
+          fail(tired, 'misconfigured', now),
+        );
       default:
         return backOff({ ...a, in_doubt: true, next: 'look-up', failures: a.failures + 1 }, now, chance);
     }
@@ -175,11 +188,17 @@ export function afterLookUp(a: Allocation, outcome: Outcome<SessionView>, findin
 }
 
 /** After the DELETE that makes way for another id. Only when it was answered may another id be sent. */
-export function afterGiveUpId(a: Allocation, outcome: Outcome<'stopped' | 'absent'>, now: number, chance: Chance): Allocation {
+export function afterGiveUpId(
+  a: Allocation,
+  outcome: Outcome<'stopped' | 'absent'>,
+  now: number,
+  chance: Chance,
+): Allocation {
   if (outcome.kind !== 'done') {
     return backOff({ ...a, last_failure: outcome.failure, failures: a.failures + 1, next: 'run' }, now, chance);
   }
-  const abandoned = outcome.value === 'stopped' ? a.abandoned : [...a.abandoned, { session_id: a.session_id, since_ms: now }];
+  const abandoned =
+    outcome.value === 'stopped' ? a.abandoned : [...a.abandoned, { session_id: a.session_id, since_ms: now }];
   return otherRegion({ ...a, abandoned, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance);
 }
 
@@ -200,11 +219,23 @@ export function fail(a: Allocation, reason: FailureReason, now: number): Allocat
 
 /** Somebody deleted the session while it was starting. */
 export function cancel(a: Allocation, now: number): Allocation {
-  return { ...withoutDoubt({ ...a, in_doubt: a.state === 'starting' }, now), state: 'cancelled', reason: 'error', failures: 0, next_at_ms: now };
+  return {
+    ...withoutDoubt({ ...a, in_doubt: a.state === 'starting' }, now),
+    state: 'cancelled',
+    reason: 'error',
+    failures: 0,
+    next_at_ms: now,
+  };
 }
 
 /** After a DELETE of the first abandoned id. One that cannot be stopped dies at its ttl. */
-export function afterStop(a: Allocation, outcome: Outcome<'stopped' | 'absent'>, ttlMs: number, now: number, chance: Chance): Allocation {
+export function afterStop(
+  a: Allocation,
+  outcome: Outcome<'stopped' | 'absent'>,
+  ttlMs: number,
+  now: number,
+  chance: Chance,
+): Allocation {
   const first = a.abandoned[0];
   if (!first) return a;
   const age = now - first.since_ms;
@@ -221,17 +252,23 @@ function patience(a: Allocation, now: number, chance: Chance, tired: (a: Allocat
 }
 
 function backOff(a: Allocation, now: number, chance: Chance): Allocation {
-  return { ...a, next_at_ms: now + retryDelayMs(Math.max(1, a.failures), chance.random(), a.last_failure?.retry_after_ms) };
+  return {
+    ...a,
+    next_at_ms: now + retryDelayMs(Math.max(1, a.failures), chance.random(), a.last_failure?.retry_after_ms),
+  };
 }
 
 /** The next region at once; after the last one a pause, then the first again. Never with an id in doubt. */
 function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
   if (a.in_doubt) {
     // A single region has nowhere to go: the same id again is then safest, and finds what may run.
-    return a.regions.length > 1 ? { ...a, next: 'give-up-id', next_at_ms: now } : { ...backOff(a, now, chance), next: 'run' };
+    return a.regions.length > 1
+      ? { ...a, next: 'give-up-id', next_at_ms: now }
+      : { ...backOff(a, now, chance), next: 'run' };
   }
   const region_index = (a.region_index + 1) % a.regions.length;
-  const next_at_ms = region_index === 0 ? now + noCapacityDelayMs(chance.random(), a.last_failure?.retry_after_ms) : now;
+  const next_at_ms =
+    region_index === 0 ? now + noCapacityDelayMs(chance.random(), a.last_failure?.retry_after_ms) : now;
   return { ...a, region_index, failures: 0, next: 'run', next_at_ms };
 }
 

@@ -17,7 +17,12 @@ export function saveAllocation(nk: Nakama, allocation: Allocation, version: stri
 }
 
 /** Stores that an allocation led to an instance: both records or neither. */
-export function saveStarted(nk: Nakama, allocation: Allocation, version: string, instance: Instance): string | 'conflict' {
+export function saveStarted(
+  nk: Nakama,
+  allocation: Allocation,
+  version: string,
+  instance: Instance,
+): string | 'conflict' {
   const versions = writeRows(nk, [write(allocation, version), insertion(instance)]);
   return versions === 'conflict' ? 'conflict' : (versions[0] ?? '');
 }

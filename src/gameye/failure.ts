@@ -29,9 +29,7 @@ export interface Failure {
  * (`unknown`): the connection broke, the time ran out, or the answer was not readable.
  */
 export type Outcome<T> =
-  | { kind: 'done'; value: T }
-  | { kind: 'refused'; failure: Failure }
-  | { kind: 'unknown'; failure: Failure };
+  { kind: 'done'; value: T } | { kind: 'refused'; failure: Failure } | { kind: 'unknown'; failure: Failure };
 
 /** What players are told when they get no server (`gameye_failed`). */
 export type FailureReason = 'timeout' | 'no_capacity' | 'quota_exceeded' | 'misconfigured' | 'unavailable' | 'error';

@@ -53,9 +53,21 @@ export function stopSession(nk: Nakama, api: Endpoint, id: string, timeoutMs: nu
 }
 
 /** PUT /session/player/join: tells Gameye who plays. Repeating it changes nothing. */
-export function joinSession(nk: Nakama, api: Endpoint, id: string, players: string[], timeoutMs: number): Outcome<true> {
+export function joinSession(
+  nk: Nakama,
+  api: Endpoint,
+  id: string,
+  players: string[],
+  timeoutMs: number,
+): Outcome<true> {
   const body = { session: id, players };
-  const outcome = send(nk, api, { operation: 'join-session', method: 'put', path: '/session/player/join', body, timeoutMs });
+  const outcome = send(nk, api, {
+    operation: 'join-session',
+    method: 'put',
+    path: '/session/player/join',
+    body,
+    timeoutMs,
+  });
   return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
 }
 
@@ -63,10 +75,17 @@ export function joinSession(nk: Nakama, api: Endpoint, id: string, players: stri
  * DELETE /session/player/leave. The official document takes `players` only, Gameye's pages show `session` as well: we send
  * both, and without `session` when that is refused as invalid.
  */
-export function leaveSession(nk: Nakama, api: Endpoint, id: string, players: string[], timeoutMs: number): Outcome<true> {
+export function leaveSession(
+  nk: Nakama,
+  api: Endpoint,
+  id: string,
+  players: string[],
+  timeoutMs: number,
+): Outcome<true> {
   const request = { operation: 'leave-session', method: 'delete', path: '/session/player/leave', timeoutMs } as const;
   let outcome = send(nk, api, { ...request, body: { session: id, players } });
-  if (outcome.kind === 'refused' && outcome.failure.kind === 'invalid') outcome = send(nk, api, { ...request, body: { players } });
+  if (outcome.kind === 'refused' && outcome.failure.kind === 'invalid')
+    outcome = send(nk, api, { ...request, body: { players } });
   return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
 }
 

@@ -86,7 +86,8 @@ function redact(endpoint: Endpoint, message: string): string {
 
 function parse(text: string): { body: unknown } | { unreadable: string } {
   if (text === '') return { body: undefined };
-  if (text.length > MAX_BODY) return { unreadable: `The answer has ${text.length} characters, which no answer of the API has.` };
+  if (text.length > MAX_BODY)
+    return { unreadable: `The answer has ${text.length} characters, which no answer of the API has.` };
   try {
     return { body: JSON.parse(text) as unknown };
   } catch {

@@ -32,7 +32,13 @@ export interface Instance {
 /** The instance of a session that just started or was adopted. Undefined when it lacks the port that players need. */
 export function newInstance(
   config: Config,
-  session: { id: string; allocationId: string; region: string; maxPlayers: number; metadata: { [key: string]: unknown } },
+  session: {
+    id: string;
+    allocationId: string;
+    region: string;
+    maxPlayers: number;
+    metadata: { [key: string]: unknown };
+  },
   where: Started,
   seats: Seats,
   now: number,
@@ -117,7 +123,8 @@ export function withSeats(instance: Instance, now: number, change: (seats: Seats
 export function withJoined(instance: Instance, userIds: string[], now: number): Instance {
   const before = joinedCount(instance.seats);
   const after = withSeats(instance, now, (seats) => join(seats, userIds));
-  const unseated = after.unseated > 0 ? Math.max(0, after.unseated - (joinedCount(after.seats) - before)) : after.unseated;
+  const unseated =
+    after.unseated > 0 ? Math.max(0, after.unseated - (joinedCount(after.seats) - before)) : after.unseated;
   return recount({ ...after, unseated });
 }
 
@@ -125,7 +132,8 @@ export function withJoined(instance: Instance, userIds: string[], now: number): 
 export function withLeft(instance: Instance, userIds: string[], now: number): Instance {
   const before = joinedCount(instance.seats);
   const after = withSeats(instance, now, (seats) => leave(seats, userIds));
-  const unseated = after.unseated < 0 ? Math.min(0, after.unseated + (before - joinedCount(after.seats))) : after.unseated;
+  const unseated =
+    after.unseated < 0 ? Math.min(0, after.unseated + (before - joinedCount(after.seats))) : after.unseated;
   return recount({ ...after, unseated });
 }
 

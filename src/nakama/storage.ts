@@ -19,7 +19,9 @@ export interface Write {
 
 /** Reads records by key; missing ones are left out. */
 export function readRows<T>(nk: Nakama, collection: string, keys: string[]): Row<T>[] {
-  return nk.storageRead(keys.map((key) => ({ collection, key, userId: SYSTEM_USER }))).map((object) => toRow<T>(object));
+  return nk
+    .storageRead(keys.map((key) => ({ collection, key, userId: SYSTEM_USER })))
+    .map((object) => toRow<T>(object));
 }
 
 /** A stored object as a typed row. The value is a Go map until here: copied, so that it can be changed and written back. */

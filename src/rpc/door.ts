@@ -14,7 +14,8 @@ export interface Rpc<Caller> {
 
 /** For other servers only: with http_key there is no user. Players and game servers have one and are refused. */
 export function serverToServer(ctx: Context, logger: Logger, nk: Nakama, text: string, rpc: Rpc<undefined>): string {
-  if (ctx.userId) return rpcError(Code.PERMISSION_DENIED, 'Only servers may call this: use the http_key, not a session.');
+  if (ctx.userId)
+    return rpcError(Code.PERMISSION_DENIED, 'Only servers may call this: use the http_key, not a session.');
   return answer(ctx, logger, () => rpc.answer(callOf(ctx, logger, nk), parsePayload(text, rpc.fields), undefined));
 }
 
@@ -27,7 +28,10 @@ export function gameServer(ctx: Context, logger: Logger, nk: Nakama, text: strin
     const call = callOf(ctx, logger, nk);
     const proven = callingServer(ctx, nk, call.config);
     if (ctx.userId && proven === undefined) {
-      return rpcError(Code.PERMISSION_DENIED, 'Only game servers may call this: use NAKAMA_SERVER_TOKEN as bearer token.');
+      return rpcError(
+        Code.PERMISSION_DENIED,
+        'Only game servers may call this: use NAKAMA_SERVER_TOKEN as bearer token.',
+      );
     }
     const payload = parsePayload(text, rpc.fields);
     const named = payload['id'] === undefined && proven !== undefined ? proven : sessionId(payload);

@@ -11,7 +11,10 @@ export function parsePayload(text: string | undefined, known: string[]): Payload
   try {
     parsed = JSON.parse(text === undefined || text === '' ? '{}' : text);
   } catch {
-    return rpcError(Code.INVALID_ARGUMENT, 'The payload is not JSON. Send an object, as a JSON string or with ?unwrap.');
+    return rpcError(
+      Code.INVALID_ARGUMENT,
+      'The payload is not JSON. Send an object, as a JSON string or with ?unwrap.',
+    );
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     return rpcError(Code.INVALID_ARGUMENT, 'The payload must be a JSON object.');
@@ -20,7 +23,10 @@ export function parsePayload(text: string | undefined, known: string[]): Payload
   const unknown = Object.keys(payload).filter((field) => !known.includes(field));
   if (unknown.length > 0) {
     const names = unknown.map((field) => JSON.stringify(field.slice(0, 50))).join(', ');
-    return rpcError(Code.INVALID_ARGUMENT, `Unknown field ${names}. This RPC knows: ${known.join(', ') || 'no field'}.`);
+    return rpcError(
+      Code.INVALID_ARGUMENT,
+      `Unknown field ${names}. This RPC knows: ${known.join(', ') || 'no field'}.`,
+    );
   }
   return payload;
 }

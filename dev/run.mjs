@@ -1,0 +1,65 @@
+/*
+ * What `npm start`, `npm test` and the other scripts run: installs the packages when they are missing or out of date,
+ * builds the module, then runs the task. Node's own modules only, because nothing may be installed yet.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const [task = '', ...args] = process.argv.slice(2);
+const typescript = (file) => [process.execPath, ['--import', 'tsx', file, ...args]];
+const tasks = {
+  demo: { build: true, command: typescript('dev/demo/main.ts') },
+  dev: { build: true, command: typescript('dev/demo/dev.ts') },
+  gameye: { build: false, command: typescript('dev/gameye/main.ts') },
+  bench: { build: true, command: typescript('dev/bench/main.ts') },
+  test: { build: false, command: typescript('dev/test.ts') },
+  build: { build: true },
+};
+
+const chosen = tasks[task];
+if (!chosen) fail(`Unknown task "${task}". There are: ${Object.keys(tasks).join(', ')}.`);
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19))
+  fail(`Node ${process.versions.node} is too old: install 20.19 or newer.`);
+install();
+if (chosen.build) build();
+if (chosen.command) run(...chosen.command);
+
+function install() {
+  const lock = createHash('sha256')
+    .update(readFileSync(path.join(root, 'package-lock.json')))
+    .digest('hex');
+  const stamp = path.join(root, 'node_modules', '.installed-lock');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  console.error('Installing packages (only when package-lock.json changed) …');
+  const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm';
+  const result = spawnSync(npm, ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+  });
+  if (result.status !== 0) fail('npm ci failed: see above. Check the network or the registry settings of npm.');
+  writeFileSync(stamp, lock);
+}
+
+function build() {
+  const rollup = path.join(root, 'node_modules', 'rollup', 'dist', 'bin', 'rollup');
+  const result = spawnSync(process.execPath, [rollup, '-c', '--silent'], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (result.status !== 0) fail('The module does not build: see above.');
+  if (task === 'build') console.log('Built build/index.js. Copy it into the modules folder of Nakama (data/modules).');
+}
+
+// The child gets the terminal's signals by itself; passing ours on serves `kill` of this process.
+function run(program, programArgs) {
+  const child = spawn(program, programArgs, { cwd: root, stdio: 'inherit' });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
+  child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)));
+}
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
