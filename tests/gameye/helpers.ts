@@ -1,0 +1,95 @@
+import { onTestFinished } from 'vitest';
+import {
+  startSimulator,
+  type ImageOptions,
+  type Simulator,
+  type SimulatorOptions,
+} from '../../dev/gameye/simulator.ts';
+
+export const EU = 'eu-central-1';
+export const US = 'us-east-1';
+
+export const ports = ['7777/udp', '8080/tcp'];
+
+/** A process that waits until it is told to end. */
+export const sleeper: ImageOptions = { command: ['sleep', '1000'], ports, tags: ['1.0.0', '0.9.0'] };
+/** A session without a process. */
+export const empty: ImageOptions = { command: [], ports: ['7777/udp'] };
+
+export function script(source: string, options: Partial<ImageOptions> = {}): ImageOptions {
+  return { command: ['node', '-e', source], ports, ...options };
+}
+
+/** A simulator for one test: starts take no time unless the test wants it, and it ends with the test. */
+export async function simulate(options: SimulatorOptions = {}): Promise<Simulator> {
+  const images = { sleeper, empty };
+  const simulator = await startSimulator({ startMs: 0, regions: { [EU]: {}, [US]: {} }, images, ...options });
+  onTestFinished(() => simulator.stop());
+  return simulator;
+}
+
+export interface Reply {
+  status: number;
+  type: string;
+  text: string;
+  /** The parsed body; undefined when it is not JSON. The test knows its shape. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  json: any;
+}
+
+/** One request. Rejects when the connection breaks. */
+export async function call(
+  simulator: Simulator,
+  method: string,
+  path: string,
+  body?: unknown,
+  headers: Record<string, string> = { authorization: 'Bearer sim-token' },
+): Promise<Reply> {
+  const response = await fetch(simulator.url + path, {
+    method,
+    headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
+    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, type: response.headers.get('content-type') ?? '', text, json: parse(text) };
+}
+
+/** POST /session with the parts that every session needs. */
+export function run(simulator: Simulator, fields: Record<string, unknown> = {}): Promise<Reply> {
+  return call(simulator, 'POST', '/session', { location: EU, image: 'sleeper', ...fields });
+}
+
+/** The ids of GET /session. */
+export async function listed(simulator: Simulator, query = ''): Promise<string[]> {
+  const { json } = await call(simulator, 'GET', `/session${query}`);
+  return (json.sessions as { id: string }[]).map(({ id }) => id);
+}
+
+/** Polls until `check` answers something, and returns that. Throws after the deadline, naming what it waited for. */
+export async function until<T>(what: string, check: () => T | Promise<T>, deadlineMs = 8000): Promise<NonNullable<T>> {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    const found = await check();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`Waited ${deadlineMs} ms in vain until ${what}.`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Is there a process with this id? A child that has ended but was not reaped yet counts as gone. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
