@@ -1,17 +1,20 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Simulator } from '../gameye/simulator.ts';
 import { cacheDir } from '../stack/paths.ts';
 import { API_TOKEN, type Stack } from '../stack/stack.ts';
 
+/** What one game server has printed so far, also after its end. */
+export async function serverLog(simulator: Pick<Simulator, 'url'>, sessionId: string): Promise<string> {
+  const headers = { authorization: `Bearer ${API_TOKEN}` };
+  const response = await fetch(`${simulator.url}/logs?id=${encodeURIComponent(sessionId)}&follow=false`, { headers });
+  return response.ok ? response.text() : '';
+}
+
 /** What every game server has printed, by session id. */
-export async function serverLogsOf(stack: Stack): Promise<Map<string, string>> {
-  const logs = new Map<string, string>();
-  for (const { id } of stack.simulator.ledger.entries) {
-    const headers = { authorization: `Bearer ${API_TOKEN}` };
-    const response = await fetch(`${stack.simulator.url}/logs?id=${encodeURIComponent(id)}&follow=false`, { headers });
-    logs.set(id, await response.text());
-  }
-  return logs;
+export async function serverLogsOf({ simulator }: Stack): Promise<Map<string, string>> {
+  const ids = simulator.ledger.entries.map((entry) => entry.id);
+  return new Map(await Promise.all(ids.map(async (id) => [id, await serverLog(simulator, id)] as const)));
 }
 
 /** Writes what a person needs to find out why a demo failed, and answers the folder. */

@@ -119,6 +119,7 @@ socket.on('error', (error) => {
 });
 socket.bind(port, values.host, () => {
   log(`session ${sessionId} listens on udp ${values.host}:${port}`);
+  if (expected.length > 0) log(`expects ${expected.join(',')}`);
   if (values.ready) reporter?.ready();
 });
 setInterval(look, Math.max(20, Math.min(500, noShowMs / 4, silenceMs / 4)));

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { describeRuntime, findNakama, type NakamaRuntime } from '../stack/runtimes.ts';
+import { chooseRuntime, describeRuntime } from '../stack/runtimes.ts';
 import { ensureModule } from '../stack/module.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
 import { saveEvidence, serverLogsOf } from './evidence.ts';
@@ -33,8 +33,8 @@ async function main(): Promise<number> {
     simulator: { regions: demoRegions },
     gameServerArgs: ['--no-show', '20', '--silence', '5'],
   });
-  process.once('SIGINT', () => void leave(stack, 130));
-  process.once('SIGTERM', () => void leave(stack, 143));
+  process.on('SIGINT', () => void leave(stack, 130));
+  process.on('SIGTERM', () => void leave(stack, 143));
   try {
     screen.write(banner(stack, modulePath));
     const code = await playAll(stack);
@@ -67,10 +67,6 @@ async function playAll(stack: Stack): Promise<number> {
   return 1;
 }
 
-function chooseRuntime(forceEmbedded: boolean): NakamaRuntime {
-  return (forceEmbedded ? undefined : findNakama()[0]) ?? { kind: 'embedded' };
-}
-
 function banner(stack: Stack, modulePath: string): string {
   const { runtime, simulator, nakama, database } = stack;
   const which = describeRuntime(runtime);
@@ -85,7 +81,12 @@ function banner(stack: Stack, modulePath: string): string {
   return `${table(rows)}\n`;
 }
 
+let leaving = false;
+
+/** A Ctrl-C arrives twice under npm: from the terminal, and passed on by our parent. */
 async function leave(stack: Stack, code: number): Promise<void> {
+  if (leaving) return;
+  leaving = true;
   screen.write('\nEnding.\n');
   await stack.stop().catch(() => {}); // We leave anyway, and what is left ends with us.
   process.exit(code);

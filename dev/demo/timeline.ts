@@ -12,6 +12,7 @@ const MATCH_TONES: Tone[] = ['cyan', 'yellow', 'magenta'];
 /** Standard output, coloured on a terminal unless NO_COLOR is set (https://no-color.org). */
 export function terminal(): Screen {
   const colour = process.stdout.isTTY === true && !process.env['NO_COLOR'];
+  process.stdout.on('error', () => process.exit(1)); // Whoever read along is gone (a closed pipe): nothing left to tell.
   return { colour, write: (text) => void process.stdout.write(text) };
 }
 

@@ -30,11 +30,14 @@ export class LogBook {
   private readonly waiters = new Set<() => void>();
   private closedBecause: string | undefined;
 
-  add(line: string): void {
-    if (line === '') return;
+  /** Answers the entry that the line became; empty lines become none. */
+  add(line: string): LogEntry | undefined {
+    if (line === '') return undefined;
+    const entry = parseLogLine(line);
     this.lines.push(line);
-    this.entries.push(parseLogLine(line));
+    this.entries.push(entry);
     this.waiters.forEach((check) => check());
+    return entry;
   }
 
   /** No line will follow; whoever still waits for one gets an error with this reason. */

@@ -3,7 +3,7 @@ import { startChild, type Child, type ExitInfo } from './child.ts';
 import { serverFlags, type ServerSettings } from './command-line.ts';
 import { LogBook, type LogEntry, type LogMatch } from './log.ts';
 import { buildDir, cacheDir, projectRoot } from './paths.ts';
-import { freeNakamaPorts } from './ports.ts';
+import { freeNakamaPorts, type NakamaPorts } from './ports.ts';
 import { callRpc, type RpcCaller, type RpcResult } from './rpc.ts';
 import { describeRuntime, runtimeCommand, versionOf, type NakamaRuntime } from './runtimes.ts';
 import { until } from './until.ts';
@@ -25,6 +25,10 @@ export interface NakamaOptions {
   shutdownGraceSec?: number;
   /** More command line flags, as `['--match.max_empty_sec', '5']`. */
   flags?: string[];
+  /** Fixed ports, for people who connect by hand; default: a free block for every start. */
+  ports?: NakamaPorts;
+  /** Called for every log line of the server. */
+  onLog?: (entry: LogEntry) => void;
   /** How long it may take until /healthcheck answers; default 60 s. */
   startDeadlineMs?: number;
 }
@@ -81,7 +85,7 @@ export async function startNakama(options: NakamaOptions): Promise<Nakama> {
   const processEnv = { ...inheritedEnv(), NAKAMA_TELEMETRY: '0', ...options.processEnv };
   await migrate(options.runtime, options.database, processEnv);
   for (let attempt = 1; ; attempt++) {
-    const started = await tryStart(settings, processEnv, options.startDeadlineMs ?? 60_000);
+    const started = await tryStart(settings, processEnv, options);
     if (started !== 'ports taken') return started;
     if (attempt === PORT_ATTEMPTS) throw new Error(`${PORT_ATTEMPTS} blocks of ports were taken while Nakama started`);
   }
@@ -90,15 +94,18 @@ export async function startNakama(options: NakamaOptions): Promise<Nakama> {
 async function tryStart(
   base: Omit<ServerSettings, 'ports'>,
   env: Record<string, string>,
-  deadlineMs: number,
+  options: NakamaOptions,
 ): Promise<Nakama | 'ports taken'> {
-  const ports = await freeNakamaPorts();
+  const ports = options.ports ?? (await freeNakamaPorts());
   const url = `http://127.0.0.1:${ports.http}`;
   const flags = serverFlags({ ...base, ports, env: fillIn(base.env, url) });
-  const { child, log } = await run(base.runtime, flags, fillIn(env, url));
-  const state = await until(() => stateOf(url, child, log), deadlineMs, '/healthcheck', 50).catch(
-    (error: Error) => error,
-  );
+  const { child, log } = await run(base.runtime, flags, fillIn(env, url), options.onLog);
+  const state = await until(
+    () => stateOf(url, child, log),
+    options.startDeadlineMs ?? 60_000,
+    '/healthcheck',
+    50,
+  ).catch((error: Error) => error);
   if (state !== 'up') {
     await child.kill();
     if (/address already in use|EADDRINUSE/i.test(log.tail(50))) return 'ports taken';
@@ -158,10 +165,18 @@ function migrate(runtime: NakamaRuntime, database: string, env: Record<string, s
   return done;
 }
 
-async function run(runtime: NakamaRuntime, flags: string[], env: Record<string, string>) {
+async function run(
+  runtime: NakamaRuntime,
+  flags: string[],
+  env: Record<string, string>,
+  onLog?: (entry: LogEntry) => void,
+) {
   const { command, args } = runtimeCommand(runtime);
   const log = new LogBook();
-  const onLine = (line: string): void => log.add(line);
+  const onLine = (line: string): void => {
+    const entry = log.add(line);
+    if (entry) onLog?.(entry);
+  };
   const child = await startChild({ command, args: [...args, ...flags], cwd: projectRoot, env, onLine });
   void child.exited.then(({ code, signal }) => log.close(`the server ended (${signal ?? `exit code ${code}`})`));
   return { child, log };

@@ -27,6 +27,13 @@ export async function freeNakamaPorts(random: () => number = Math.random): Promi
   throw new Error(`no free block of ports between ${FIRST} and ${LAST} after ${ATTEMPTS} attempts; stop other servers`);
 }
 
+/** The ports that Nakama has by default and that every client expects, or a free block when one of them is taken. */
+export async function usualNakamaPorts(): Promise<NakamaPorts> {
+  const usual: NakamaPorts = { http: 7350, grpc: 7349, console: 7351, consoleGrpc: 7348, metrics: 7354 };
+  const free = await Promise.all(Object.values(usual).map(isFree));
+  return free.every(Boolean) ? usual : freeNakamaPorts();
+}
+
 /** The layout of one block, from its first port on. */
 export function portBlock(first: number): NakamaPorts {
   return { grpc: first, http: first + 1, consoleGrpc: first + 2, metrics: first + 3, console: first + 5 };

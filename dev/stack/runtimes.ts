@@ -30,6 +30,12 @@ export function findNakama(env: NodeJS.ProcessEnv = process.env): RealNakama[] {
   return [];
 }
 
+/** The runtime for a person at a terminal: the first real Nakama, unless the embedded one is wanted or there is no other. */
+export function chooseRuntime(forceEmbedded: boolean): NakamaRuntime {
+  const found = forceEmbedded ? undefined : findNakama()[0];
+  return found ? { kind: 'real', binary: found.binary } : { kind: 'embedded' };
+}
+
 /** The command and first arguments that every call of this runtime starts with. */
 export function runtimeCommand(runtime: NakamaRuntime): { command: string; args: string[] } {
   if (runtime.kind === 'real') return { command: runtime.binary, args: [] };

@@ -21,7 +21,11 @@ export interface StackOptions {
   matchmakerIntervalSec?: number;
   shutdownGraceSec?: number;
   flags?: string[];
+  /** More for the first node only. */
+  firstNode?: NodeOptions;
 }
+
+export type NodeOptions = Partial<Omit<NakamaOptions, 'runtime' | 'database'>>;
 
 export interface Stack {
   runtime: NakamaRuntime;
@@ -33,7 +37,7 @@ export interface Stack {
   /** Address of this stack's database. */
   database: string;
   /** Starts one more Nakama on the same database; the default name is the next free of n1, n2, … */
-  startNode(options?: Partial<Omit<NakamaOptions, 'runtime' | 'database'>>): Promise<Nakama>;
+  startNode(options?: NodeOptions): Promise<Nakama>;
   stop(): Promise<void>;
 }
 
@@ -96,7 +100,7 @@ async function start(
     started.push(() => node.stop());
     return node;
   };
-  const nakama = await startNode();
+  const nakama = await startNode(options.firstNode);
   return { runtime: options.runtime, simulator, nakama, nodes, database, startNode, stop };
 }
 
