@@ -43,7 +43,7 @@ export interface Simulator {
 /** Starts a simulator, warm pools included. Throws SettingsError for wrong options. */
 export async function startSimulator(options: SimulatorOptions = {}): Promise<Simulator> {
   const settings = resolveSettings(options);
-  const workRoot = await mkdtemp(join(tmpdir(), 'gameye-sim-'));
+  const workRoot = await mkdtemp(join(tmpdir(), `gameye-sim-${process.pid}-`));
   const guard = new Guard(workRoot);
   const ports = new PortRange(...settings.hostPorts, settings.host);
   const fleet = new Fleet(settings, { host: settings.gameHost, ports, guard, workRoot });

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { OPERATIONS, type Operation } from '../../dev/gameye/faults.ts';
-import type { Simulator } from '../../dev/gameye/simulator.ts';
-import { call, EU, run, simulate, until, type Reply } from './helpers.ts';
+import { call, EU, simulate, until, type Reply } from './helpers.ts';
 import { ApiDocument, hasDocument } from './openapi.ts';
 
 const NOBODY = { authorization: 'Bearer unknown' };
