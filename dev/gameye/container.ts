@@ -95,6 +95,6 @@ export class Container {
   /** Gives the ports back and ends the output. Call it once the process is gone; the work folder stays for /artifacts. */
   release(): void {
     this.machine.ports.release(this.ports.map((port) => port.host));
-    this.output.close();
+    void (this.process?.flushed ?? Promise.resolve()).then(() => this.output.close());
   }
 }

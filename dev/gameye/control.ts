@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { readFile } from 'node:fs/promises';
 import type { FaultRule, Faults } from './faults.ts';
 import type { Fleet } from './fleet.ts';
@@ -49,9 +49,10 @@ export function registerControl(app: FastifyInstance, parts: ControlParts): void
         const isInvalid = error instanceof SettingsError || error instanceof TypeError;
         void reply.code(isInvalid ? 422 : (error.statusCode ?? 500)).send({ message: error.message });
       });
-      sim.get('/', async (_request, reply) => {
-        return reply.type('text/html; charset=utf-8').send(await readFile(new URL('page.html', import.meta.url)));
-      });
+      const file = (name: string, type: string) => async (_request: unknown, reply: FastifyReply) =>
+        reply.type(type).send(await readFile(new URL(name, import.meta.url)));
+      sim.get('/', file('page.html', 'text/html; charset=utf-8'));
+      sim.get('/page.js', file('page.js', 'text/javascript; charset=utf-8'));
       sim.get('/state', () => stateOf(parts));
       sim.get('/ledger', () => ({ entries: fleet.ledger.entries }));
       sim.get('/requests', () => ({ requests: log.all() }));

@@ -26,6 +26,8 @@ export class GameProcess {
     readonly pid: number,
     /** Settles when the process is gone; whatever it left behind in its group has been killed by then. */
     readonly exited: Promise<Exit>,
+    /** Settles when all it wrote has been read, which may be a moment after its exit. */
+    readonly flushed: Promise<void>,
   ) {}
 
   /** Starts it. Rejects when the command cannot be run at all. */
@@ -55,12 +57,13 @@ export class GameProcess {
         resolve({ code: signal ? 128 + constants.signals[signal] : (code ?? 0), signal });
       });
     });
+    const flushed = new Promise<void>((resolve) => child.once('close', () => resolve()));
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);
       child.once('error', reject);
     });
     child.on('error', () => undefined); // a signal that could not be sent: the process was gone already
-    return new GameProcess(pid!, exited);
+    return new GameProcess(pid!, exited, flushed);
   }
 
   /** SIGTERM to the process itself, as a container's first process gets it; SIGKILL to its group after the grace. */
