@@ -1,29 +1,35 @@
 import typescript from '@rollup/plugin-typescript';
 import { rollup } from 'rollup';
 
-const compile = () => typescript({ tsconfig: './tsconfig.json' });
 const LIBRARY = new URL('./src/library.ts', import.meta.url).pathname;
 
+const compile = () => typescript({ tsconfig: './tsconfig.json' });
+
 /**
- * Puts everything that './library' imports into one closure in front of the entry. Nakama re-runs the file's top level for
- * every VM and freezes every global one by one, so globals are what a VM costs; InitModule and what it registers have to
- * stay globals, because Nakama finds them by parsing.
+ * Puts all of src/library.ts into one function, `library()`, in front of the entry. Nakama runs the file's top level anew
+ * for every VM, one for each match, and freezes every global one by one: so there are few globals, and the function's body
+ * runs at its first use. InitModule and what it registers stay globals, because Nakama finds them by parsing.
  */
-const libraryAsOneClosure = {
-  name: 'library-as-one-closure',
-  resolveId: (source) => (source === './library' ? { id: 'library', external: true } : null),
+const libraryInOneFunction = {
+  name: 'library-in-one-function',
   async banner() {
     const bundle = await rollup({ input: LIBRARY, plugins: [compile()] });
     bundle.watchFiles.forEach((file) => this.addWatchFile?.(file));
-    const { output } = await bundle.generate({ format: 'iife', name: 'library', strict: false, esModule: false });
-    return output[0].code;
+    const { output } = await bundle.generate({ format: 'iife', name: 'exported', strict: false, esModule: false });
+    return `const library = (function () {
+let loaded;
+function load() {
+${output[0].code}
+return exported;
+}
+return function () { return loaded || (loaded = load()); };
+})();`;
   },
-  renderChunk: (code) => code.replace(/^import \* as library from 'library';\n/m, ''),
 };
 
 export default {
   input: 'src/index.ts',
   output: { file: 'build/index.js', format: 'es' },
   treeshake: false,
-  plugins: [libraryAsOneClosure, compile()],
+  plugins: [libraryInOneFunction, compile()],
 };

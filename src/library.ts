@@ -1,4 +1,4 @@
-import { initAllocator, loopAllocator, TICK_RATE, type AllocatorState } from './allocation/allocator';
+import { loopAllocator, type AllocatorState } from './allocation/allocator';
 import { getConfig } from './config';
 import type { Context, Logger, Nakama } from './nakama/runtime';
 import { gameServer, serverToServer } from './rpc/door';
@@ -31,15 +31,6 @@ export const updateInstanceInfo = gameServers(server.updateInstanceInfo);
 export const deleteInstanceInfo = gameServers(server.deleteInstanceInfo);
 export const serverJoin = gameServers(server.serverJoin);
 export const serverLeave = gameServers(server.serverLeave);
-
-/** The allocator's matchInit. */
-export function allocatorInit(params: { [key: string]: string }): {
-  state: AllocatorState;
-  tickRate: number;
-  label: string;
-} {
-  return { state: initAllocator(params), tickRate: TICK_RATE, label: '' };
-}
 
 /** The allocator's matchLoop; null ends the match. */
 export function allocatorLoop(

@@ -11,9 +11,6 @@ import { work, type Hold } from './worker';
  */
 export const ALLOCATOR = 'gameye_allocator';
 
-/** Ticks a second, the most there are: the first one, which starts the work, comes one interval after the start. */
-export const TICK_RATE = 60;
-
 /** What an allocator keeps between ticks: plain JSON, because Nakama exports it after every callback. */
 export interface AllocatorState {
   allocation: string;
@@ -25,10 +22,6 @@ export interface AllocatorState {
 /** Starts an allocator match; version `*` when the allocation is not stored yet. Takes about a millisecond. */
 export function startAllocator(nk: Nakama, allocation: Allocation, version: string): void {
   nk.matchCreate(ALLOCATOR, { allocation: JSON.stringify(allocation), version });
-}
-
-export function initAllocator(params: { [key: string]: string }): AllocatorState {
-  return { allocation: params['allocation'] ?? '', version: params['version'] ?? '*', wake_at_ms: 0 };
 }
 
 /** One tick. Undefined: the allocation is finished, the match may end. Never throws. */
