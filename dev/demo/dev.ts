@@ -1,4 +1,4 @@
-import { watch, type RollupWatcher } from 'rollup';
+import { watch, type RollupError, type RollupWatcher } from 'rollup';
 import type { LogEntry } from '../stack/log.ts';
 import { moduleBuildOptions } from '../stack/module.ts';
 import { usualNakamaPorts } from '../stack/ports.ts';
@@ -13,9 +13,11 @@ const screen = terminal();
 async function main(): Promise<void> {
   const runtime = chooseRuntime(process.argv.includes('--embedded'));
   const firstNode: NodeOptions = { name: 'n1', ports: await usualNakamaPorts(), onLog: (entry) => show(screen, entry) };
+  const restarts = new Restarts(firstNode);
+  // Watched from the first build on, so that no change is missed; Nakama starts after it and never reads half a file.
+  const watcher = await watchModule(() => restarts.ask());
   const stack = await startStack({ runtime, env: demoVariables, firstNode });
-  const restarts = new Restarts(stack, firstNode);
-  const watcher = watchModule(await moduleBuildOptions(), () => restarts.ask());
+  restarts.begin(stack);
   const end = async (): Promise<void> => {
     await watcher.close();
     await stack.stop().catch(() => {}); // Whatever is left ends with us.
@@ -31,26 +33,29 @@ async function main(): Promise<void> {
 
 /** Restarts Nakama one at a time: changes that come during a restart lead to one more. */
 class Restarts {
+  private stack: Stack | undefined;
   private asked = false;
   private running: Promise<void> | undefined;
 
-  constructor(
-    private readonly stack: Stack,
-    private readonly node: NodeOptions,
-  ) {}
+  constructor(private readonly node: NodeOptions) {}
 
-  ask(): void {
-    this.asked = true;
-    this.running ??= this.work().finally(() => (this.running = undefined));
+  begin(stack: Stack): void {
+    this.stack = stack;
   }
 
-  private async work(): Promise<void> {
+  ask(): void {
+    if (!this.stack) return; // The first Nakama has not started yet and will load what is built.
+    this.asked = true;
+    this.running ??= this.work(this.stack).finally(() => (this.running = undefined));
+  }
+
+  private async work(stack: Stack): Promise<void> {
     while (this.asked) {
       this.asked = false;
       const startedAtMs = Date.now();
       try {
-        await this.stack.nodes.at(-1)?.stop();
-        await this.stack.startNode(this.node);
+        await stack.nodes.at(-1)?.stop();
+        await stack.startNode(this.node);
         screen.write(paint(screen, 'good', `\nNakama runs the new module (${Date.now() - startedAtMs} ms).\n\n`));
       } catch (error) {
         screen.write(
@@ -61,22 +66,29 @@ class Restarts {
   }
 }
 
-/** Calls `onBuilt` after every build but the first, which only repeats what Nakama has loaded already. */
-function watchModule(options: Awaited<ReturnType<typeof moduleBuildOptions>>, onBuilt: () => void): RollupWatcher {
-  let builds = 0;
-  const watcher = watch(options);
-  watcher.on('event', (event) => {
-    if (event.code === 'END' && builds++ > 0) onBuilt();
-    if (event.code === 'ERROR') {
-      const { message, loc } = event.error;
-      const where = loc ? ` (${loc.file}:${loc.line})` : '';
-      screen.write(
-        paint(screen, 'bad', `\nThe module does not build: ${message}${where}\n`) + 'The last good one goes on.\n\n',
-      );
-    }
-    if ('result' in event) void event.result?.close();
+/** Resolves after the first build, and calls `onBuilt` after every other that went well. */
+async function watchModule(onBuilt: () => void): Promise<RollupWatcher> {
+  const watcher = watch(await moduleBuildOptions());
+  await new Promise<void>((resolve) => {
+    let isFirst = true;
+    watcher.on('event', (event) => {
+      if (event.code === 'BUNDLE_END' && !isFirst) onBuilt();
+      if (event.code === 'ERROR') tellBuildError(event.error);
+      if (event.code === 'END') {
+        isFirst = false;
+        resolve();
+      }
+      if ('result' in event) void event.result?.close();
+    });
   });
   return watcher;
+}
+
+function tellBuildError({ message, loc }: RollupError): void {
+  const where = loc ? ` (${loc.file}:${loc.line})` : '';
+  screen.write(
+    `${paint(screen, 'bad', `\nThe module does not build: ${message}${where}`)}\nThe last good one goes on.\n\n`,
+  );
 }
 
 function welcome({ runtime, nakama, simulator, database }: Stack): string {

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { startChild } from '../../dev/stack/child.ts';
+import { projectRoot } from '../../dev/stack/paths.ts';
+import { describeRuntime, type NakamaRuntime } from '../../dev/stack/runtimes.ts';
+import { allRuntimes } from '../helpers/runtimes.ts';
+
+/** Runs what `npm start` runs, in an environment without any variable that it does not need. */
+async function runDemo(runtime: NakamaRuntime): Promise<{ code: number | null; lines: string[] }> {
+  const lines: string[] = [];
+  const flags = runtime.kind === 'embedded' ? ['--embedded'] : [];
+  const env: Record<string, string> = { PATH: process.env['PATH'] ?? '', HOME: process.env['HOME'] ?? '/' };
+  if (runtime.kind === 'real') env['NAKAMA_BIN'] = runtime.binary;
+  const child = await startChild({
+    command: process.execPath,
+    args: ['--import', 'tsx', 'dev/demo/main.ts', ...flags],
+    cwd: projectRoot,
+    env,
+    onLine: (line) => void lines.push(line),
+  });
+  const { code } = await child.exited;
+  return { code, lines };
+}
+
+describe('npm start', () => {
+  for (const runtime of allRuntimes()) {
+    it(`plays three matches to their end on ${describeRuntime(runtime)}`, { timeout: 120_000 }, async () => {
+      const { code, lines } = await runDemo(runtime);
+      const text = lines.join('\n');
+      expect(lines.at(-1), text).toMatch(
+        /^OK: 3 matches, 9 players, 3 sessions started and ended, none doubled, \d{3,} packets exchanged\.$/,
+      );
+      expect(code, text).toBe(0);
+      expect(text).toContain(describeRuntime(runtime));
+      expect(text).toMatch(/mallory, who has no seat.*is turned away/);
+      expect(text.includes('\x1b'), 'no colours where there is no terminal').toBe(false);
+    });
+  }
+});
