@@ -131,16 +131,18 @@ export function afterRun(
   const { failure } = outcome;
   const failed = { ...a, last_failure: failure };
   if (outcome.kind === 'unknown') {
-    return patience({ ...failed, in_doubt: true }, now, chance, (tired) => otherRegion(tired, now, chance));
+    const doubtful = { ...failed, in_doubt: true };
+    return patience(doubtful, now, chance, (tired) => otherRegion(tired, now, chance), failure.retry_after_ms);
   }
-  if (failure.kind === 'conflict') return { ...failed, next: 'look-up', next_at_ms: now };
+  // The id is a UUID of ours: who has it is an earlier delivery of this request, ours or one that a proxy repeated.
+  if (failure.kind === 'conflict') return { ...failed, in_doubt: true, next: 'look-up', next_at_ms: now };
   if (isFinal(failure.kind)) return fail(failed, reasonFor(failure.kind), now);
   if (failure.kind === 'no-capacity') {
     // The region can be full because our own session fills it: an earlier POST of this id may have been carried out.
     if (a.in_doubt) return { ...failed, next: 'look-up', next_at_ms: now };
     return otherRegion(failed, now, chance);
   }
-  return patience(failed, now, chance, (tired) => backOff(tired, now, chance));
+  return backOff({ ...failed, failures: a.failures + 1 }, now, chance, failure.retry_after_ms);
 }
 
 /** What a GET of the id found: ours and reachable, still starting, without the port that players need, and so on. */
@@ -184,7 +186,7 @@ export function afterLookUp(
   if (outcome.kind === 'refused' && isFinal(outcome.failure.kind)) {
     return fail({ ...failed, in_doubt: true }, reasonFor(outcome.failure.kind), now);
   }
-  return backOff({ ...failed, failures: a.failures + 1 }, now, chance);
+  return backOff({ ...failed, failures: a.failures + 1 }, now, chance, outcome.failure.retry_after_ms);
 }
 
 /** After the DELETE that makes way for another id. Only when it was answered may another id be sent. */
@@ -195,7 +197,8 @@ export function afterGiveUpId(
   chance: Chance,
 ): Allocation {
   if (outcome.kind !== 'done') {
-    return backOff({ ...a, last_failure: outcome.failure, failures: a.failures + 1, next: 'run' }, now, chance);
+    const failed: Allocation = { ...a, last_failure: outcome.failure, failures: a.failures + 1, next: 'run' };
+    return backOff(failed, now, chance, outcome.failure.retry_after_ms);
   }
   const abandoned =
     outcome.value === 'stopped' ? a.abandoned : [...a.abandoned, { session_id: a.session_id, since_ms: now }];
@@ -242,20 +245,25 @@ export function afterStop(
   const gone = outcome.kind === 'done' && (outcome.value === 'stopped' || age >= SETTLE_MS);
   if (gone || age > ttlMs + SETTLE_MS) return { ...a, abandoned: a.abandoned.slice(1), failures: 0, next_at_ms: now };
   if (outcome.kind === 'done') return { ...a, next_at_ms: first.since_ms + SETTLE_MS };
-  return backOff({ ...a, last_failure: outcome.failure, failures: a.failures + 1 }, now, chance);
+  const failed = { ...a, last_failure: outcome.failure, failures: a.failures + 1 };
+  return backOff(failed, now, chance, outcome.failure.retry_after_ms);
 }
 
-/** Counts a failure: backs off until PATIENCE is used up, then does what `tired` says, counting anew. */
-function patience(a: Allocation, now: number, chance: Chance, tired: (a: Allocation) => Allocation): Allocation {
+/** Counts a failure: backs off until PATIENCE is used up, then does what `tired` says. */
+function patience(
+  a: Allocation,
+  now: number,
+  chance: Chance,
+  tired: (a: Allocation) => Allocation,
+  hintMs?: number,
+): Allocation {
   const failures = a.failures + 1;
-  return failures < PATIENCE ? backOff({ ...a, failures }, now, chance) : tired({ ...a, failures });
+  return failures < PATIENCE ? backOff({ ...a, failures }, now, chance, hintMs) : tired({ ...a, failures });
 }
 
-function backOff(a: Allocation, now: number, chance: Chance): Allocation {
-  return {
-    ...a,
-    next_at_ms: now + retryDelayMs(Math.max(1, a.failures), chance.random(), a.last_failure?.retry_after_ms),
-  };
+/** `hintMs` is what the API asked for just now: an older Retry-After must not hold up something else. */
+function backOff(a: Allocation, now: number, chance: Chance, hintMs?: number): Allocation {
+  return { ...a, next_at_ms: now + retryDelayMs(Math.max(1, a.failures), chance.random(), hintMs) };
 }
 
 /** The next region at once; after the last one a pause, then the first again. Never with an id in doubt. */
@@ -264,7 +272,7 @@ function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
     // A single region has nowhere to go: the same id again is then safest, and finds what may run.
     return a.regions.length > 1
       ? { ...a, next: 'give-up-id', next_at_ms: now }
-      : { ...backOff(a, now, chance), next: 'run' };
+      : { ...backOff(a, now, chance, a.last_failure?.retry_after_ms), next: 'run' };
   }
   const region_index = (a.region_index + 1) % a.regions.length;
   const next_at_ms =
