@@ -93,8 +93,9 @@ async function leave(stack: Stack, code: number): Promise<void> {
 }
 
 main().then(
-  (code) => process.exit(code),
+  (code) => leaving || process.exit(code),
   (error: unknown) => {
+    if (leaving) return; // What was under way breaks when everything ends.
     process.stderr.write(
       `${paint(screen, 'bad', 'FAILED:')} ${error instanceof Error ? error.message : String(error)}\n`,
     );

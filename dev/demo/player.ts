@@ -125,6 +125,11 @@ export class Player {
     await this.connected().removeMatchmaker(ticket);
   }
 
+  /** Resolves when the group is complete. Nakama forgets the ticket of a player who disconnects before. */
+  waitUntilMatched(deadlineMs: number): Promise<number> {
+    return until(() => this.matchedAtMs.at(-1), deadlineMs, `a match for ${this.username}`);
+  }
+
   /** The answer number `index` (0 = the first) as soon as it comes over the socket. */
   waitForAnswer(deadlineMs: number, index = 0): Promise<Answer> {
     return until(
