@@ -82,10 +82,11 @@ function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): H
 /** Stores the attempt, then sends it: nothing is sent before it is stored, nor after somebody cancelled. */
 function run(call: Call, hold: Hold): Hold | undefined {
   const { nk, config } = call;
-  const attempt: Allocation = { ...hold.allocation, state: 'starting', attempts: hold.allocation.attempts + 1 };
-  const stored = save(call, hold, attempt);
-  if (stored?.allocation.state !== 'starting') return stored;
-  const { allocation: a } = stored;
+  const { in_doubt, attempts } = hold.allocation;
+  // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
+  const stored = store(call, hold, { ...hold.allocation, state: 'starting', in_doubt: true, attempts: attempts + 1 });
+  if (!stored) return reread(call, hold);
+  const a: Allocation = { ...stored.allocation, in_doubt };
   const sentAt = Date.now();
   const timeoutMs = Math.max(SECOND, Math.min(RUN_TIMEOUT_MS, a.deadline_ms - sentAt));
   const outcome = runSession(nk, config, sessionRun(nk, config, a, sentAt), timeoutMs);
@@ -189,10 +190,14 @@ function stop(call: Call, sessionId: string): Outcome<'stopped' | 'absent'> {
  */
 function save(call: Call, hold: Hold, next: Allocation): Hold | undefined {
   if (hold.version === '*' && next.state === 'failed') return { allocation: next, version: '*' };
+  return store(call, hold, next) ?? reread(call, hold);
+}
+
+/** Undefined when the record is not at the version that we know. */
+function store(call: Call, hold: Hold, next: Allocation): Hold | undefined {
   const leased: Allocation = { ...next, lease: lease(call) };
   const version = saveAllocation(call.nk, leased, hold.version);
-  if (version === 'conflict') return reread(call, hold);
-  return { ...hold, allocation: leased, version };
+  return version === 'conflict' ? undefined : { ...hold, allocation: leased, version };
 }
 
 /** Reads the record after a conflict: cancelled or changed under our lease; undefined when it is not ours any more. */
