@@ -1,6 +1,8 @@
 import { watch, type RollupError, type RollupWatcher } from 'rollup';
+import { CONSOLE_LOGIN } from '../stack/command-line.ts';
 import type { LogEntry } from '../stack/log.ts';
 import { moduleBuildOptions } from '../stack/module.ts';
+import type { Nakama } from '../stack/nakama.ts';
 import { usualNakamaPorts } from '../stack/ports.ts';
 import { chooseRuntime, describeRuntime } from '../stack/runtimes.ts';
 import { startStack, type NodeOptions, type Stack } from '../stack/stack.ts';
@@ -95,11 +97,16 @@ function welcome({ runtime, nakama, simulator, database }: Stack): string {
   const rpc = `${nakama.url}/v2/rpc/fleet_create?http_key=${nakama.httpKey}&unwrap`;
   const rows: [string, string][] = [
     ['nakama', `${nakama.url}  ${describeRuntime(runtime)}, server key "${nakama.serverKey}"`],
+    ...(runtime.kind === 'real' ? [consoleRow(nakama)] : []),
     ['gameye', `${simulator.url}/_sim  sessions, requests and fault switches of the simulator`],
     ['database', `psql postgres://${database}`],
     ['try', `curl '${rpc}' -H 'content-type: application/json' -d '{"max_players": 4}'`],
   ];
   return `\n${table(rows)}\nChanges in src/ restart Nakama. Ctrl-C ends everything.\n\n`;
+}
+
+function consoleRow({ consoleUrl }: Nakama): [string, string] {
+  return ['console', `${consoleUrl}  ${CONSOLE_LOGIN.username} / ${CONSOLE_LOGIN.password}`];
 }
 
 /** Warnings and errors of Nakama, and everything the module says. */

@@ -20,6 +20,16 @@ export interface ServerSettings {
   flags: string[];
 }
 
+/** How to sign in to the console of a real Nakama that we started. */
+export const CONSOLE_LOGIN = { username: 'developer', password: 'stack-console' };
+
+// Nakama warns about every default that must not be used in production.
+const CONSOLE_FLAGS = {
+  '--console.username': CONSOLE_LOGIN.username,
+  '--console.password': CONSOLE_LOGIN.password,
+  '--console.signing_key': 'stack-console-signing-key',
+};
+
 /**
  * The flags that start a server, the same for the real one and the embedded one except for what only one of them has.
  * `flags` come last, and the last value of a flag wins in both.
@@ -40,23 +50,20 @@ export function serverFlags(settings: ServerSettings): string[] {
     '--console.port': ports.console,
     '--matchmaker.interval_sec': settings.matchmakerIntervalSec,
     '--shutdown_grace_sec': settings.shutdownGraceSec,
-    // The client library warns about the default of one minute.
-    '--session.token_expiry_sec': 7200,
+    // The client library warns about the defaults of a minute and an hour.
+    '--session.token_expiry_sec': 7_200,
+    '--session.refresh_token_expiry_sec': 14_400,
+    '--session.encryption_key': 'stack-session-key',
+    '--session.refresh_encryption_key': 'stack-refresh-key',
+    '--socket.address': '127.0.0.1',
+    '--console.address': '127.0.0.1',
+    '--data_dir': settings.dataDir,
     '--metrics.prometheus_port': ports.metrics,
     '--logger.level': 'info',
     '--logger.format': 'json',
   };
-  if (runtime.kind === 'real') {
-    // The embedded runtime listens on 127.0.0.1 anyway and writes no files.
-    Object.assign(values, {
-      '--socket.address': '127.0.0.1',
-      '--console.address': '127.0.0.1',
-      '--data_dir': settings.dataDir,
-      '--session.refresh_token_expiry_sec': 14_400,
-    });
-  } else {
-    values['--embedded.version'] = runtime.version ?? DEFAULT_EMBEDDED_VERSION;
-  }
+  if (runtime.kind === 'real') Object.assign(values, CONSOLE_FLAGS);
+  else values['--embedded.version'] = runtime.version ?? DEFAULT_EMBEDDED_VERSION;
   const flags = Object.entries(values).flatMap(([flag, value]) => [flag, String(value)]);
   for (const [key, value] of Object.entries(settings.env)) flags.push('--runtime.env', `${key}=${value}`);
   return [...flags, ...settings.flags];

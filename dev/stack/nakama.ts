@@ -41,6 +41,8 @@ export interface Nakama {
   url: string;
   httpKey: string;
   serverKey: string;
+  /** Where a real Nakama has its console; the embedded runtime has none. */
+  consoleUrl: string;
   /** Prometheus text. */
   metricsUrl: string;
   /** All log lines so far, migration included. */
@@ -121,6 +123,7 @@ async function tryStart(
     url,
     httpKey: base.httpKey,
     serverKey: base.serverKey,
+    consoleUrl: `http://127.0.0.1:${ports.console}`,
     metricsUrl: `http://127.0.0.1:${ports.metrics}/metrics`,
     logs: log.entries,
     logText: () => log.lines.join('\n'),
