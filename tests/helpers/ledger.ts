@@ -15,7 +15,7 @@ export async function oneSessionPerAllocation(simulator: Simulator): Promise<Map
   const keys = new Map(
     await Promise.all(entries.map(async (entry) => [entry.id, await allocationOf(simulator, entry)] as const)),
   );
-  const unknown = entries.filter((entry) => entry.runningAtMs !== undefined && keys.get(entry.id) === undefined);
+  const unknown = entries.filter((entry) => hasSpoken(entry) && keys.get(entry.id) === undefined);
   if (unknown.length > 0)
     throw new Error(`cannot tell whose these sessions are: ${unknown.map((e) => e.id).join(', ')}`);
   const doubled = overlaps(entries, (entry) => keys.get(entry.id));
@@ -47,6 +47,11 @@ export async function onlyTheseRun(
         .map((entry) => entry.id)
         .join(', ')}`,
   );
+}
+
+/** A server that was stopped in its first second may not have come to say whom it was for. */
+function hasSpoken({ runningAtMs, endedAtMs }: LedgerEntry): boolean {
+  return runningAtMs !== undefined && (endedAtMs ?? Date.now()) - runningAtMs > 1_000;
 }
 
 async function allocationOf(simulator: Simulator, entry: LedgerEntry): Promise<string | undefined> {
