@@ -1,9 +1,10 @@
-import { cancel, newAllocation, type Allocation } from './allocation/allocation';
+import { newAllocation, type Allocation } from './allocation/allocation';
 import { startAllocator } from './allocation/allocator';
 import { FLEET_LABEL } from './allocation/launch';
+import { cancelPending, locateInstance, locatePending, type StartingInstance } from './allocation/locate';
 import { rankRegions } from './allocation/regions';
 import { publicMetadata, type AllocationRequest } from './allocation/request';
-import { deleteAllocation, readAllocation, saveAllocation } from './allocation/store';
+import { deleteAllocation, saveAllocation } from './allocation/store';
 import { SECOND } from './config';
 import { describeSession, joinSession, leaveSession, stopSession } from './gameye/session-api';
 import { isLive, type SessionView } from './gameye/wire';
@@ -16,7 +17,7 @@ import {
   withSeats,
   type Instance,
 } from './instances/instance';
-import { findByAllocation, listInstances } from './instances/queries';
+import { listInstances } from './instances/queries';
 import { seatDeadline, take } from './instances/seats';
 import { insertInstance, readInstance, removeInstance, updateInstance } from './instances/store';
 import type { Call } from './nakama/caller';
@@ -30,11 +31,6 @@ import { Code, rpcError, sessionApiError } from './rpc/errors';
 
 /** Nakama cuts off an RPC's answer after 10 s (socket.write_timeout_ms): two calls have to fit. */
 const CALL_TIMEOUT_MS = 4 * SECOND;
-
-/** What a session that is still being started looks like: an instance without an address. */
-export type StartingInstance = Omit<Instance, 'connection_info' | 'ports' | 'seats' | 'unseated'> & {
-  connection_info: null;
-};
 
 /** A player's hold on a seat: JoinInfo's SessionInfo in nakama-common. */
 export interface SessionInfo {
@@ -78,8 +74,13 @@ export function allocationFor(call: Call, request: AllocationRequest): Allocatio
  */
 export function get(call: Call, id: string): Instance | StartingInstance {
   const { nk, config } = call;
-  const stored = readInstance(nk, id)?.value ?? pendingOrMoved(call, id);
-  if (stored && stored.connection_info === null) return stored;
+  const stored = locateInstance(call, id);
+  const pending = stored ? undefined : locatePending(call, id);
+  if (pending) {
+    return 'failed' in pending
+      ? rpcError(Code.NOT_FOUND, `The session could not be started: ${pending.failed}.`)
+      : pending;
+  }
   const sessionId = stored?.id ?? id;
   const outcome = describeSession(nk, config, sessionId, CALL_TIMEOUT_MS);
   if (outcome.kind === 'done' && isLive(outcome.value.status)) {
@@ -126,7 +127,8 @@ export function join(
 ): { instance_info: Instance; session_info: SessionInfo[] } {
   const { nk, config } = call;
   const now = Date.now();
-  const joined = updateInstance<Instance | 'full' | 'closed'>(nk, id, (instance) => {
+  const sessionId = locateInstance(call, id)?.id ?? notFound(id);
+  const joined = updateInstance<Instance | 'full' | 'closed'>(nk, sessionId, (instance) => {
     if (instance.status === 'draining' || !isLive(instance.status)) return 'closed';
     const before = withSeats(instance, now, (seats) => seats);
     const next = withSeats(before, now, (seats) => take(seats, userIds, seatDeadline(config, now)));
@@ -136,31 +138,29 @@ export function join(
   if (joined === 'full') return rpcError(Code.RESOURCE_EXHAUSTED, 'The instance is full. Join another, or create one.');
   if (joined === 'closed')
     return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');
-  const outcome = joinSession(nk, config, id, userIds, CALL_TIMEOUT_MS);
+  const outcome = joinSession(nk, config, sessionId, userIds, CALL_TIMEOUT_MS);
   if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') {
-    removeInstance(nk, id);
+    removeInstance(nk, sessionId);
     return notFound(id);
   }
-  if (outcome.kind !== 'done') logUnregistered(call, id, outcome.failure.kind);
-  return { instance_info: joined, session_info: userIds.map((user_id) => ({ user_id, session_id: id })) };
+  if (outcome.kind !== 'done') logUnregistered(call, sessionId, outcome.failure.kind);
+  return { instance_info: joined, session_info: userIds.map((user_id) => ({ user_id, session_id: sessionId })) };
 }
 
 /** Frees players' seats. Repeating it changes nothing; players without a seat are passed over. */
 export function leave(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
-  const left = updateInstance(call.nk, id, (instance) => {
+  const left = change(call, id, (instance) => {
     const seated = userIds.filter((userId) => instance.seats[userId] !== undefined);
     return seated.length === 0 ? instance : withLeft(instance, seated, Date.now());
   });
-  if (left === undefined) return notFound(id);
-  const outcome = leaveSession(call.nk, call.config, id, userIds, CALL_TIMEOUT_MS);
-  if (outcome.kind !== 'done') logUnregistered(call, id, outcome.failure.kind);
+  const outcome = leaveSession(call.nk, call.config, left.id, userIds, CALL_TIMEOUT_MS);
+  if (outcome.kind !== 'done') logUnregistered(call, left.id, outcome.failure.kind);
   return { instance_info: left };
 }
 
 /** The players have arrived, says their game server: their seats no longer run out. */
 export function confirm(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
-  const joined = updateInstance(call.nk, id, (instance) => withJoined(instance, userIds, Date.now()));
-  return joined === undefined ? notFound(id) : { instance_info: joined };
+  return { instance_info: change(call, id, (instance) => withJoined(instance, userIds, Date.now())) };
 }
 
 /** Sets what the game server counted (undefined: unchanged) and merges its metadata. */
@@ -170,11 +170,11 @@ export function update(
   playerCount: number | undefined,
   metadata: { [key: string]: unknown },
 ): { instance_info: Instance } {
-  const updated = updateInstance(call.nk, id, (instance) => {
+  const updated = change(call, id, (instance) => {
     const counted = playerCount === undefined ? instance : withReportedCount(instance, playerCount, Date.now());
     return { ...counted, metadata: { ...counted.metadata, ...publicMetadata(metadata) } };
   });
-  return updated === undefined ? notFound(id) : { instance_info: updated };
+  return { instance_info: updated };
 }
 
 /**
@@ -184,7 +184,8 @@ export function update(
 export function remove(call: Call, id: string): object {
   const { nk, config } = call;
   const pending = cancelPending(call, id);
-  const known = pending ?? readInstance(nk, id)?.value.id ?? findByAllocation(call.ctx, nk, id)?.id;
+  if (pending === 'conflict') return rpcError(Code.ABORTED, 'The session is being started just now. Try again.');
+  const known = pending ?? readInstance(nk, id)?.value.id;
   if (known === undefined && !isOurs(call, id)) return {};
   const sessionId = known ?? id;
   const outcome = stopSession(nk, config, sessionId, CALL_TIMEOUT_MS);
@@ -193,17 +194,7 @@ export function remove(call: Call, id: string): object {
     return {};
   }
   // The worker of a cancelled allocation goes on stopping it.
-  return pending ? {} : sessionApiError(outcome.failure);
-}
-
-/** Marks an allocation that has not started as cancelled; its worker stops what may run. Answers its present session id. */
-function cancelPending(call: Call, id: string): string | undefined {
-  for (let i = 0; i < 10; i++) {
-    const row = readAllocation(call.nk, id);
-    if (!row || (row.value.state !== 'queued' && row.value.state !== 'starting')) return undefined;
-    if (saveAllocation(call.nk, cancel(row.value, Date.now()), row.version) !== 'conflict') return row.value.session_id;
-  }
-  return rpcError(Code.ABORTED, 'The session is being started just now. Try again.');
+  return pending !== undefined && !readInstance(nk, sessionId) ? {} : sessionApiError(outcome.failure);
 }
 
 /** For an id without a record: true when Gameye shows a session of our fleet, false when it shows none. */
@@ -213,40 +204,6 @@ function isOurs(call: Call, id: string): boolean {
   return outcome.failure.kind === 'not-found' ? false : sessionApiError(outcome.failure);
 }
 
-/** What is known of an id that is no instance's: an allocation under way, or one that ended up with another session id. */
-function pendingOrMoved(call: Call, id: string): Instance | StartingInstance | undefined {
-  const allocation = readAllocation(call.nk, id)?.value;
-  if (!allocation) return findByAllocation(call.ctx, call.nk, id);
-  switch (allocation.state) {
-    case 'started':
-      return readInstance(call.nk, allocation.session_id)?.value;
-    case 'failed':
-    case 'cancelled':
-      return rpcError(Code.NOT_FOUND, `The session could not be started: ${allocation.reason ?? 'error'}.`);
-    case 'queued':
-    case 'starting':
-      return startingInstance(call, allocation);
-  }
-}
-
-function startingInstance(call: Call, allocation: Allocation): StartingInstance {
-  const { request } = allocation;
-  return {
-    id: allocation.id,
-    connection_info: null,
-    create_time: new Date(allocation.created_at_ms).toISOString(),
-    player_count: request.user_ids.length,
-    status: 'starting',
-    metadata: publicMetadata(request.metadata),
-    region: allocation.regions[allocation.region_index] ?? '',
-    image: call.config.image,
-    version: call.config.version ?? '',
-    max_players: request.max_players,
-    open_seats: Math.max(0, request.max_players - request.user_ids.length),
-    allocation_id: allocation.id,
-  };
-}
-
 /** Stores an instance for a running session of our fleet that has no record. */
 function adopt(call: Call, session: SessionView): Instance {
   if (session.labels[FLEET_LABEL] !== call.config.fleet) return notFound(session.id);
@@ -254,6 +211,12 @@ function adopt(call: Call, session: SessionView): Instance {
   if (!instance) return notFound(session.id);
   if (insertInstance(call.nk, instance) === 'inserted') return instance;
   return readInstance(call.nk, session.id)?.value ?? notFound(session.id);
+}
+
+/** Changes an instance that exists; code 5 when there is none. */
+function change(call: Call, id: string, to: (instance: Instance) => Instance): Instance {
+  const sessionId = locateInstance(call, id)?.id ?? notFound(id);
+  return updateInstance(call.nk, sessionId, to) ?? notFound(id);
 }
 
 function logUnregistered(call: Call, id: string, failure: string): void {

@@ -5,8 +5,9 @@
  */
 import type { Context, Initializer, Logger, MatchmakerResult, MatchState, Nakama, Presence } from './nakama/runtime';
 import type { AllocatorState } from './allocation/allocator';
+import type * as Library from './library';
 
-declare function library(): typeof import('./library');
+declare function library(): typeof Library;
 
 function initializeGameye(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
   library().initialize(ctx, logger, nk, initializer);

@@ -1,28 +1,32 @@
 import { SECOND } from '../config';
 import { isFinal, reasonFor, type Failure, type FailureReason, type Outcome } from '../gameye/failure';
-import type { SessionView, Started } from '../gameye/wire';
+import type { Ports, SessionView, Started } from '../gameye/wire';
 import { noCapacityDelayMs, retryDelayMs } from './backoff';
 import type { AllocationRequest } from './request';
 
 /*
  * An allocation is one request for one game server, from the moment it is stored until everybody concerned was told.
  *
- *   queued ──► starting ──► started ──► (announced: the row is deleted)
+ *   queued ──► starting ──► started ──► announced ──► (the row is deleted)
  *                 │  └────► failed ───► (told, sessions stopped: the row is deleted)
  *                 └───────► cancelled ► (likewise)
  *
  * queued     Stored by somebody else than its worker; nothing was sent. A crash: the next worker begins.
  * starting   A POST with `session_id` may have been sent. `in_doubt` says that one may have been carried out without our
  *            knowing. A crash: the next worker sends the same id again; if it runs, the API answers 409 and we adopt it.
- * started    The session runs and its instance is stored (in the same transaction). A crash: the players are told (again).
+ * started    The session runs, its address is in `started`. The players are told (`told`), then, when a burst of matches
+ *            has passed, its instance is stored: indexing that costs Nakama more than everything before. A crash: whoever
+ *            takes over tells the players (again, unless `told`) and stores the instance.
+ * announced  The players were told, the instance is stored. Only kept while `abandoned` ids have to be stopped, or because
+ *            the session has another id than the allocation. A crash: nothing is lost.
  * failed     Given up for `reason`. A crash: the players are told (again), whatever may run is stopped.
- * cancelled  Somebody deleted the session while it was starting. Its worker finds out at its next write. As failed.
+ * cancelled  Somebody deleted the session before it was announced. Its worker finds out at its next write. As failed.
  *
  * `session_id` is chosen before anything is sent and is the idempotency key. It is replaced only when the old one cannot
  * run (it ended, somebody else has it) or after a DELETE; ids that might still come to life stay in `abandoned` until a
  * DELETE found them running, or found nothing SETTLE_MS after they were given up.
  */
-export type AllocationState = 'queued' | 'starting' | 'started' | 'failed' | 'cancelled';
+export type AllocationState = 'queued' | 'starting' | 'started' | 'announced' | 'failed' | 'cancelled';
 
 export interface Allocation {
   /** The first session id; the record's key. */
@@ -44,6 +48,8 @@ export interface Allocation {
   /** Failures in a row that say nothing about capacity, in this region. */
   failures: number;
   last_failure?: Failure;
+  /** Where the session is reached, and since when. */
+  started?: { host: string; ports: Ports; at_ms: number };
   reason?: FailureReason;
   /** Players were told how it ended. */
   told: boolean;
@@ -53,6 +59,9 @@ export interface Allocation {
 
 /** After this a POST that was on its way when its id was given up has arrived or never will. */
 export const SETTLE_MS = 30 * SECOND;
+
+/** The shortest wait between telling the players and storing the instance; the longest is twice this. */
+const RECORD_DELAY_MS = 0.5 * SECOND;
 
 /** How many unknown outcomes or contradictions in a row before another id or region is tried. */
 const PATIENCE = 3;
@@ -93,7 +102,7 @@ export function newAllocation(
 
 /** What its worker has to do now. */
 export type Step =
-  | { do: 'run' | 'look-up' | 'give-up-id' | 'announce' | 'tell-failure' | 'finish' }
+  | { do: 'run' | 'look-up' | 'give-up-id' | 'announce' | 'record' | 'tell-failure' | 'finish' }
   | { do: 'stop'; sessionId: string }
   | { do: 'wait'; untilMs: number }
   | { do: 'time-out' };
@@ -107,8 +116,10 @@ export function nextStep(a: Allocation, now: number): Step {
       if (now < a.next_at_ms) return { do: 'wait', untilMs: Math.min(a.next_at_ms, a.deadline_ms) };
       return { do: a.next };
     case 'started':
-      if (a.told) return cleanUp(a, now);
-      return now < a.next_at_ms ? { do: 'wait', untilMs: a.next_at_ms } : { do: 'announce' };
+      if (now < a.next_at_ms) return { do: 'wait', untilMs: a.next_at_ms };
+      return { do: a.told ? 'record' : 'announce' };
+    case 'announced':
+      return cleanUp(a, now);
     case 'failed':
     case 'cancelled':
       return a.told ? cleanUp(a, now) : { do: 'tell-failure' };
@@ -205,6 +216,17 @@ export function afterGiveUpId(
   return otherRegion({ ...a, abandoned, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance);
 }
 
+/** The session runs: the players are told next. */
+export function afterStart(a: Allocation, where: Started, now: number): Allocation {
+  const started = { host: where.host, ports: where.ports, at_ms: now };
+  return { ...a, state: 'started', started, in_doubt: false, failures: 0, next_at_ms: now };
+}
+
+/** The players were told. Bursts of matches end within a second: the slow part waits until then, each at its own time. */
+export function afterAnnouncement(a: Allocation, now: number, chance: Chance): Allocation {
+  return { ...a, told: true, failures: 0, next_at_ms: now + Math.round(RECORD_DELAY_MS * (1 + chance.random())) };
+}
+
 /** Nobody could be notified: tried again, then the session is of no use to anybody. */
 export function afterNobodyTold(a: Allocation, now: number, chance: Chance): Allocation {
   return patience(a, now, chance, (tired) => fail({ ...tired, in_doubt: true }, 'error', now));
@@ -220,10 +242,10 @@ export function fail(a: Allocation, reason: FailureReason, now: number): Allocat
   return { ...withoutDoubt(a, now), state: 'failed', reason, failures: 0, next_at_ms: now };
 }
 
-/** Somebody deleted the session while it was starting. */
+/** Somebody deleted the session before its instance was stored. */
 export function cancel(a: Allocation, now: number): Allocation {
   return {
-    ...withoutDoubt({ ...a, in_doubt: a.state === 'starting' }, now),
+    ...withoutDoubt({ ...a, in_doubt: a.state !== 'queued' }, now),
     state: 'cancelled',
     reason: 'error',
     failures: 0,

@@ -3,6 +3,8 @@ import type { Config } from '../config';
 import type { SessionRun } from '../gameye/session-api';
 import type { SessionView } from '../gameye/wire';
 import { isLive, choosePort } from '../gameye/wire';
+import { newInstance, type Instance } from '../instances/instance';
+import { seatDeadline, take } from '../instances/seats';
 import { sessionSeatSecret } from '../players/seat-token';
 import { serverToken } from '../servers/credential';
 import type { Allocation, Finding } from './allocation';
@@ -34,6 +36,19 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Allocation, n
     labels: { ...labelsFrom(metadata), [FLEET_LABEL]: config.fleet },
     ...(typeof externalId === 'string' ? { external_id: externalId } : {}),
   };
+}
+
+/** The instance that a started allocation leads to; undefined when it lacks the port that players need. */
+export function instanceOf(config: Config, a: Allocation, now: number): Instance | undefined {
+  if (!a.started) return undefined;
+  const session = {
+    id: a.session_id,
+    region: regionOf(a),
+    maxPlayers: a.request.max_players,
+    metadata: a.request.metadata,
+    startedAtMs: a.started.at_ms,
+  };
+  return newInstance(config, session, a.started, take({}, a.request.user_ids, seatDeadline(config, now)));
 }
 
 /** The region that is tried now. */

@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import { deleteRow, readRows, writeRows, type Row, type Write } from '../nakama/storage';
+import { deleteRow, readRows, replaceRow, writeRows, type Row, type Write } from '../nakama/storage';
 import type { Instance } from '../instances/instance';
 import { insertion } from '../instances/store';
 import type { Allocation } from './allocation';
@@ -16,13 +16,20 @@ export function saveAllocation(nk: Nakama, allocation: Allocation, version: stri
   return versions === 'conflict' ? 'conflict' : (versions[0] ?? '');
 }
 
-/** Stores that an allocation led to an instance: both records or neither. */
-export function saveStarted(
+/**
+ * Stores the instance that an allocation led to, and with it the end of the allocation: its row is deleted, or kept in its
+ * new state when it `stays`. All or nothing. Answers the row's new version (empty when deleted).
+ */
+export function saveRecorded(
   nk: Nakama,
   allocation: Allocation,
   version: string,
   instance: Instance,
+  stays: boolean,
 ): string | 'conflict' {
+  if (!stays) {
+    return replaceRow(nk, insertion(instance), { collection: ALLOCATIONS, key: allocation.id, version });
+  }
   const versions = writeRows(nk, [write(allocation, version), insertion(instance)]);
   return versions === 'conflict' ? 'conflict' : (versions[0] ?? '');
 }

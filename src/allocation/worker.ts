@@ -2,19 +2,20 @@ import { SECOND } from '../config';
 import type { Outcome } from '../gameye/failure';
 import { adviceFor } from '../gameye/failure';
 import { describeSession, joinSession, runSession, stopSession } from '../gameye/session-api';
-import type { Started } from '../gameye/wire';
-import { newInstance, type Instance } from '../instances/instance';
-import { seatDeadline, take } from '../instances/seats';
+import { choosePort, type Started } from '../gameye/wire';
+import type { Instance } from '../instances/instance';
 import { readInstance, removeInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { notifyFailed, notifyMatch } from '../players/notify';
 import {
+  afterAnnouncement,
   afterGiveUpId,
   afterLookUp,
   afterNobodyTold,
   afterPortMissing,
   afterRun,
+  afterStart,
   afterStop,
   fail,
   nextStep,
@@ -22,8 +23,8 @@ import {
   type Allocation,
   type Step,
 } from './allocation';
-import { finding, regionOf, sessionRun } from './launch';
-import { deleteAllocation, readAllocation, saveAllocation, saveStarted } from './store';
+import { finding, instanceOf, regionOf, sessionRun } from './launch';
+import { deleteAllocation, readAllocation, saveAllocation, saveRecorded } from './store';
 
 /** One request may block its worker this long; starting a session normally takes half a second. */
 const RUN_TIMEOUT_MS = 15 * SECOND;
@@ -36,8 +37,6 @@ export interface Hold {
   allocation: Allocation;
   /** `*` until the record is stored. */
   version: string;
-  /** The instance that this worker stored, which saves reading it again. */
-  instance?: Instance;
 }
 
 /**
@@ -69,13 +68,14 @@ function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): H
       return save(call, hold, timeOut(a, Date.now()));
     case 'announce':
       return announce(call, hold);
+    case 'record':
+      return record(call, hold);
     case 'tell-failure':
       return tellFailure(call, hold);
     case 'stop':
       return save(call, hold, afterStop(a, stop(call, step.sessionId), call.config.ttlMs, Date.now(), chance(call)));
     case 'finish':
-      deleteAllocation(call.nk, a.id, hold.version);
-      return undefined;
+      return finish(call, hold);
   }
 }
 
@@ -107,68 +107,65 @@ function lookUp(call: Call, hold: Hold): Hold | undefined {
   return save(call, hold, afterLookUp(a, outcome, found, Date.now(), chance(call)));
 }
 
-/** The session runs: its instance and the allocation's new state are stored together, then the players can be told. */
+/** The session runs. Without the port that players need it is of no use, unless a second look finds one. */
 function started(call: Call, hold: Hold, where: Started): Hold | undefined {
-  const { nk, config } = call;
   const { allocation: a } = hold;
   const now = Date.now();
-  const session = {
-    id: a.session_id,
-    allocationId: a.id,
-    region: regionOf(a),
-    maxPlayers: a.request.max_players,
-    metadata: a.request.metadata,
-  };
-  const seats = take({}, a.request.user_ids, seatDeadline(config, now));
-  const instance = newInstance(config, session, where, seats, now);
-  if (!instance) {
-    const exposed = Object.keys(where.ports).join(', ') || 'none';
-    const message = `The session exposes these ports: ${exposed}; wanted: ${config.port ?? 'any'}.`;
-    return save(call, hold, afterPortMissing(a, message, now));
-  }
-  const next: Allocation = { ...a, state: 'started', in_doubt: false, failures: 0, next_at_ms: 0, lease: lease(call) };
-  const version = saveStarted(nk, next, hold.version, instance);
-  if (version !== 'conflict') return { allocation: next, version, instance };
-  // Somebody cancelled, took over, or stored the instance already (fleet_get adopts what it finds).
-  const current = reread(call, hold);
-  if (current?.allocation.state !== 'starting' || !readInstance(nk, instance.id)) return current;
-  return save(call, current, next);
+  if (choosePort(where.ports, call.config.port) !== undefined) return save(call, hold, afterStart(a, where, now));
+  const exposed = Object.keys(where.ports).join(', ') || 'none';
+  const message = `The session exposes these ports: ${exposed}; wanted: ${call.config.port ?? 'any'}.`;
+  return save(call, hold, afterPortMissing(a, message, now));
 }
 
 function announce(call: Call, hold: Hold): Hold | undefined {
-  const { nk, config } = call;
   const { allocation: a } = hold;
   const userIds = a.request.user_ids;
-  const instance = hold.instance ?? readInstance(nk, a.session_id)?.value;
-  if (!instance) {
-    // It ended, or was deleted, before anybody heard of it.
-    return save(call, hold, fail({ ...a, in_doubt: true }, 'error', Date.now()));
-  }
-  const missed = notifyMatch(nk, call.logger, config, instance, userIds, Date.now());
+  const instance = instanceOf(call.config, a, Date.now());
+  // It was stored with its port; only another GAMEYE_API_PORT after a restart leads here.
+  if (!instance) return save(call, hold, fail({ ...a, in_doubt: true }, 'misconfigured', Date.now()));
+  const missed = notifyMatch(call.nk, call.logger, call.config, instance, userIds, Date.now());
   if (userIds.length > 0 && missed.length === userIds.length) {
     return save(call, hold, afterNobodyTold(a, Date.now(), chance(call)));
   }
   logStarted(call, a, instance);
-  if (userIds.length > 0) registerPlayers(call, a, userIds);
-  return finishTold(call, hold);
+  return save(call, hold, afterAnnouncement(a, Date.now(), chance(call)));
+}
+
+/** Stores the instance and ends the allocation in one transaction, then tells Gameye who plays. */
+function record(call: Call, hold: Hold): Hold | undefined {
+  const { nk, config } = call;
+  const { allocation: a } = hold;
+  const next: Allocation = { ...a, state: 'announced', lease: lease(call) };
+  const stays = a.abandoned.length > 0 || a.session_id !== a.id;
+  const instance = instanceOf(config, a, Date.now());
+  const version = instance ? saveRecorded(nk, next, hold.version, instance, stays) : 'conflict';
+  if (version === 'conflict') {
+    // Somebody cancelled, took over, or stored the instance already because it was asked for.
+    const current = reread(call, hold);
+    if (current?.allocation.state !== 'started' || (instance && !readInstance(nk, a.session_id))) return current;
+    return save(call, current, next);
+  }
+  if (a.request.user_ids.length > 0) registerPlayers(call, a, a.request.user_ids);
+  return stays ? { allocation: next, version } : undefined;
 }
 
 function tellFailure(call: Call, hold: Hold): Hold | undefined {
   const { allocation: a } = hold;
   notifyFailed(call.nk, call.logger, a.reason ?? 'error', a.request.user_ids);
   logger(call, a).warn('Gameye: an allocation ended without a game server.');
-  return finishTold(call, hold);
+  // Never stored: nothing was sent either.
+  return hold.version === '*' ? undefined : save(call, hold, { ...a, told: true });
 }
 
-/** Everybody knows. The record is kept only as long as sessions may have to be stopped. */
-function finishTold(call: Call, hold: Hold): Hold | undefined {
+/**
+ * Nothing is left to do. The row of a session that got another id stays as long as its instance does: it is how the id
+ * that `fleet_create` answered is found.
+ */
+function finish(call: Call, hold: Hold): undefined {
   const { allocation: a } = hold;
-  if (a.abandoned.length === 0) {
-    if (hold.version === '*' || deleteAllocation(call.nk, a.id, hold.version) === 'deleted') return undefined;
-    const current = reread(call, hold);
-    return current && save(call, current, { ...current.allocation, told: true });
-  }
-  return save(call, hold, { ...a, told: true });
+  if (a.state === 'announced' && a.session_id !== a.id) return undefined;
+  deleteAllocation(call.nk, a.id, hold.version);
+  return undefined;
 }
 
 /** Gameye counts players too. It is not what they wait for, so a failure is only logged; a repetition changes nothing. */

@@ -1,5 +1,5 @@
 import type { Config } from '../config';
-import { choosePort, type Ports, type SessionView, type Started } from '../gameye/wire';
+import { choosePort, type Ports, type SessionView } from '../gameye/wire';
 import { publicMetadata } from '../allocation/request';
 import { join, leave, withoutExpired, type Seats } from './seats';
 
@@ -25,8 +25,6 @@ export interface Instance {
   seats: Seats;
   /** Players that the game server counted beyond the joined seats; below zero when it counted fewer. */
   unseated: number;
-  /** The first session id of its allocation, which `fleet_create` answered; usually the same as `id`. */
-  allocation_id: string;
 }
 
 /** The instance of a session that just started or was adopted. Undefined when it lacks the port that players need. */
@@ -34,21 +32,20 @@ export function newInstance(
   config: Config,
   session: {
     id: string;
-    allocationId: string;
     region: string;
     maxPlayers: number;
     metadata: { [key: string]: unknown };
+    startedAtMs: number;
   },
-  where: Started,
+  where: { host: string; ports: Ports },
   seats: Seats,
-  now: number,
 ): Instance | undefined {
   const port = choosePort(where.ports, config.port);
   if (port === undefined) return undefined;
   return recount({
     id: session.id,
     connection_info: connection(where.host, port),
-    create_time: new Date(now).toISOString(),
+    create_time: new Date(session.startedAtMs).toISOString(),
     player_count: 0,
     status: 'running',
     metadata: publicMetadata(session.metadata),
@@ -60,7 +57,6 @@ export function newInstance(
     ports: where.ports,
     seats,
     unseated: 0,
-    allocation_id: session.allocationId,
   });
 }
 
@@ -78,14 +74,13 @@ export function instanceFromSession(config: Config, session: SessionView, now: n
     config,
     {
       id: session.id,
-      allocationId: session.id,
       region: session.region,
       maxPlayers: Math.max(config.maxPlayers ?? 0, players.length),
       metadata,
+      startedAtMs: session.createdAtMs ?? now,
     },
     { host: session.host, ports: session.ports },
     seats,
-    session.createdAtMs ?? now,
   );
   return instance && { ...instance, image: session.image, status: session.status, version: session.version ?? '' };
 }

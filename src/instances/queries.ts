@@ -5,17 +5,8 @@ import type { Instance } from './instance';
 import { INSTANCES } from './store';
 
 const INDEX = '_gameye_instances_idx';
-const FIELDS = [
-  'id',
-  'allocation_id',
-  'status',
-  'region',
-  'version',
-  'player_count',
-  'open_seats',
-  'create_time',
-  'metadata',
-];
+// Every field makes every write dearer: Nakama builds a dictionary for each (about a millisecond on 3.40.0).
+const FIELDS = ['id', 'status', 'region', 'version', 'player_count', 'open_seats', 'create_time', 'metadata'];
 
 /** Fullest first, then newest: what Nakama's GameLift plugin answers as well. */
 const ORDER = ['-value.player_count', '-value.create_time'];
@@ -44,10 +35,4 @@ export function listInstances(
 ): { instances: Instance[]; cursor: string } {
   const page = listIndex(ctx, nk, INDEX, query, limit, ORDER, cursor);
   return { instances: page.objects.map((object) => toRow<Instance>(object).value), cursor: page.cursor ?? '' };
-}
-
-/** The instance that an allocation led to, when its session id is not the allocation's any more. */
-export function findByAllocation(ctx: Context, nk: Nakama, allocationId: string): Instance | undefined {
-  const page = listIndex(ctx, nk, INDEX, `+value.allocation_id:"${allocationId}"`, 1, []);
-  return page.objects.map((object) => toRow<Instance>(object).value)[0];
 }

@@ -92,6 +92,13 @@ export interface Nakama {
   storageRead(keys: StorageReadRequest[]): StorageObject[];
   storageWrite(writes: StorageWriteRequest[]): StorageWriteAck[];
   storageDelete(deletes: StorageDeleteRequest[]): void;
+  /** One transaction. */
+  multiUpdate(
+    accounts: null,
+    writes: StorageWriteRequest[] | null,
+    deletes: StorageDeleteRequest[] | null,
+    wallets: null,
+  ): unknown;
   /** Arguments and result differ by version: nakama/version.ts is the only caller. */
   storageIndexList(
     index: string,

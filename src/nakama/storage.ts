@@ -1,4 +1,4 @@
-import type { Nakama, StorageObject } from './runtime';
+import type { Nakama, StorageObject, StorageWriteRequest } from './runtime';
 
 /** All our records belong to the system: invisible to clients (read 0, write 0). */
 export const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
@@ -36,19 +36,7 @@ export function toRow<T>(object: StorageObject): Row<T> {
 export function writeRows(nk: Nakama, writes: Write[]): string[] | 'conflict' {
   // Sorted, because the server pairs the sorted operations of a batch with unsorted results (core_storage.go).
   const sorted = writes.slice().sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
-  const acks = orConflict(() =>
-    nk.storageWrite(
-      sorted.map((write) => ({
-        collection: write.collection,
-        key: write.key,
-        userId: SYSTEM_USER,
-        value: JSON.parse(JSON.stringify(write.value)) as { [key: string]: unknown },
-        version: write.version,
-        permissionRead: 0,
-        permissionWrite: 0,
-      })),
-    ),
-  );
+  const acks = orConflict(() => nk.storageWrite(sorted.map(writeRequest)));
   if (acks === 'conflict') return 'conflict';
   const versions: { [key: string]: string } = {};
   for (const ack of acks) versions[sortKey(ack)] = ack.version;
@@ -64,6 +52,18 @@ export function deleteRow(nk: Nakama, collection: string, key: string, version: 
   return done;
 }
 
+/** Writes one record and deletes another in one transaction; `conflict` when either is not at its version. */
+export function replaceRow(
+  nk: Nakama,
+  write: Write,
+  gone: { collection: string; key: string; version: string },
+): '' | 'conflict' {
+  return orConflict(() => {
+    nk.multiUpdate(null, [writeRequest(write)], [{ ...gone, userId: SYSTEM_USER }], null);
+    return '' as const;
+  });
+}
+
 /** Nakama tells a version conflict by its text only (core_storage.go: ErrStorageRejectedVersion, …RejectedDelete). */
 function orConflict<T>(act: () => T): T | 'conflict' {
   try {
@@ -73,6 +73,18 @@ function orConflict<T>(act: () => T): T | 'conflict' {
     if (text.includes('version check failed')) return 'conflict';
     throw error;
   }
+}
+
+function writeRequest(write: Write): StorageWriteRequest {
+  return {
+    collection: write.collection,
+    key: write.key,
+    userId: SYSTEM_USER,
+    value: JSON.parse(JSON.stringify(write.value)) as { [key: string]: unknown },
+    version: write.version,
+    permissionRead: 0,
+    permissionWrite: 0,
+  };
 }
 
 function sortKey(row: { collection: string; key: string }): string {
