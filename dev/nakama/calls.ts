@@ -1,0 +1,99 @@
+// What the functions of `nk` and `initializer` ask the main thread to do.
+
+import { httpRequest, type HttpRequest } from './http-request.ts';
+import type { LocalCache } from './local-cache.ts';
+import type { MatchFilter, Matches } from './matches.ts';
+import type { Metrics } from './metrics.ts';
+import type { Notification, Notifications } from './notifications.ts';
+import type { Runtime } from './runtime.ts';
+import type { Storage } from './storage.ts';
+import type { IndexDefinition, StorageIndexes } from './storage-index.ts';
+import type { StorageDelete, StorageId, StorageWrite } from './storage-types.ts';
+import type { Tokens } from './tokens.ts';
+import { generateUsername, type Users } from './users.ts';
+import type { VmThread } from './vm-thread.ts';
+import type { Fields, MatchHandlers } from './vm/protocol.ts';
+
+/** Everything a module can reach. */
+export interface Services {
+  cache: LocalCache;
+  indexes: StorageIndexes;
+  matches: Matches;
+  metrics: Metrics;
+  notifications: Notifications;
+  runtime: Runtime;
+  storage: Storage;
+  tokens: Tokens;
+  users: Users;
+}
+
+type Handler = (vm: VmThread, ...args: never[]) => unknown;
+
+/** The functions behind the bridge, by the names that vm/ uses. */
+export function createCalls(services: Services): Map<string, Handler> {
+  const { cache, indexes, matches, metrics, notifications, runtime, storage, tokens, users } = services;
+  const handlers: Record<string, Handler> = {
+    httpRequest: (_vm, request: HttpRequest) => httpRequest(request),
+
+    storageRead: (_vm, ids: StorageId[]) => storage.read(null, ids),
+    storageWrite: (_vm, ops: StorageWrite[]) => storage.write(null, ops),
+    storageDelete: (_vm, ops: StorageDelete[]) => storage.delete(null, ops),
+    storageList: (
+      _vm,
+      caller: string | null,
+      owner: string | null,
+      collection: string,
+      limit: number,
+      cursor: string,
+    ) => storage.list(caller, owner, collection, limit, cursor),
+    multiUpdate: (_vm, writes: StorageWrite[], deletes: StorageDelete[]) => storage.change(null, writes, deletes),
+    storageIndexList: (
+      _vm,
+      caller: string | null,
+      index: string,
+      query: string,
+      limit: number,
+      order: string[],
+      cursor: string,
+    ) => indexes.list((ids) => storage.read(caller, ids), caller, index, query, limit, order, cursor),
+
+    matchCreate: (_vm, module: string, params: string) => matches.create(module, params),
+    matchGet: (_vm, id: string) => matches.get(id),
+    matchList: (_vm, filter: MatchFilter) => matches.list(filter),
+    matchSignal: (vm, id: string, data: string) => matches.signal(id, data, vm.cancelled),
+    matchLabel: (vm, label: string) => matches.setLabel(vm.tag, label),
+    matchKick: (vm, sessions: string[]) => matches.kick(vm.tag, sessions),
+    matchBroadcast: (
+      vm,
+      opCode: number,
+      data: Uint8Array | null,
+      targets: string[] | null,
+      sender: Fields | null,
+      reliable: boolean,
+    ) => matches.broadcast(vm.tag, opCode, data, targets, sender, reliable),
+
+    notificationsSend: (_vm, list: Notification[]) => notifications.send(list),
+    usersGetId: (_vm, ids: string[]) => users.get(ids),
+    accountGetId: (_vm, id: string) => users.account(id),
+    accountsGetId: (_vm, ids: string[]) => users.accounts(ids),
+    tokenGenerate: (_vm, id: string, username: string, exp: number | null, vars: Record<string, string> | null) =>
+      tokens.issue(id, username === '' ? generateUsername() : username, vars, exp),
+
+    localcacheGet: (_vm, key: string) => cache.get(key),
+    localcachePut: (_vm, key: string, value: unknown, ttlSec: number) => cache.put(key, value, ttlSec),
+    localcacheDelete: (_vm, key: string) => cache.delete(key),
+    localcacheClear: () => cache.clear(),
+    metricsCounterAdd: (_vm, name: string, tags: Record<string, string>, value: number) =>
+      metrics.custom('counter', name, tags, value),
+    metricsGaugeSet: (_vm, name: string, tags: Record<string, string>, value: number) =>
+      metrics.custom('gauge', name, tags, value),
+    metricsTimerRecord: (_vm, name: string, tags: Record<string, string>, value: number) =>
+      metrics.custom('timer', name, tags, value),
+
+    register: (_vm, kind: Parameters<Runtime['register']>[0], id: string, key: string) =>
+      runtime.register(kind, id, key),
+    registerMatch: (_vm, name: string, callbacks: MatchHandlers) => matches.register(name, callbacks),
+    registerStorageIndex: (_vm, definition: IndexDefinition) => indexes.create(definition),
+  };
+  return new Map(Object.entries(handlers));
+}
