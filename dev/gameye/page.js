@@ -26,7 +26,7 @@ const byId = (id) => document.getElementById(id);
 
 function element(tag, content, className) {
   const node = document.createElement(tag);
-  node.append(...[content ?? ''].flat());
+  node.append(...[content ?? []].flat());
   if (className) node.className = className;
   return node;
 }

@@ -40,7 +40,7 @@ it('ends a session that is stopped, with the exit code its process chose', async
 });
 
 it('kills a process that ignores SIGTERM, after the grace, and the session is shutting down until then', async () => {
-  const simulator = await simulate({ images: { game: STUBBORN }, killGraceMs: 300 });
+  const simulator = await simulate({ images: { game: STUBBORN }, killGraceMs: 1000 });
   const entry = await started(simulator, { id: 'one', image: 'game' });
   await isUp(simulator, 'one');
   await call(simulator, 'DELETE', '/session/one');
@@ -49,7 +49,7 @@ it('kills a process that ignores SIGTERM, after the grace, and the session is sh
   expect((await call(simulator, 'DELETE', '/session/one')).status).toBe(409);
   await hasEnded(entry);
   expect(entry).toMatchObject({ ended: 'stop', exitCode: 137 });
-  expect(entry.endedAtMs! - entry.stopRequestedAtMs!).toBeGreaterThanOrEqual(290);
+  expect(entry.endedAtMs! - entry.stopRequestedAtMs!).toBeGreaterThanOrEqual(990);
   expect(isAlive(entry.pid!)).toBe(false);
 });
 
