@@ -45,14 +45,14 @@ export function send(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<
       Math.max(1, Math.round(request.timeoutMs)),
     );
   } catch (error) {
-    const message = redact(endpoint, errorText(error));
+    const message = errorText(redact(endpoint, error instanceof Error ? error.message : String(error)));
     // Nothing was sent when nobody listens or the name is unknown; Go's texts are the only sign (net/http, net).
     const nothingSent = /connection refused|no such host|request is invalid/.test(message);
     return nothingSent
       ? { kind: 'refused', failure: { kind: 'unavailable', operation: request.operation, message } }
       : { kind: 'unknown', failure: { kind: 'unknown', operation: request.operation, message } };
   }
-  const parsed = parse(response.body);
+  const parsed = parse(endpoint, response.body);
   if (response.code >= 200 && response.code < 300) {
     if (!('unreadable' in parsed)) return { kind: 'done', value: { status: response.code, body: parsed.body } };
     return unreadable(endpoint, request.operation, response.code, parsed.unreadable);
@@ -66,9 +66,9 @@ export function send(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<
     failure: {
       kind,
       operation: request.operation,
-      message: redact(endpoint, message),
+      message: redact(endpoint, message).slice(0, 500),
       status: response.code,
-      ...(identifier === undefined ? {} : { identifier }),
+      ...(identifier === undefined ? {} : { identifier: redact(endpoint, identifier).slice(0, 200) }),
       ...(retryAfter === undefined ? {} : { retry_after_ms: retryAfter }),
     },
   };
@@ -76,22 +76,23 @@ export function send(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<
 
 /** A 2xx whose body is not what it should be: the request was probably carried out. */
 export function unreadable(endpoint: Endpoint, operation: Operation, status: number, message: string): Outcome<never> {
-  return { kind: 'unknown', failure: { kind: 'unknown', operation, message: redact(endpoint, message), status } };
+  const text = redact(endpoint, message).slice(0, 500);
+  return { kind: 'unknown', failure: { kind: 'unknown', operation, message: text, status } };
 }
 
-/** An API that echoes the token must not get it into our logs and records. */
+/** An API that echoes the token must not get it into our logs and records. Before any cut: half a token is no token. */
 function redact(endpoint: Endpoint, message: string): string {
-  return message.split(endpoint.apiToken).join('[token]').slice(0, 500);
+  return message.split(endpoint.apiToken).join('[token]');
 }
 
-function parse(text: string): { body: unknown } | { unreadable: string } {
+function parse(endpoint: Endpoint, text: string): { body: unknown } | { unreadable: string } {
   if (text === '') return { body: undefined };
   if (text.length > MAX_BODY)
     return { unreadable: `The answer has ${text.length} characters, which no answer of the API has.` };
   try {
     return { body: JSON.parse(text) as unknown };
   } catch {
-    return { unreadable: `The answer is not JSON: ${text.replace(/\s+/g, ' ').slice(0, 120)}` };
+    return { unreadable: `The answer is not JSON: ${redact(endpoint, text).replace(/\s+/g, ' ').slice(0, 120)}` };
   }
 }
 
