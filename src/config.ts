@@ -92,6 +92,9 @@ export function parseConfig(environment: Lookup): Configured {
     .split(',')
     .map((region) => region.trim())
     .filter((region) => region !== '');
+  if (regions.length === 0 && value('GAMEYE_API_REGION') !== undefined) {
+    problem('GAMEYE_API_REGION', 'names no region: set it to one, or to a list such as eu-central-1,eu-west-1.');
+  }
   for (const region of regions) {
     if (!/^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(region)) {
       problem('GAMEYE_API_REGION', 'may contain letters, digits, ".", "_" and "-", with commas between regions.');

@@ -20,7 +20,9 @@ const ROOT = '../'.repeat(32);
 export function readEnvironment(ctx: Context, nk: Nakama, known: string[]): Lookup {
   const runtimeEnv: { [key: string]: string | undefined } = ctx.env ?? {};
   const process = readProcessEnvironment(nk);
-  const find = (name: string): string | undefined => runtimeEnv[name] ?? process.values[name];
+  // Blank is not set: compose files pass on variables that their user left empty.
+  const find = (name: string): string | undefined =>
+    [runtimeEnv[name], process.values[name]].find((value) => value !== undefined && value.trim() !== '');
   const found: Lookup = { values: {}, names: [], problems: [] };
   for (const name of Object.keys(runtimeEnv).concat(Object.keys(process.values))) {
     if (name.startsWith('GAMEYE_') && !found.names.includes(name)) found.names.push(name);
