@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FaultAction, FaultRule, Simulator } from '../../dev/gameye/simulator.ts';
-import { call, EU, listed, run, simulate, until, US, type Reply } from './helpers.ts';
+import { call, EU, listed, run, simulate, simulateForAll, until, US, type Reply } from './helpers.ts';
 
 /** The status, or 'broken' when the connection breaks before the answer is whole. */
 async function outcome(request: Promise<Reply>): Promise<number | 'broken'> {
@@ -224,23 +224,26 @@ describe('an answer', () => {
   });
 });
 
-it.each([
-  [{ on: 'always' }, 'action.kind must be'],
-  [{ on: 'always', action: { kind: 'constructor' } }, 'action.kind must be'],
-  [{ action: { kind: 'html' } }, 'on must be'],
-  [{ on: { rate: 2 }, action: { kind: 'html' } }, 'on must be'],
-  [{ on: { ordinals: [0] }, action: { kind: 'html' } }, 'on must be'],
-  [{ on: 'always', action: { kind: 'drop' } }, 'action.when'],
-  [{ on: 'always', action: { kind: 'delay', ms: '5' } }, 'action.ms'],
-  [{ on: 'always', action: { kind: 'status', status: 99 } }, 'action.status'],
-  [{ on: 'always', action: { kind: 'html', ms: 1 } }, 'unknown field action.ms'],
-  [{ on: 'always', operation: 'run', action: { kind: 'html' } }, 'operation must be'],
-  [{ on: 'always', when: 'before', action: { kind: 'html' } }, 'unknown field when'],
-])('refuses the rule %j and says why', async (rule, expected) => {
-  const simulator = await simulate();
-  expect(() => simulator.faults.add(rule as FaultRule)).toThrow(expected);
-  const { status, json } = await call(simulator, 'POST', '/_sim/faults', rule);
-  expect(status).toBe(422);
-  expect(json.message).toContain(expected);
-  expect(simulator.faults.list()).toEqual([]);
+describe('a rule with a mistake', () => {
+  const simulator = simulateForAll();
+
+  it.each([
+    [{ on: 'always' }, 'action.kind must be'],
+    [{ on: 'always', action: { kind: 'constructor' } }, 'action.kind must be'],
+    [{ action: { kind: 'html' } }, 'on must be'],
+    [{ on: { rate: 2 }, action: { kind: 'html' } }, 'on must be'],
+    [{ on: { ordinals: [0] }, action: { kind: 'html' } }, 'on must be'],
+    [{ on: 'always', action: { kind: 'drop' } }, 'action.when'],
+    [{ on: 'always', action: { kind: 'delay', ms: '5' } }, 'action.ms'],
+    [{ on: 'always', action: { kind: 'status', status: 99 } }, 'action.status'],
+    [{ on: 'always', action: { kind: 'html', ms: 1 } }, 'unknown field action.ms'],
+    [{ on: 'always', operation: 'run', action: { kind: 'html' } }, 'operation must be'],
+    [{ on: 'always', when: 'before', action: { kind: 'html' } }, 'unknown field when'],
+  ])('%j is refused, and the refusal says why', async (rule, expected) => {
+    expect(() => simulator().faults.add(rule as FaultRule)).toThrow(expected);
+    const { status, json } = await call(simulator(), 'POST', '/_sim/faults', rule);
+    expect(status).toBe(422);
+    expect(json.message).toContain(expected);
+    expect(simulator().faults.list()).toEqual([]);
+  });
 });

@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import {
   startSimulator,
   type ImageOptions,
@@ -23,10 +23,24 @@ export function script(source: string, options: Partial<ImageOptions> = {}): Ima
 
 /** A simulator for one test: starts take no time unless the test wants it, and it ends with the test. */
 export async function simulate(options: SimulatorOptions = {}): Promise<Simulator> {
-  const images = { sleeper, empty };
-  const simulator = await startSimulator({ startMs: 0, regions: { [EU]: {}, [US]: {} }, images, ...options });
+  const simulator = await start(options);
   onTestFinished(() => simulator.stop());
   return simulator;
+}
+
+/** One simulator for all tests of a `describe`, for tests that only look or are refused. */
+export function simulateForAll(options: SimulatorOptions = {}, prepare?: (simulator: Simulator) => Promise<unknown>) {
+  let simulator: Simulator;
+  beforeAll(async () => {
+    simulator = await start(options);
+    await prepare?.(simulator);
+  });
+  afterAll(() => simulator.stop());
+  return (): Simulator => simulator;
+}
+
+function start(options: SimulatorOptions): Promise<Simulator> {
+  return startSimulator({ startMs: 0, regions: { [EU]: {}, [US]: {} }, images: { sleeper, empty }, ...options });
 }
 
 export interface Reply {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { call, EU, listed, run, simulate, US } from './helpers.ts';
+import { SCOPES } from '../../dev/gameye/settings.ts';
+import { call, EU, listed, run, simulate, simulateForAll, US } from './helpers.ts';
 
 describe('list and describe', () => {
   it('give labels back the way Gameye does: each a JSON text, with the container’s environment', async () => {
@@ -41,6 +42,17 @@ describe('list and describe', () => {
     expect(await listed(simulator, '?all=false')).toEqual(['a', 'c']);
     expect(await listed(simulator, '?all=true')).toEqual(['a', 'b', 'c']);
   });
+});
+
+describe('the list', () => {
+  const simulator = simulateForAll({}, async (simulator) => {
+    await run(simulator, { id: 'a', image: 'empty', labels: { map: 'dust' } });
+    await run(simulator, { id: 'b', image: 'empty', labels: { map: 'dust', mode: 'solo' }, location: US });
+    await run(simulator, { id: 'c', image: 'empty', labels: { map: 'Dust' } });
+    await run(simulator, { id: 'd', version: '0.9.0' });
+    await call(simulator, 'PUT', '/session/player/join', { session: 'a', players: ['p'] });
+    await call(simulator, 'PUT', '/session/player/join', { session: 'b', players: ['q', 'r'] });
+  });
 
   it.each([
     ['location=us-east-1', ['b']],
@@ -57,15 +69,8 @@ describe('list and describe', () => {
     ['playerCount[gt]=0', ['a', 'b']],
     ['playerCount[gt]=0&playerCount[lt]=2', ['a']],
     ['playerCount[lt]=2&location=eu-central-1', ['a', 'c', 'd']],
-  ])('filters by %s', async (query, expected) => {
-    const simulator = await simulate();
-    await run(simulator, { id: 'a', image: 'empty', labels: { map: 'dust' } });
-    await run(simulator, { id: 'b', image: 'empty', labels: { map: 'dust', mode: 'solo' }, location: US });
-    await run(simulator, { id: 'c', image: 'empty', labels: { map: 'Dust' } });
-    await run(simulator, { id: 'd', version: '0.9.0' });
-    await call(simulator, 'PUT', '/session/player/join', { session: 'a', players: ['p'] });
-    await call(simulator, 'PUT', '/session/player/join', { session: 'b', players: ['q', 'r'] });
-    expect(await listed(simulator, `?${query}`)).toEqual(expected);
+  ])('can be filtered by %s', async (query, expected) => {
+    expect(await listed(simulator(), `?${query}`)).toEqual(expected);
   });
 
   it.each([
@@ -77,7 +82,7 @@ describe('list and describe', () => {
     'playerCount=2',
     'filter[]=x',
   ])('refuses the query %s instead of ignoring it', async (query) => {
-    expect((await call(await simulate(), 'GET', `/session?${query}`)).status).toBe(422);
+    expect((await call(simulator(), 'GET', `/session?${query}`)).status).toBe(422);
   });
 });
 
@@ -154,23 +159,6 @@ describe('tokens', () => {
     expect(JSON.stringify(simulator.requests())).not.toContain('c2VjcmV0');
   });
 
-  it.each([
-    ['session:start', 'POST', '/session', { location: EU, image: 'empty' }],
-    ['session:read', 'GET', '/session', undefined],
-    ['session:read', 'GET', '/session/one', undefined],
-    ['session:stop', 'DELETE', '/session/one', undefined],
-    ['regions:read', 'GET', '/available-location/empty', undefined],
-    ['regions:read', 'GET', '/tag/eu-central-1/empty/latest', undefined],
-    ['logs:read', 'GET', '/logs?id=one', undefined],
-    ['artifact:read', 'GET', '/artifacts?session=one&path=/', undefined],
-  ])('need the scope %s for %s %s', async (scope, method, path, body) => {
-    const simulator = await simulate({ tokens: { weak: [], right: [scope] } });
-    const ask = (token: string) => call(simulator, method, path, body, { authorization: `Bearer ${token}` });
-    const { status, json } = await ask('weak');
-    expect([status, json.details]).toEqual([403, expect.stringContaining(`"${scope}"`)]);
-    expect([401, 403]).not.toContain((await ask('right')).status);
-  });
-
   it('need no scope to join and leave', async () => {
     const simulator = await simulate({ tokens: { 'sim-token': ['session:start'], weak: [] } });
     await run(simulator, { id: 'one', image: 'empty' });
@@ -194,6 +182,27 @@ describe('tokens', () => {
     expect(simulator.ledger.get('one')!.tokenName).toBe('token-2');
     const { text } = await call(simulator, 'GET', '/_sim/state');
     expect(JSON.stringify([simulator.requests(), simulator.ledger.entries]) + text).not.toContain('-secret');
+  });
+});
+
+describe('an operation', () => {
+  const tokens = { weak: [], ...Object.fromEntries(SCOPES.map((scope) => [scope, [scope]])) };
+  const simulator = simulateForAll({ tokens });
+
+  it.each([
+    ['session:start', 'POST', '/session', { location: EU, image: 'empty' }],
+    ['session:read', 'GET', '/session', undefined],
+    ['session:read', 'GET', '/session/one', undefined],
+    ['session:stop', 'DELETE', '/session/one', undefined],
+    ['regions:read', 'GET', '/available-location/empty', undefined],
+    ['regions:read', 'GET', '/tag/eu-central-1/empty/latest', undefined],
+    ['logs:read', 'GET', '/logs?id=one', undefined],
+    ['artifact:read', 'GET', '/artifacts?session=one&path=/', undefined],
+  ])('needs the scope %s: %s %s', async (scope, method, path, body) => {
+    const ask = (token: string) => call(simulator(), method, path, body, { authorization: `Bearer ${token}` });
+    const { status, json } = await ask('weak');
+    expect([status, json.details]).toEqual([403, expect.stringContaining(`"${scope}"`)]);
+    expect([401, 403]).not.toContain((await ask(scope)).status);
   });
 });
 

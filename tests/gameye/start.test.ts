@@ -1,7 +1,21 @@
 import { createSocket } from 'node:dgram';
 import { createServer, type AddressInfo } from 'node:net';
-import { expect, it, onTestFinished } from 'vitest';
-import { call, empty, EU, isAlive, listed, ports, run, script, simulate, sleeper, until, US } from './helpers.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import {
+  call,
+  empty,
+  EU,
+  isAlive,
+  listed,
+  ports,
+  run,
+  script,
+  simulate,
+  simulateForAll,
+  sleeper,
+  until,
+  US,
+} from './helpers.ts';
 
 it('answers the id, the host and the ports of a session once it runs', async () => {
   const simulator = await simulate({ gameHost: '127.0.0.9' });
@@ -84,10 +98,18 @@ it.each([
   expect(reply.json.violations).toHaveLength(1);
 });
 
-it.each(['', '30', '30s', '1d', 'm', '30m1h', '-5m', '1h 30m'])('refuses the ttl "%s"', async (ttl) => {
-  const { status, json } = await run(await simulate(), { ttl });
-  expect(status).toBe(422);
-  expect(json.violations[0].field).toBe('ttl');
+describe('the ttl', () => {
+  const simulator = simulateForAll();
+
+  it.each(['', '30', '30s', '1d', 'm', '30m1h', '-5m', '1h 30m'])('"%s" is refused', async (ttl) => {
+    const { status, json } = await run(simulator(), { ttl });
+    expect(status).toBe(422);
+    expect(json.violations[0].field).toBe('ttl');
+  });
+
+  it.each(['1m', '1h', '2h30m', '0.5h'])('"%s" is taken', async (ttl) => {
+    expect((await run(simulator(), { ttl, image: 'empty' })).status).toBe(201);
+  });
 });
 
 const PRINT_ENV = script(`console.log(JSON.stringify({ env: process.env, argv: process.argv.slice(1) }))`, {
