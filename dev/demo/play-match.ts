@@ -53,9 +53,9 @@ export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timelin
     tell(`session ${shortId(sessionId)} in ${region} at ${host}:${port}, ${afterMs} ms after the match was made`);
     if (plan.guest) await tryToGetIn(outcome, first, tell);
     const watching = watchRecord(stack, sessionId, size);
-    await Promise.all(results.map((result) => play(plan, result)));
+    await Promise.all(results.map((result) => play(plan, result, watching)));
     outcome.nakamaSawEverybody = await watching;
-    tell(gameText(results, plan));
+    tell(gameText(results));
     await tellEnd(stack, sessionId, tell);
   }
   for (const result of results) if (result.error) timeline.event(plan.name, `${result.name}: ${result.error}`, 'bad');
@@ -88,12 +88,12 @@ async function waitForAnswer(name: string, player: Player): Promise<PlayerResult
   return result;
 }
 
-async function play(plan: MatchPlan, result: PlayerResult): Promise<void> {
+async function play(plan: MatchPlan, result: PlayerResult, stayUntil: Promise<unknown>): Promise<void> {
   const { answer, userId } = result;
   if (answer?.kind !== 'match') return;
   try {
     const { host, port, seatToken: token } = answer;
-    result.game = await playGame({ host, port, userId, token, moves: plan.moves });
+    result.game = await playGame({ host, port, userId, token, moves: plan.moves, stayUntil });
   } catch (error) {
     result.error = (error as Error).message;
   }
@@ -129,10 +129,11 @@ async function tryToGetIn(
   }
 }
 
-function gameText(results: PlayerResult[], plan: MatchPlan): string {
+function gameText(results: PlayerResult[]): string {
   const games = results.flatMap((result) => result.game ?? []);
   const packets = games.reduce((sum, game) => sum + game.sent + game.received, 0);
-  return `${count(games.length, 'player')} made ${plan.moves} moves each, ${packets} packets, and left`;
+  const moves = games.reduce((sum, game) => sum + game.confirmedMoves, 0);
+  return `${count(games.length, 'player')} made ${count(moves, 'move')} with ${packets} packets, and left`;
 }
 
 async function tellEnd(stack: Stack, sessionId: string, tell: (text: string) => void): Promise<void> {

@@ -62,6 +62,14 @@ describe('the demo game server', () => {
     expect(await server.child.exited).toEqual({ code: 0, signal: null });
   });
 
+  it('plays on for as long as a player wants to stay', async () => {
+    const server = await startServer({});
+    let leave = (): void => {};
+    const stayUntil = new Promise<void>((resolve) => (leave = resolve));
+    const game = playGame({ ...at(server), userId: 'ana', stayUntil, onWelcome: () => setTimeout(leave, 200) });
+    expect((await game).confirmedMoves).toBeGreaterThan(5);
+  });
+
   it('waits for players of the match who have not come yet', async () => {
     const server = await startServer({ NAKAMA_MATCH_USER_IDS: 'ana,ben' });
     await playGame({ ...at(server), userId: 'ana' });

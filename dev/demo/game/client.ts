@@ -9,6 +9,8 @@ export interface GameOptions {
   token?: string | undefined;
   /** How many moves to make; default 20. */
   moves?: number;
+  /** Goes on moving after that until this settles; must not reject. */
+  stayUntil?: Promise<unknown>;
   /** Pause between two moves; default 50 ms. */
   moveEveryMs?: number;
   /** For everything, connecting included; default 15 s. */
@@ -56,7 +58,9 @@ export async function playGame(options: GameOptions): Promise<GameRecord> {
 
     let lastState: Record<string, Position> = {};
     let confirmedMoves = 0;
-    for (let seq = 1; seq <= moves && line.bye === undefined; seq++) {
+    let mayLeave = options.stayUntil === undefined;
+    void options.stayUntil?.then(() => (mayLeave = true));
+    for (let seq = 1; (seq <= moves || !mayLeave) && line.bye === undefined; seq++) {
       const move: FromPlayer = { type: 'move', seq, dx: seq % 2, dy: (seq + 1) % 2 };
       const state = await line.ask(move, (m) => m.type === 'bye' || (m.type === 'state' && m.seq === seq));
       if (state.type !== 'state') break;
