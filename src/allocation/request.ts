@@ -82,20 +82,14 @@ export function metadataProblem(metadata: { [key: string]: unknown }): string | 
 
 /** Metadata without the reserved keys: what the instance and the players show. */
 export function publicMetadata(metadata: { [key: string]: unknown }): { [key: string]: unknown } {
-  const result: { [key: string]: unknown } = {};
-  for (const key of Object.keys(metadata)) {
-    if (key !== ENV_KEY && key !== EXTERNAL_ID_KEY) result[key] = metadata[key];
-  }
-  return result;
+  // Not by assignment: Nakama freezes Object.prototype, and then `result.toString = …` throws.
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => key !== ENV_KEY && key !== EXTERNAL_ID_KEY));
 }
 
 /** Metadata as labels of the session: text as it is, everything else as JSON. */
 export function labelsFrom(metadata: { [key: string]: unknown }): { [key: string]: string } {
-  const labels: { [key: string]: string } = {};
-  const shown = publicMetadata(metadata);
-  for (const key of Object.keys(shown)) {
-    const value = shown[key];
-    if (value !== undefined && value !== null) labels[key] = typeof value === 'string' ? value : JSON.stringify(value);
-  }
-  return labels;
+  const shown = Object.entries(publicMetadata(metadata)).filter(([, value]) => value !== undefined && value !== null);
+  return Object.fromEntries(
+    shown.map(([key, value]) => [key, typeof value === 'string' ? value : JSON.stringify(value)]),
+  );
 }

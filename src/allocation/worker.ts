@@ -143,9 +143,11 @@ function record(call: Call, hold: Hold): Hold | undefined {
     // Somebody cancelled, took over, or stored the instance already because it was asked for.
     const current = reread(call, hold);
     if (current?.allocation.state !== 'started' || (instance && !readInstance(nk, a.session_id))) return current;
-    return save(call, current, next);
+    const saved = save(call, current, next);
+    registerPlayers(call, a);
+    return saved;
   }
-  if (a.request.user_ids.length > 0) registerPlayers(call, a, a.request.user_ids);
+  registerPlayers(call, a);
   return stays ? { allocation: next, version } : undefined;
 }
 
@@ -169,8 +171,9 @@ function finish(call: Call, hold: Hold): undefined {
 }
 
 /** Gameye counts players too. It is not what they wait for, so a failure is only logged; a repetition changes nothing. */
-function registerPlayers(call: Call, a: Allocation, userIds: string[]): void {
-  const outcome = joinSession(call.nk, call.config, a.session_id, userIds, CALL_TIMEOUT_MS);
+function registerPlayers(call: Call, a: Allocation): void {
+  if (a.request.user_ids.length === 0) return;
+  const outcome = joinSession(call.nk, call.config, a.session_id, a.request.user_ids, CALL_TIMEOUT_MS);
   if (outcome.kind !== 'done') logFailure(call, a, outcome);
 }
 

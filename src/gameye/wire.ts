@@ -88,14 +88,11 @@ function readLabels(labels: unknown): { [key: string]: string } {
   } catch {
     return {};
   }
-  const result: { [key: string]: string } = {};
-  if (isRecord(parsed)) {
-    for (const key of Object.keys(parsed)) {
-      const value = parsed[key];
-      if (typeof value === 'string') result[key] = value;
-    }
-  }
-  return result;
+  if (!isRecord(parsed)) return {};
+  // Not by assignment: Nakama freezes Object.prototype, and then `labels.toString = …` throws.
+  return Object.fromEntries(
+    Object.entries(parsed).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
 }
 
 function isPort(value: unknown): value is number {
