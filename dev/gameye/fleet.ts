@@ -104,7 +104,7 @@ export class Fleet {
   /** As if its process had crashed: kill -9. False when it does not run. */
   kill(id: string): boolean {
     const session = this.sessions.get(id);
-    if (!session?.container || session.isOver) return false;
+    if (!session?.container || session.isOver || session.status === 'restarting') return false;
     if (session.container.process) session.container.process.kill();
     else session.close('killed');
     return true;
