@@ -1,0 +1,79 @@
+import type { Instance } from '../instances/instance';
+import { insertInstance, readInstance } from '../instances/store';
+import type { Call } from '../nakama/caller';
+import { cancel, type Allocation } from './allocation';
+import { instanceOf, regionOf } from './launch';
+import { publicMetadata } from './request';
+import { deleteAllocation, readAllocation, saveAllocation } from './store';
+
+/** What a session that is still being started looks like: an instance without an address. */
+export type StartingInstance = Omit<Instance, 'connection_info' | 'ports' | 'seats' | 'unseated'> & {
+  connection_info: null;
+};
+
+/**
+ * The instance of a session id, or of the id that `fleet_create` answered. One whose session has only just started is
+ * stored now: its game server may report before the worker gets to it. Undefined: no such instance (yet).
+ */
+export function locateInstance(call: Call, id: string): Instance | undefined {
+  const stored = readInstance(call.nk, id)?.value;
+  if (stored) return stored;
+  const allocation = readAllocation(call.nk, id)?.value;
+  if (allocation?.state === 'announced') return readInstance(call.nk, allocation.session_id)?.value;
+  if (allocation?.state !== 'started') return undefined;
+  const instance = instanceOf(call.config, allocation, Date.now());
+  if (!instance || insertInstance(call.nk, instance) === 'inserted') return instance;
+  return readInstance(call.nk, instance.id)?.value;
+}
+
+/** An allocation that leads to no instance (yet): how it looks while it starts, or why it never will. */
+export function locatePending(call: Call, id: string): StartingInstance | { failed: string } | undefined {
+  const allocation = readAllocation(call.nk, id)?.value;
+  if (!allocation || allocation.state === 'started' || allocation.state === 'announced') return undefined;
+  if (allocation.state === 'failed' || allocation.state === 'cancelled')
+    return { failed: allocation.reason ?? 'error' };
+  return startingInstance(call, allocation);
+}
+
+/**
+ * Cancels an allocation that was not announced yet; its worker tells the players and stops what may run. Answers its
+ * session id, undefined when there is nothing to cancel, or `conflict` when it moved on each time.
+ */
+export function cancelPending(call: Call, id: string): string | 'conflict' | undefined {
+  for (let i = 0; i < 10; i++) {
+    const row = readAllocation(call.nk, id);
+    if (!row) return undefined;
+    const { value, version } = row;
+    switch (value.state) {
+      case 'failed':
+      case 'cancelled':
+        return value.session_id;
+      case 'announced':
+        // Only there to lead from one id to the other.
+        if (value.abandoned.length === 0) deleteAllocation(call.nk, id, version);
+        return value.session_id;
+      case 'queued':
+      case 'starting':
+      case 'started':
+        if (saveAllocation(call.nk, cancel(value, Date.now()), version) !== 'conflict') return value.session_id;
+    }
+  }
+  return 'conflict';
+}
+
+function startingInstance(call: Call, allocation: Allocation): StartingInstance {
+  const { request } = allocation;
+  return {
+    id: allocation.id,
+    connection_info: null,
+    create_time: new Date(allocation.created_at_ms).toISOString(),
+    player_count: request.user_ids.length,
+    status: 'starting',
+    metadata: publicMetadata(request.metadata),
+    region: regionOf(allocation),
+    image: call.config.image,
+    version: call.config.version ?? '',
+    max_players: request.max_players,
+    open_seats: Math.max(0, request.max_players - request.user_ids.length),
+  };
+}
