@@ -10,8 +10,9 @@ const HELP = `A simulator of the Gameye Session API. Sessions are real processes
   node --import tsx dev/gameye/main.ts [flags]
 
   --port N                where the API listens; default 0, a free port
-  --host IP               default 127.0.0.1
+  --host IP               default 127.0.0.1; the demo game servers listen there too
   --game-host HOST        address of the game servers as the API reports it; default 127.0.0.1
+  --host-ports A-B        ports of game servers; default 20000-30000
   --token T[=SCOPE,…]     a token it accepts, with all scopes or these; repeatable; default sim-token
   --region NAME[=N]       a region and its capacity (1000); repeatable; default eu-central-1, eu-west-1, us-east-1
   --start-ms N            how long a start takes; default 500
@@ -25,7 +26,7 @@ Without images in a file there is one, demo-game (versions 1.0.0 and latest, por
 Scopes: ${SCOPES.join(', ')}.
 `;
 
-const DEMO_GAME: ImageOptions = {
+const demoGame = (host: string): ImageOptions => ({
   command: [
     process.execPath,
     '--import',
@@ -33,10 +34,12 @@ const DEMO_GAME: ImageOptions = {
     fileURLToPath(new URL('../demo/game-server.ts', import.meta.url)),
     '--port',
     '{7777/udp}',
+    '--host',
+    host,
   ],
   ports: ['7777/udp'],
   tags: ['1.0.0', 'latest'],
-};
+});
 
 /** Flags and file as options. Throws an Error that says what to correct. */
 function readOptions(args: string[]): { options: SimulatorOptions; faults: FaultRule[]; help: boolean } {
@@ -47,6 +50,7 @@ function readOptions(args: string[]): { options: SimulatorOptions; faults: Fault
       port: text,
       host: text,
       'game-host': text,
+      'host-ports': text,
       token: { type: 'string', multiple: true },
       region: { type: 'string', multiple: true },
       'start-ms': text,
@@ -58,7 +62,7 @@ function readOptions(args: string[]): { options: SimulatorOptions; faults: Fault
   });
   const file = values.config === undefined ? {} : readConfig(values.config);
   const { faults = [], ...options } = file;
-  options.images ??= { 'demo-game': DEMO_GAME };
+  options.images ??= { 'demo-game': demoGame(values.host ?? '127.0.0.1') };
   const number = (flag: 'port' | 'start-ms' | 'quota' | 'ttl-scale'): number | undefined => {
     const value = values[flag];
     if (value === undefined) return undefined;
@@ -73,6 +77,11 @@ function readOptions(args: string[]): { options: SimulatorOptions; faults: Fault
   if (ttlScale !== undefined) options.ttlScale = ttlScale;
   if (values.host !== undefined) options.host = values.host;
   if (values['game-host'] !== undefined) options.gameHost = values['game-host'];
+  if (values['host-ports'] !== undefined) {
+    const range = /^(\d+)-(\d+)$/.exec(values['host-ports']);
+    if (!range) throw new Error(`--host-ports needs two ports such as 20000-20099, not "${values['host-ports']}".`);
+    options.hostPorts = [Number(range[1]), Number(range[2])];
+  }
   if (values.token) {
     options.tokens = Object.fromEntries(
       values.token.map((item) => {
