@@ -1,21 +1,18 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Config } from './config.ts';
 import { ApiError, Code } from './failure.ts';
-import { basicUser, bearerToken, readBody, sendError, sendJson, type ApiRequest } from './http-tools.ts';
+import { basicUser, bearerToken, jsonBody, sendError, sendJson, type ApiRequest } from './http-tools.ts';
 import type { Log } from './log.ts';
 import type { Notifications } from './notifications.ts';
 import type { RpcApi } from './rpc-api.ts';
 import type { Sockets } from './sockets.ts';
-import type { Storage } from './storage.ts';
-import type { StorageObject } from './storage-types.ts';
+import type { StorageApi } from './storage-api.ts';
 import type { Session, Tokens } from './tokens.ts';
 import type { Credential, Users } from './users.ts';
 
-type Body = Record<string, unknown>;
 type Handler = (request: ApiRequest, response: ServerResponse, rest: string) => Promise<void> | void;
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-const NIL = '00000000-0000-0000-0000-000000000000';
 const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 /** The part of Nakama's HTTP API that `@heroiclabs/nakama-js` and a module's tests use. */
@@ -28,8 +25,8 @@ export class Api {
     private readonly log: Log,
     private readonly users: Users,
     private readonly tokens: Tokens,
-    private readonly storage: Storage,
     private readonly notifications: Notifications,
+    storage: StorageApi,
     rpc: RpcApi,
     sockets: Sockets,
   ) {
@@ -42,10 +39,14 @@ export class Api {
       ['GET', '/v2/account', (request, response) => this.account(request, response)],
       ['GET', '/v2/notification', (request, response) => this.listNotifications(request, response)],
       ['DELETE', '/v2/notification', (request, response) => this.deleteNotifications(request, response)],
-      ['POST', '/v2/storage', (request, response) => this.readStorage(request, response)],
-      ['PUT', '/v2/storage', (request, response) => this.writeStorage(request, response)],
-      ['PUT', '/v2/storage/delete', (request, response) => this.deleteStorage(request, response)],
-      ['GET', '/v2/storage/', (...args) => this.listStorage(...args)],
+      ['POST', '/v2/storage', (request, response) => storage.read(this.session(request), request, response)],
+      ['PUT', '/v2/storage', (request, response) => storage.write(this.session(request), request, response)],
+      ['PUT', '/v2/storage/delete', (request, response) => storage.delete(this.session(request), request, response)],
+      [
+        'GET',
+        '/v2/storage/',
+        (request, response, rest) => storage.list(this.session(request), request, response, rest),
+      ],
       ['GET', '/healthcheck', (_request, response) => sendJson(response, 200, {})],
     ];
     this.server = createServer((request, response) => void this.handle(request, response));
@@ -97,16 +98,6 @@ export class Api {
     }
   }
 
-  private async body(request: ApiRequest): Promise<Body> {
-    const content = await readBody(request.raw, this.config.maxRequestSizeBytes);
-    if (content === '') return {};
-    try {
-      return JSON.parse(content) as Body;
-    } catch (error) {
-      throw new ApiError(Code.InvalidArgument, (error as Error).message);
-    }
-  }
-
   private session(request: ApiRequest): Session {
     const token = bearerToken(request.raw);
     if (token === null) throw new ApiError(Code.Unauthenticated, 'Auth token required');
@@ -123,7 +114,7 @@ export class Api {
 
   private async authenticate(request: ApiRequest, response: ServerResponse, kind: string): Promise<void> {
     this.needServerKey(request);
-    const body = await this.body(request);
+    const body = await jsonBody(request, this.config.maxRequestSizeBytes);
     let credential: Credential;
     if (kind === 'device' || kind === 'custom') credential = { kind, id: text(body.id) };
     else if (kind === 'email')
@@ -138,14 +129,14 @@ export class Api {
 
   private async refresh(request: ApiRequest, response: ServerResponse): Promise<void> {
     this.needServerKey(request);
-    const body = await this.body(request);
+    const body = await jsonBody(request, this.config.maxRequestSizeBytes);
     const vars = (body.vars ?? null) as Record<string, string> | null;
     sendJson(response, 200, this.tokens.refresh(text(body.token), vars));
   }
 
   private async logout(request: ApiRequest, response: ServerResponse): Promise<void> {
     this.session(request);
-    const body = await this.body(request);
+    const body = await jsonBody(request, this.config.maxRequestSizeBytes);
     this.tokens.revoke(text(body.token));
     this.tokens.revoke(text(body.refresh_token));
     sendJson(response, 200, {});
@@ -170,88 +161,4 @@ export class Api {
     await this.notifications.delete(userId, ids);
     sendJson(response, 200, {});
   }
-
-  private async readStorage(request: ApiRequest, response: ServerResponse): Promise<void> {
-    const { userId } = this.session(request);
-    const ids = ((await this.body(request)).object_ids ?? []) as Body[];
-    const wanted = ids.map((id) => {
-      const owner = text(id.user_id);
-      if (text(id.collection) === '' || text(id.key) === '')
-        throw new ApiError(Code.InvalidArgument, 'Invalid collection or key value supplied. They must be set.');
-      if (owner !== '' && !UUID.test(owner))
-        throw new ApiError(Code.InvalidArgument, 'Invalid user ID - make sure user ID is a valid UUID.');
-      return { collection: text(id.collection), key: text(id.key), userId: owner === '' ? NIL : owner };
-    });
-    const objects = await this.storage.read(userId, wanted);
-    sendJson(response, 200, objects.length === 0 ? {} : { objects: objects.map(apiObject) });
-  }
-
-  private async listStorage(request: ApiRequest, response: ServerResponse, rest: string): Promise<void> {
-    const { userId } = this.session(request);
-    const [collection = '', pathOwner] = rest.split('/');
-    const limit = Number(request.query.get('limit') ?? 1);
-    if (!(limit >= 1 && limit <= 100))
-      throw new ApiError(Code.InvalidArgument, 'Invalid limit - limit must be between 1 and 100.');
-    const owner = pathOwner ?? request.query.get('user_id') ?? request.query.get('userId') ?? '';
-    if (owner !== '' && !UUID.test(owner))
-      throw new ApiError(Code.InvalidArgument, 'Invalid user ID - make sure user ID is a valid UUID.');
-    const cursor = request.query.get('cursor') ?? '';
-    const page = await this.storage.list(userId, owner === '' ? null : owner, collection, limit, cursor);
-    const objects = page.objects.length === 0 ? {} : { objects: page.objects.map(apiObject) };
-    sendJson(response, 200, { ...objects, ...(page.cursor === '' ? {} : { cursor: page.cursor }) });
-  }
-
-  private async writeStorage(request: ApiRequest, response: ServerResponse): Promise<void> {
-    const { userId } = this.session(request);
-    const objects = ((await this.body(request)).objects ?? []) as Body[];
-    const permission = (value: unknown): number => (value === undefined || value === null ? 1 : Number(value));
-    const ops = objects.map((object) => ({
-      collection: text(object.collection),
-      key: text(object.key),
-      userId,
-      value: text(object.value),
-      version: text(object.version),
-      read: permission(object.permission_read),
-      write: permission(object.permission_write),
-    }));
-    for (const op of ops) {
-      if (op.collection === '' || op.key === '')
-        throw new ApiError(Code.InvalidArgument, 'Invalid collection or key value supplied. They must be set.');
-      if (!/^\s*\{/.test(op.value)) throw new ApiError(Code.InvalidArgument, 'Value must be a JSON object.');
-    }
-    const acks = await this.storage.write(userId, ops).catch((error: Error) => {
-      throw new ApiError(Code.InvalidArgument, error.message);
-    });
-    sendJson(response, 200, { acks: acks.map(({ userId: user_id, ...ack }) => ({ ...ack, user_id })) });
-  }
-
-  private async deleteStorage(request: ApiRequest, response: ServerResponse): Promise<void> {
-    const { userId } = this.session(request);
-    const ids = ((await this.body(request)).object_ids ?? []) as Body[];
-    const ops = ids.map((id) => ({
-      collection: text(id.collection),
-      key: text(id.key),
-      userId,
-      version: text(id.version),
-    }));
-    await this.storage.delete(userId, ops).catch((error: Error) => {
-      throw new ApiError(Code.InvalidArgument, error.message);
-    });
-    sendJson(response, 200, {});
-  }
-}
-
-function apiObject(object: StorageObject): object {
-  const time = (seconds: number): string => `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
-  return {
-    collection: object.collection,
-    key: object.key,
-    user_id: object.userId,
-    value: object.value,
-    version: object.version,
-    ...(object.permissionRead === 0 ? {} : { permission_read: object.permissionRead }),
-    ...(object.permissionWrite === 0 ? {} : { permission_write: object.permissionWrite }),
-    create_time: time(object.createTime),
-    update_time: time(object.updateTime),
-  };
 }

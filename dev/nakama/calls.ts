@@ -5,6 +5,7 @@ import type { LocalCache } from './local-cache.ts';
 import type { MatchFilter, Matches } from './matches.ts';
 import type { Metrics } from './metrics.ts';
 import type { Notification, Notifications } from './notifications.ts';
+import type { RunningMatch } from './running-match.ts';
 import type { Runtime } from './runtime.ts';
 import type { Storage } from './storage.ts';
 import type { IndexDefinition, StorageIndexes } from './storage-index.ts';
@@ -26,6 +27,8 @@ export interface Services {
   tokens: Tokens;
   users: Users;
 }
+
+const matchOf = (vm: VmThread): RunningMatch => vm.tag as RunningMatch;
 
 type Handler = (vm: VmThread, ...args: never[]) => unknown;
 
@@ -61,8 +64,8 @@ export function createCalls(services: Services): Map<string, Handler> {
     matchGet: (_vm, id: string) => matches.get(id),
     matchList: (_vm, filter: MatchFilter) => matches.list(filter),
     matchSignal: (vm, id: string, data: string) => matches.signal(id, data, vm.cancelled),
-    matchLabel: (vm, label: string) => matches.setLabel(vm.tag, label),
-    matchKick: (vm, sessions: string[]) => matches.kick(vm.tag, sessions),
+    matchLabel: (vm, label: string) => matches.setLabel(matchOf(vm), label),
+    matchKick: (vm, sessions: string[]) => sessions.forEach((session) => matchOf(vm).leave(session)),
     matchBroadcast: (
       vm,
       opCode: number,
@@ -70,7 +73,7 @@ export function createCalls(services: Services): Map<string, Handler> {
       targets: string[] | null,
       sender: Fields | null,
       reliable: boolean,
-    ) => matches.broadcast(vm.tag, opCode, data, targets, sender, reliable),
+    ) => matchOf(vm).broadcast(opCode, data, targets, sender, reliable),
 
     notificationsSend: (_vm, list: Notification[]) => notifications.send(list),
     usersGetId: (_vm, ids: string[]) => users.get(ids),

@@ -83,7 +83,7 @@ export function defaultConfig(): Config {
     httpKey: 'defaulthttpkey',
     jsMinCount: 16,
     jsMaxCount: 32,
-    reserve: 16,
+    reserve: 32,
     serverKey: 'defaultkey',
     port: 7350,
     address: '127.0.0.1',

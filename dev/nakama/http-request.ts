@@ -39,7 +39,6 @@ export function canonicalHeader(name: string): string {
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-// eslint-disable-next-line no-control-regex -- what a header value must not contain
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/;
 
 /** Go's checks of a URL before it is used; the text of the error, or null. */

@@ -24,6 +24,17 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   return Buffer.concat(chunks).toString('utf8');
 }
 
+/** The body as a JSON object; an empty one is {}. @throws ApiError */
+export async function jsonBody(request: ApiRequest, limit: number): Promise<Record<string, unknown>> {
+  const content = await readBody(request.raw, limit);
+  if (content === '') return {};
+  try {
+    return JSON.parse(content) as Record<string, unknown>;
+  } catch (error) {
+    throw new ApiError(Code.InvalidArgument, (error as Error).message);
+  }
+}
+
 export function sendJson(response: ServerResponse, status: number, body: object): void {
   sendText(response, status, 'application/json', JSON.stringify(body));
 }
@@ -40,13 +51,15 @@ export function sendError(response: ServerResponse, error: unknown): void {
   sendJson(response, httpStatus(code), { code, message: known ? error.message : 'Internal Server Error' });
 }
 
+// Go keeps the host apart from the headers, and the server's compression takes Accept-Encoding away.
+const HIDDEN = ['Host', 'Grpc-Timeout', 'Accept-Encoding'];
+
 /** Headers as a module's ctx shows them: canonical names, lists of values. */
 export function contextHeaders(request: IncomingMessage): Record<string, string[]> {
   const headers: Record<string, string[]> = {};
   for (let i = 0; i < request.rawHeaders.length; i += 2) {
     const name = canonicalHeader(request.rawHeaders[i]!);
-    // Go keeps the host apart from the headers.
-    if (name !== 'Host' && name !== 'Grpc-Timeout') (headers[name] ??= []).push(request.rawHeaders[i + 1]!);
+    if (!HIDDEN.includes(name)) (headers[name] ??= []).push(request.rawHeaders[i + 1]!);
   }
   return headers;
 }

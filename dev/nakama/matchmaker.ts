@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Config } from './config.ts';
 import type { Log } from './log.ts';
 import { processTickets, type Ticket } from './matchmaker-process.ts';
-import { userPresence } from './matches.ts';
+import { userPresence } from './running-match.ts';
 import type { Connections } from './presences.ts';
 import { addField, parseQuery, type Document } from './query.ts';
 import type { Runtime } from './runtime.ts';

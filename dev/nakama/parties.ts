@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Matchmaker, MatchmakerRequest } from './matchmaker.ts';
-import { presenceOf, userPresence } from './matches.ts';
+import { presenceOf, userPresence } from './running-match.ts';
 import type { Connection, Connections } from './presences.ts';
 import type { Presence } from './vm/protocol.ts';
 

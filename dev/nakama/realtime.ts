@@ -2,7 +2,7 @@
 
 import type { Log } from './log.ts';
 import type { Matches } from './matches.ts';
-import { presenceOf, userPresence } from './matches.ts';
+import { presenceOf, userPresence } from './running-match.ts';
 import type { Matchmaker, MatchmakerRequest } from './matchmaker.ts';
 import type { Parties } from './parties.ts';
 import type { Connection } from './presences.ts';

@@ -4,7 +4,8 @@ import type { Config } from './config.ts';
 import { Code } from './failure.ts';
 import type { Log } from './log.ts';
 import type { ModuleFile } from './module-file.ts';
-import { VmPool, VmReserve } from './vm-pool.ts';
+import { VmPool } from './vm-pool.ts';
+import { VmReserve } from './vm-reserve.ts';
 import { VmThread, type VmOwner, type VmShared } from './vm-thread.ts';
 import type { Fields, Thrown } from './vm/protocol.ts';
 

@@ -17,6 +17,7 @@ import { Realtime } from './realtime.ts';
 import { RpcApi } from './rpc-api.ts';
 import { Runtime } from './runtime.ts';
 import { Sockets } from './sockets.ts';
+import { StorageApi } from './storage-api.ts';
 import { StorageIndexes } from './storage-index.ts';
 import { Storage } from './storage.ts';
 import { Tokens } from './tokens.ts';
@@ -72,7 +73,17 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   const parties = new Parties(config.name, connections, matchmaker);
   const realtime = new Realtime(log, runtime, matches, matchmaker, parties, config.encryptionKey);
   const sockets = new Sockets(config.name, tokens, connections, realtime, config.maxRequestSizeBytes);
-  const api = new Api(config, log, users, tokens, storage, notifications, new RpcApi(config, runtime, tokens), sockets);
+  const storageApi = new StorageApi(storage, config.maxRequestSizeBytes);
+  const api = new Api(
+    config,
+    log,
+    users,
+    tokens,
+    notifications,
+    storageApi,
+    new RpcApi(config, runtime, tokens),
+    sockets,
+  );
 
   await runtime.start();
   indexes.setFilter(async (name, object) => {
