@@ -1,0 +1,166 @@
+import { describe, expect, it } from 'vitest';
+import {
+  afterStop,
+  cancel,
+  fail,
+  newAllocation,
+  nextStep,
+  SETTLE_MS,
+  timeOut,
+  type Allocation,
+  type AllocationState,
+  type Step,
+} from '../../src/allocation/allocation';
+import type { FailureKind, Outcome } from '../../src/gameye/failure';
+
+const NOW = 1_000_000;
+const DEADLINE = NOW + 60_000;
+const TTL_MS = 600_000;
+const chance = { newId: () => 'id-2', random: () => 0 };
+
+function allocation(more: Partial<Allocation> = {}): Allocation {
+  const request = { user_ids: ['u1'], max_players: 1, latencies: [], metadata: {} };
+  return { ...newAllocation('id-1', request, ['eu'], 'w1', 60_000, NOW), ...more };
+}
+const left = (since_ms: number, session_id = 'old') => ({ session_id, since_ms });
+const refused = (kind: FailureKind, retry_after_ms = 0): Outcome<never> => ({
+  kind: 'refused',
+  failure: { kind, operation: 'session-stop', message: 'm', ...(retry_after_ms ? { retry_after_ms } : {}) },
+});
+
+describe('the next step', () => {
+  const rows: [string, Partial<Allocation>, number, Step][] = [
+    ['queued: begins', { state: 'queued' }, NOW, { do: 'run' }],
+    ['starting: asks', {}, NOW, { do: 'run' }],
+    ['starting: looks', { next: 'look-up' }, NOW, { do: 'look-up' }],
+    ['starting: gives an id up', { next: 'give-up-id' }, NOW, { do: 'give-up-id' }],
+    ['starting, later: waits', { next_at_ms: NOW + 500 }, NOW, { do: 'wait', untilMs: NOW + 500 }],
+    ['starting, now: asks', { next_at_ms: NOW + 500 }, NOW + 500, { do: 'run' }],
+    ['a wait ends at the deadline', { next_at_ms: DEADLINE + 9 }, NOW, { do: 'wait', untilMs: DEADLINE }],
+    ['just before the deadline: asks', {}, DEADLINE - 1, { do: 'run' }],
+    ['at the deadline: gives up', {}, DEADLINE, { do: 'time-out' }],
+    ['at the deadline, although it should wait: gives up', { next_at_ms: DEADLINE + 9 }, DEADLINE, { do: 'time-out' }],
+    ['queued too long: gives up', { state: 'queued' }, DEADLINE, { do: 'time-out' }],
+    ['started: tells the players', { state: 'started' }, NOW, { do: 'announce' }],
+    ['started after the deadline: tells the players', { state: 'started' }, DEADLINE + 1, { do: 'announce' }],
+    ['started, nobody told: waits', { state: 'started', next_at_ms: NOW + 1 }, NOW, { do: 'wait', untilMs: NOW + 1 }],
+    ['started and told: stores the instance', { state: 'started', told: true }, NOW, { do: 'record' }],
+    [
+      'started and told, in a burst: waits',
+      { state: 'started', told: true, next_at_ms: NOW + 700, abandoned: [left(NOW)] },
+      NOW,
+      { do: 'wait', untilMs: NOW + 700 },
+    ],
+    ['announced: finished', { state: 'announced', told: true }, NOW, { do: 'finish' }],
+    ['failed: tells the players first', { state: 'failed', abandoned: [left(NOW)] }, NOW, { do: 'tell-failure' }],
+    ['failed: tells the players at once', { state: 'failed', next_at_ms: NOW + 9 }, NOW, { do: 'tell-failure' }],
+    ['cancelled: tells the players', { state: 'cancelled' }, NOW, { do: 'tell-failure' }],
+    ['failed and told: finished', { state: 'failed', told: true }, DEADLINE, { do: 'finish' }],
+    [
+      'told, an id left: stops it',
+      { state: 'failed', told: true, abandoned: [left(NOW)] },
+      NOW,
+      { do: 'stop', sessionId: 'old' },
+    ],
+    [
+      'announced, an id left: stops it',
+      { state: 'announced', told: true, abandoned: [left(NOW, 'a'), left(NOW, 'b')] },
+      DEADLINE + 99,
+      { do: 'stop', sessionId: 'a' },
+    ],
+    [
+      'told, an id left, later: waits beyond the deadline',
+      { state: 'cancelled', told: true, abandoned: [left(NOW)], next_at_ms: DEADLINE + 99 },
+      DEADLINE,
+      { do: 'wait', untilMs: DEADLINE + 99 },
+    ],
+  ];
+  it.each(rows)('%s', (_sentence, record, now, step) => {
+    expect(nextStep(allocation(record), now)).toEqual(step);
+  });
+});
+
+describe('giving up', () => {
+  const reasons: [FailureKind | undefined, string][] = [
+    [undefined, 'timeout'],
+    ['unknown', 'timeout'],
+    ['no-capacity', 'no_capacity'],
+    ['unavailable', 'unavailable'],
+    ['conflict', 'error'],
+    ['invalid', 'misconfigured'],
+  ];
+  it.each(reasons)('at the deadline after %s says %s', (kind, reason) => {
+    const last = kind && ({ kind, operation: 'session-run', message: 'm' } as const);
+    const after = timeOut(allocation(last ? { last_failure: last } : {}), DEADLINE);
+    expect(after).toMatchObject({ state: 'failed', reason, abandoned: [], failures: 0 });
+  });
+  it('keeps an id in doubt to be stopped', () => {
+    const after = timeOut(allocation({ in_doubt: true, abandoned: [left(NOW)] }), DEADLINE);
+    expect(after.abandoned).toEqual([left(NOW), left(DEADLINE, 'id-1')]);
+    expect(after.in_doubt).toBe(false);
+  });
+  it('stops nothing that cannot run', () => {
+    expect(fail(allocation(), 'no_capacity', NOW).abandoned).toEqual([]);
+  });
+});
+
+describe('a cancelled allocation', () => {
+  const rows: [AllocationState, Partial<Allocation>, string[]][] = [
+    ['queued', {}, []],
+    ['starting', {}, ['id-1']],
+    ['starting', { in_doubt: true }, ['id-1']],
+    ['starting', { abandoned: [left(NOW)] }, ['old', 'id-1']],
+    ['started', {}, ['id-1']],
+    ['started', { told: true }, ['id-1']],
+  ];
+  it.each(rows)('that was %s with %j stops %j', (state, more, ids) => {
+    const after = cancel(allocation({ ...more, state }), NOW + 5);
+    expect(after).toMatchObject({ state: 'cancelled', reason: 'error', told: more.told ?? false, in_doubt: false });
+    expect(after.abandoned.map((one) => one.session_id)).toEqual(ids);
+  });
+});
+
+describe('after a DELETE of an abandoned id', () => {
+  const told = (since_ms: number, more: Partial<Allocation> = {}) =>
+    allocation({ state: 'failed', told: true, abandoned: [left(since_ms), left(NOW, 'next')], failures: 2, ...more });
+  const after = (a: Allocation, outcome: Outcome<'stopped' | 'absent'>) => afterStop(a, outcome, TTL_MS, NOW, chance);
+  const goneOn = { failures: 0, next_at_ms: NOW, abandoned: [left(NOW, 'next')] };
+
+  it('forgets an id that was stopped', () => {
+    expect(after(told(NOW - 1), { kind: 'done', value: 'stopped' })).toMatchObject(goneOn);
+  });
+  it('keeps an id that was absent, until a POST on its way would have arrived', () => {
+    const next = after(told(NOW - 1000), { kind: 'done', value: 'absent' });
+    expect(next.abandoned).toHaveLength(2);
+    expect(nextStep(next, NOW)).toEqual({ do: 'wait', untilMs: NOW - 1000 + SETTLE_MS });
+  });
+  it('keeps an id that was absent just before that time', () => {
+    const next = after(told(NOW - SETTLE_MS + 1), { kind: 'done', value: 'absent' });
+    expect(next.abandoned).toHaveLength(2);
+  });
+  it('forgets an id that was absent after that time', () => {
+    expect(after(told(NOW - SETTLE_MS), { kind: 'done', value: 'absent' })).toMatchObject(goneOn);
+  });
+  it.each([
+    ['refused', refused('unauthorized')],
+    ['nobody listens', refused('unavailable')],
+    ['no answer', { kind: 'unknown', failure: { kind: 'unknown', operation: 'session-stop', message: 'm' } } as const],
+  ])('tries again later: %s', (_sentence, outcome) => {
+    const next = after(told(NOW - SETTLE_MS - 1), outcome);
+    expect(next).toMatchObject({ failures: 3, next_at_ms: NOW + 1000, told: true, state: 'failed' });
+    expect(next.abandoned).toHaveLength(2);
+  });
+  it('waits as long as the API asks', () => {
+    expect(after(told(NOW), refused('no-capacity', 9000)).next_at_ms).toBe(NOW + 9000);
+  });
+  it('still tries at the ttl, for a POST may have arrived late', () => {
+    expect(after(told(NOW - TTL_MS - SETTLE_MS), refused('unavailable')).abandoned).toHaveLength(2);
+  });
+  it('forgets an id that its ttl has ended', () => {
+    expect(after(told(NOW - TTL_MS - SETTLE_MS - 1), refused('unavailable'))).toMatchObject(goneOn);
+  });
+  it('changes nothing when no id is left', () => {
+    const a = allocation({ state: 'failed', told: true });
+    expect(after(a, { kind: 'done', value: 'absent' })).toBe(a);
+  });
+});

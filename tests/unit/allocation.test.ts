@@ -1,0 +1,294 @@
+import { describe, expect, it } from 'vitest';
+import {
+  afterGiveUpId,
+  afterLookUp,
+  afterNobodyTold,
+  afterPortMissing,
+  afterRun,
+  newAllocation,
+  nextStep,
+  SETTLE_MS,
+  type Allocation,
+  type Finding,
+} from '../../src/allocation/allocation';
+import type { FailureKind, Outcome } from '../../src/gameye/failure';
+import type { SessionView } from '../../src/gameye/wire';
+
+const NOW = 1_000_000;
+const chance = { newId: () => 'id-2', random: () => 0 };
+
+function starting(more: Partial<Allocation> = {}): Allocation {
+  const request = { user_ids: ['u1'], max_players: 1, latencies: [], metadata: {} };
+  return { ...newAllocation('id-1', request, ['eu', 'us'], 'w1', 60_000, NOW - 1000), attempts: 1, ...more };
+}
+
+const refused = (kind: FailureKind, retry?: number): Exclude<Outcome<never>, { kind: 'done' }> => ({
+  kind: 'refused',
+  failure: { kind, operation: 'session-run', message: 'm', ...(retry === undefined ? {} : { retry_after_ms: retry }) },
+});
+const unknown = (kind: FailureKind = 'unknown'): Exclude<Outcome<never>, { kind: 'done' }> => ({
+  kind: 'unknown',
+  failure: { kind, operation: 'session-run', message: 'm' },
+});
+const gone = { session_id: 'id-1', since_ms: NOW };
+
+/** What a row says of the next record; `wait` is how long its next step has to wait. */
+type Next = Partial<Allocation> & { wait?: number };
+
+function expectNext(next: Allocation, { wait, ...fields }: Next): void {
+  expect(next).toMatchObject(fields);
+  if (wait !== undefined) expect(next.next_at_ms - NOW).toBe(wait);
+}
+
+describe('after a POST that started nothing', () => {
+  const final = (reason: string) => ({ state: 'failed', reason, abandoned: [] }) as Next;
+  const finalInDoubt = (reason: string) => ({ state: 'failed', reason, in_doubt: false, abandoned: [gone] }) as Next;
+  const again = { state: 'starting', next: 'run', session_id: 'id-1', region_index: 0 } as Next;
+  const lookUp = { state: 'starting', next: 'look-up', session_id: 'id-1', in_doubt: true, wait: 0 } as Next;
+
+  // sentence, outcome, in doubt before, regions, failures before → next
+  const rows: [string, ReturnType<typeof refused>, boolean, string[], number, Next][] = [
+    ['invalid ends it', refused('invalid'), false, ['eu'], 0, final('misconfigured')],
+    ['invalid ends it in any region', refused('invalid'), false, ['eu', 'us'], 0, final('misconfigured')],
+    ['invalid, in doubt: the id is stopped', refused('invalid'), true, ['eu'], 0, finalInDoubt('misconfigured')],
+    ['a wrong token ends it', refused('unauthorized'), false, ['eu'], 0, final('misconfigured')],
+    ['a wrong token, in doubt: stopped', refused('unauthorized'), true, ['eu', 'us'], 0, finalInDoubt('misconfigured')],
+    ['an exhausted quota ends it', refused('quota-exceeded'), false, ['eu', 'us'], 0, final('quota_exceeded')],
+    [
+      'an exhausted quota, in doubt: stopped',
+      refused('quota-exceeded'),
+      true,
+      ['eu'],
+      0,
+      finalInDoubt('quota_exceeded'),
+    ],
+    ['a missing scope ends it', refused('forbidden'), false, ['eu'], 0, final('misconfigured')],
+    ['a missing scope, in doubt: stopped', refused('forbidden'), true, ['eu', 'us'], 0, finalInDoubt('misconfigured')],
+    ['an unknown image ends it', refused('not-found'), false, ['eu', 'us'], 0, final('misconfigured')],
+    ['an unknown image, in doubt: stopped', refused('not-found'), true, ['eu'], 0, finalInDoubt('misconfigured')],
+    ['a taken id is looked up, and may be ours', refused('conflict'), false, ['eu'], 0, lookUp],
+    ['a taken id is looked up, several regions', refused('conflict'), false, ['eu', 'us'], 0, lookUp],
+    ['a taken id is looked up, in doubt', refused('conflict'), true, ['eu', 'us'], 2, lookUp],
+    ['a full region: pause, same id', refused('no-capacity'), false, ['eu'], 0, { ...again, wait: 2000, failures: 0 }],
+    ['a full region: what the API asks for', refused('no-capacity', 7000), false, ['eu'], 0, { ...again, wait: 7000 }],
+    [
+      'a full region: the next one at once',
+      refused('no-capacity', 7000),
+      false,
+      ['eu', 'us'],
+      2,
+      { next: 'run', session_id: 'id-1', region_index: 1, wait: 0, failures: 0, in_doubt: false },
+    ],
+    ['a full region, in doubt: our own may fill it', refused('no-capacity'), true, ['eu'], 0, lookUp],
+    ['a full region, in doubt, several regions: look first', refused('no-capacity'), true, ['eu', 'us'], 0, lookUp],
+    ['nobody listens: again', refused('unavailable'), false, ['eu', 'us'], 0, { ...again, in_doubt: false, wait: 250 }],
+    [
+      'nobody listens, again and again: again',
+      refused('unavailable'),
+      false,
+      ['eu', 'us'],
+      9,
+      { ...again, wait: 2500 },
+    ],
+    ['nobody listens, in doubt: stays so', refused('unavailable'), true, ['eu', 'us'], 5, { ...again, in_doubt: true }],
+    [
+      'a 5xx may have worked: same id',
+      unknown('unavailable'),
+      false,
+      ['eu', 'us'],
+      0,
+      { ...again, in_doubt: true, wait: 250 },
+    ],
+    ['no answer: same id', unknown(), false, ['eu', 'us'], 0, { ...again, in_doubt: true, failures: 1 }],
+    ['no answer again: same id', unknown(), true, ['eu', 'us'], 1, { ...again, in_doubt: true, wait: 500 }],
+    [
+      'no answer thrice: the id is given up first',
+      unknown(),
+      true,
+      ['eu', 'us'],
+      2,
+      { ...again, next: 'give-up-id', wait: 0 },
+    ],
+    ['no answer thrice, one region: same id', unknown(), true, ['eu'], 2, { ...again, in_doubt: true, wait: 1000 }],
+    ['no answer ten times, one region: same id', unknown(), true, ['eu'], 9, { ...again, in_doubt: true, wait: 2500 }],
+  ];
+  it.each(rows)('%s', (_sentence, outcome, in_doubt, regions, failures, next) => {
+    const after = afterRun(starting({ in_doubt, regions, failures }), outcome, NOW, chance);
+    expectNext(after, next);
+    expect(after.last_failure).toEqual(outcome.failure);
+  });
+
+  it('pauses before the first region is tried again, not between regions', () => {
+    const last = afterRun(starting({ region_index: 1 }), refused('no-capacity'), NOW, { ...chance, random: () => 1 });
+    expectNext(last, { region_index: 0, wait: 5000 });
+  });
+
+  it('looks twice when the port that players need is missing', () => {
+    const after = afterPortMissing(starting(), 'exposed: none', NOW);
+    expectNext(after, { next: 'look-up', in_doubt: true, wait: 0 });
+    expect(after.last_failure).toMatchObject({ kind: 'invalid', message: 'exposed: none' });
+  });
+});
+
+describe('after the id was looked up', () => {
+  const view = {
+    id: 'id-1',
+    status: 'running',
+    host: 'h',
+    ports: {},
+    region: 'eu',
+    image: 'i',
+    labels: {},
+  } as SessionView;
+  const found = { kind: 'done', value: view } as const;
+  const base = { next: 'look-up', in_doubt: true } as const;
+  const rows: [string, Partial<Allocation>, Outcome<SessionView>, Finding | undefined, Next][] = [
+    ['it is still starting: wait and look', base, found, 'starting', { ...base, session_id: 'id-1', wait: 250 }],
+    [
+      'it is starting for long: still wait',
+      { ...base, failures: 8 },
+      found,
+      'starting',
+      { ...base, state: 'starting' },
+    ],
+    ['it ended: another id', base, found, 'ended', { session_id: 'id-2', in_doubt: false, next: 'run', wait: 250 }],
+    ['it is not ours: another id', base, found, 'not-ours', { session_id: 'id-2', in_doubt: false, next: 'run' }],
+    [
+      'ended thrice: failed',
+      { ...base, failures: 2 },
+      found,
+      'ended',
+      { state: 'failed', reason: 'error', abandoned: [] },
+    ],
+    ['not ours thrice: failed', { ...base, failures: 2 }, found, 'not-ours', { state: 'failed', reason: 'error' }],
+    ['no port: look again', base, found, 'port-missing', { ...base, session_id: 'id-1', failures: 1 }],
+    [
+      'no port thrice: failed, and stopped',
+      { ...base, failures: 2 },
+      found,
+      'port-missing',
+      { state: 'failed', reason: 'misconfigured', abandoned: [gone] },
+    ],
+    [
+      'absent after a conflict: the same id again',
+      base,
+      refused('not-found'),
+      undefined,
+      { next: 'run', session_id: 'id-1', in_doubt: true },
+    ],
+    [
+      'absent after a conflict thrice: the id is given up',
+      { ...base, failures: 2 },
+      refused('not-found'),
+      undefined,
+      { next: 'give-up-id', session_id: 'id-1', in_doubt: true, wait: 0 },
+    ],
+    [
+      'absent in a full region: the id is given up',
+      { ...base, last_failure: refused('no-capacity').failure },
+      refused('not-found'),
+      undefined,
+      { next: 'give-up-id', session_id: 'id-1', in_doubt: true, wait: 0 },
+    ],
+    [
+      'the look is refused for good: failed, and stopped',
+      base,
+      refused('unauthorized'),
+      undefined,
+      { state: 'failed', reason: 'misconfigured', abandoned: [gone] },
+    ],
+    [
+      'no scope to look: failed, and stopped',
+      { ...base, in_doubt: false },
+      refused('forbidden'),
+      undefined,
+      { state: 'failed', abandoned: [gone] },
+    ],
+    [
+      'too many looks: look later',
+      base,
+      refused('no-capacity', 3000),
+      undefined,
+      { ...base, wait: 3000, state: 'starting' },
+    ],
+    ['nobody listens: look again', base, refused('unavailable'), undefined, { ...base, wait: 250 }],
+    [
+      '5xx: look again',
+      { ...base, failures: 7 },
+      unknown('unavailable'),
+      undefined,
+      { ...base, state: 'starting', wait: 2500 },
+    ],
+    ['no answer: look again', base, unknown(), undefined, { ...base, state: 'starting' }],
+  ];
+  it.each(rows)('%s', (_sentence, before, outcome, finding, next) => {
+    expectNext(afterLookUp(starting(before), outcome, finding, NOW, chance), next);
+  });
+
+  it('does not wait for what the API asked for in an earlier answer', () => {
+    const before = starting({ ...base, last_failure: refused('no-capacity', 3_600_000).failure });
+    expectNext(afterLookUp(before, found, 'starting', NOW, chance), { wait: 250 });
+  });
+});
+
+describe('after the DELETE that makes way for another id', () => {
+  const before = { next: 'give-up-id', in_doubt: true, failures: 3 } as const;
+  it('goes on in the next region with a new id when the old one was running', () => {
+    const after = afterGiveUpId(starting(before), { kind: 'done', value: 'stopped' }, NOW, chance);
+    expectNext(after, {
+      session_id: 'id-2',
+      in_doubt: false,
+      region_index: 1,
+      next: 'run',
+      failures: 0,
+      abandoned: [],
+      wait: 0,
+    });
+  });
+  it('keeps the old id to be stopped when it was absent, because its POST may still be on its way', () => {
+    const after = afterGiveUpId(starting(before), { kind: 'done', value: 'absent' }, NOW, chance);
+    expectNext(after, { session_id: 'id-2', abandoned: [gone], region_index: 1 });
+  });
+  it('pauses when there is no other region', () => {
+    const after = afterGiveUpId(
+      starting({ ...before, regions: ['eu'] }),
+      { kind: 'done', value: 'absent' },
+      NOW,
+      chance,
+    );
+    expectNext(after, { session_id: 'id-2', region_index: 0, wait: 2000 });
+  });
+  it.each([
+    ['refused', refused('unauthorized')],
+    ['nobody listens', refused('unavailable')],
+    ['5xx', unknown('unavailable')],
+    ['no answer', unknown()],
+  ])('keeps the same id and region without an answer: %s', (_sentence, outcome) => {
+    const after = afterGiveUpId(starting(before), outcome, NOW, chance);
+    expectNext(after, {
+      session_id: 'id-1',
+      in_doubt: true,
+      region_index: 0,
+      next: 'run',
+      abandoned: [],
+      state: 'starting',
+    });
+    expect(after.next_at_ms).toBeGreaterThan(NOW);
+  });
+});
+
+describe('when nobody could be told', () => {
+  const started = { state: 'started', last_failure: refused('no-capacity', 3_600_000).failure } as const;
+  it('tries again soon, whatever the API asked for earlier', () => {
+    expectNext(afterNobodyTold(starting(started), NOW, chance), { state: 'started', failures: 1, wait: 250 });
+  });
+  it('ends the allocation and stops the session after three tries', () => {
+    const after = afterNobodyTold(starting({ ...started, failures: 2 }), NOW, chance);
+    expectNext(after, { state: 'failed', reason: 'error', abandoned: [gone], told: false });
+    expect(nextStep(after, NOW)).toEqual({ do: 'tell-failure' });
+  });
+});
+
+describe('the time after which a POST has arrived or never will', () => {
+  it('is longer than a request may take', () => expect(SETTLE_MS).toBeGreaterThan(15_000));
+});

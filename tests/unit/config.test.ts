@@ -1,0 +1,195 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { describeProblems, isPortName, parseConfig, parseDuration, type Config, type Problem } from '../../src/config';
+import { configWith, FIVE, SEAT_SECRET, TOKEN } from './support/config';
+
+function problemsOf(variables: { [variable: string]: string }): Problem[] {
+  const values = { ...FIVE, ...variables };
+  const configured = parseConfig({ values, names: Object.keys(values), problems: [] });
+  return 'problems' in configured ? configured.problems : [];
+}
+
+describe('the five variables alone', () => {
+  it('are enough, and the rest has its defaults', () => {
+    expect(configWith()).toEqual({
+      apiUrl: 'http://gameye.test',
+      apiToken: TOKEN,
+      image: 'my-game',
+      regions: ['eu-central-1', 'us-east-1'],
+      ttl: '30m',
+      ttlMs: 1_800_000,
+      createTimeoutMs: 60_000,
+      seatTimeoutMs: 60_000,
+      pingPrefix: 'ping_',
+      fleet: 'default',
+    } satisfies Config);
+  });
+  it.each(['GAMEYE_API_TOKEN', 'GAMEYE_API_URL', 'GAMEYE_API_IMAGE', 'GAMEYE_API_REGION'])(
+    '%s may not be missing or blank',
+    (variable) => {
+      for (const value of ['', '  \n']) {
+        const problems = problemsOf({ [variable]: value });
+        expect(problems.map((one) => one.variable)).toEqual([variable]);
+        expect(problems[0]!.advice).toMatch(/^is not set: set it to /);
+      }
+    },
+  );
+});
+
+describe('a valid value', () => {
+  const rows: [string, string, Partial<Config>][] = [
+    ['GAMEYE_API_TOKEN', ' tok \n', { apiToken: 'tok' }],
+    [
+      'GAMEYE_API_URL',
+      'https://api.production-gameye.gameye.net/',
+      { apiUrl: 'https://api.production-gameye.gameye.net' },
+    ],
+    ['GAMEYE_API_URL', 'http://127.0.0.1:8080/v1//', { apiUrl: 'http://127.0.0.1:8080/v1' }],
+    ['GAMEYE_API_URL', 'http://[::1]:80', { apiUrl: 'http://[::1]:80' }],
+    ['GAMEYE_API_IMAGE', 'other', { image: 'other' }],
+    ['GAMEYE_API_IMAGE_VERSION', '1.2.3', { version: '1.2.3' }],
+    ['GAMEYE_API_REGION', 'eu', { regions: ['eu'] }],
+    ['GAMEYE_API_REGION', ' eu , us,, ap-1_x.y ', { regions: ['eu', 'us', 'ap-1_x.y'] }],
+    ['GAMEYE_API_TTL', '2h30m', { ttl: '2h30m', ttlMs: 9_000_000 }],
+    ['GAMEYE_API_PORT', '7777/udp', { port: '7777/udp' }],
+    ['GAMEYE_API_PORT', '65535/tcp', { port: '65535/tcp' }],
+    ['GAMEYE_MAX_PLAYERS', '1', { maxPlayers: 1 }],
+    ['GAMEYE_MAX_PLAYERS', '10000', { maxPlayers: 10_000 }],
+    ['GAMEYE_CREATE_TIMEOUT', '90s', { createTimeoutMs: 90_000 }],
+    ['GAMEYE_CREATE_TIMEOUT', '1m30s', { createTimeoutMs: 90_000 }],
+    ['GAMEYE_SEAT_TIMEOUT', '1s', { seatTimeoutMs: 1000 }],
+    ['GAMEYE_MATCH_PROPERTY', 'mode', { matchProperty: { name: 'mode' } }],
+    ['GAMEYE_MATCH_PROPERTY', 'mode=a b=c', { matchProperty: { name: 'mode', value: 'a b=c' } }],
+    ['GAMEYE_PING_PREFIX', 'lat.', { pingPrefix: 'lat.' }],
+    ['GAMEYE_SEAT_SECRET', SEAT_SECRET, { seatSecret: SEAT_SECRET }],
+    ['GAMEYE_FLEET', 'blue_1.2-x', { fleet: 'blue_1.2-x' }],
+    ['GAMEYE_FLEET', '', { fleet: 'default' }],
+  ];
+  it.each(rows)('%s=%j', (variable, value, expected) =>
+    expect(configWith({ [variable]: value })).toMatchObject(expected),
+  );
+  it('GAMEYE_NAKAMA_URL goes with a seat secret', () => {
+    const config = configWith({ GAMEYE_NAKAMA_URL: 'https://nakama.example:7350/', GAMEYE_SEAT_SECRET: SEAT_SECRET });
+    expect(config).toMatchObject({ nakamaUrl: 'https://nakama.example:7350', seatSecret: SEAT_SECRET });
+  });
+});
+
+describe('an invalid value', () => {
+  const rows: [string, string][] = [
+    ['GAMEYE_API_TOKEN', 'two words'],
+    ['GAMEYE_API_TOKEN', 'line\nbreak'],
+    ['GAMEYE_API_TOKEN', 'schlüssel'],
+    ['GAMEYE_API_URL', 'api.gameye.net'],
+    ['GAMEYE_API_URL', 'ftp://api.gameye.net'],
+    ['GAMEYE_API_URL', 'https://user:pw@api.gameye.net'],
+    ['GAMEYE_API_URL', 'https://api.gameye.net?token=x'],
+    ['GAMEYE_API_URL', 'https://api.gameye.net/#x'],
+    ['GAMEYE_API_URL', 'https://'],
+    ['GAMEYE_API_REGION', 'eu central'],
+    ['GAMEYE_API_REGION', 'eu;us'],
+    ['GAMEYE_API_REGION', '-eu'],
+    ['GAMEYE_API_REGION', 'eu,us,eu'],
+    ['GAMEYE_API_REGION', ','],
+    ['GAMEYE_API_REGION', ' , ,'],
+    ['GAMEYE_API_TTL', '30s'],
+    ['GAMEYE_API_TTL', '30'],
+    ['GAMEYE_API_TTL', '0m'],
+    ['GAMEYE_API_TTL', '-1h'],
+    ['GAMEYE_API_PORT', '7777'],
+    ['GAMEYE_API_PORT', '0/udp'],
+    ['GAMEYE_API_PORT', '65536/udp'],
+    ['GAMEYE_API_PORT', '7777/sctp'],
+    ['GAMEYE_MAX_PLAYERS', '0'],
+    ['GAMEYE_MAX_PLAYERS', '10001'],
+    ['GAMEYE_MAX_PLAYERS', '2.5'],
+    ['GAMEYE_MAX_PLAYERS', 'many'],
+    ['GAMEYE_CREATE_TIMEOUT', '60'],
+    ['GAMEYE_CREATE_TIMEOUT', '0s'],
+    ['GAMEYE_CREATE_TIMEOUT', '1d'],
+    ['GAMEYE_SEAT_TIMEOUT', 'soon'],
+    ['GAMEYE_MATCH_PROPERTY', '=gameye'],
+    ['GAMEYE_MATCH_PROPERTY', 'mode='],
+    ['GAMEYE_MATCH_PROPERTY', 'a mode'],
+    ['GAMEYE_SEAT_SECRET', 'a'.repeat(31)],
+    ['GAMEYE_FLEET', 'my fleet'],
+    ['GAMEYE_FLEET', 'x'.repeat(65)],
+  ];
+  it.each(rows)('%s=%j is one problem that names it', (variable, value) => {
+    expect(problemsOf({ [variable]: value }).map((one) => one.variable)).toEqual([variable]);
+  });
+  it.each(['nakama:7350', 'http://u@n', 'http://n/?x'])('GAMEYE_NAKAMA_URL=%s', (value) => {
+    const problems = problemsOf({ GAMEYE_NAKAMA_URL: value, GAMEYE_SEAT_SECRET: SEAT_SECRET });
+    expect(problems.map((one) => one.variable)).toEqual(['GAMEYE_NAKAMA_URL']);
+  });
+  it('GAMEYE_NAKAMA_URL without GAMEYE_SEAT_SECRET asks for the secret', () => {
+    const problems = problemsOf({ GAMEYE_NAKAMA_URL: 'http://nakama:7350' });
+    expect(problems.map((one) => one.variable)).toEqual(['GAMEYE_SEAT_SECRET']);
+  });
+});
+
+describe('mistakes', () => {
+  it('are reported all at once', () => {
+    const configured = parseConfig({
+      values: { GAMEYE_API_URL: 'nowhere', GAMEYE_MAX_PLAYERS: 'x', GAMEYE_API_TTL: '1s', GAMEYE_FLEET: '?' },
+      names: [],
+      problems: [{ variable: 'GAMEYE_SEAT_SECRET_FILE', advice: 'names a file that Nakama cannot read.' }],
+    });
+    const problems = 'problems' in configured ? configured.problems : [];
+    expect(problems.map((one) => one.variable)).toEqual([
+      'GAMEYE_SEAT_SECRET_FILE',
+      'GAMEYE_API_TOKEN',
+      'GAMEYE_API_URL',
+      'GAMEYE_API_IMAGE',
+      'GAMEYE_API_REGION',
+      'GAMEYE_API_TTL',
+      'GAMEYE_MAX_PLAYERS',
+      'GAMEYE_FLEET',
+    ]);
+    expect(describeProblems(problems)).toContain('GAMEYE_API_IMAGE is not set: set it to the name');
+  });
+
+  it('never show the value of a variable, whatever it is', () => {
+    // A bad value of a secret is most of the secret. Long values only: "m" is in every text.
+    const value = fc
+      .string({ minLength: 10, maxLength: 60, unit: 'grapheme' })
+      .filter((text) => text.trim().length >= 10);
+    const variable = fc.constantFrom(...Object.keys(FIVE), 'GAMEYE_SEAT_SECRET', 'GAMEYE_NAKAMA_URL', 'GAMEYE_FLEET');
+    fc.assert(
+      fc.property(fc.dictionary(variable, value), (variables) => {
+        const text = JSON.stringify(problemsOf({ ...variables, GAMEYE_API_TTL: 'broken' }));
+        for (const one of Object.values(variables)) expect(text).not.toContain(one.trim());
+      }),
+    );
+  });
+
+  it('of spelling are warned about, but not in the name of a file or of another module', () => {
+    const names = [...Object.keys(FIVE), 'GAMEYE_API_TOKEN_FILE', 'GAMEYE_REGIONS', 'GAMEYE_API_TOKN_FILE'];
+    const configured = parseConfig({ values: FIVE, names, problems: [] });
+    const warnings = 'warnings' in configured ? configured.warnings : [];
+    expect(warnings.map((one) => one.variable)).toEqual(['GAMEYE_REGIONS', 'GAMEYE_API_TOKN_FILE']);
+  });
+});
+
+describe('a duration', () => {
+  it('adds up its parts', () => {
+    const part = fc.tuple(fc.integer({ min: 1, max: 999_999 }), fc.constantFrom('s', 'm', 'h'));
+    const unitMs = { s: 1000, m: 60_000, h: 3_600_000 };
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 4 }), (parts) => {
+        const text = parts.map(([count, unit]) => `${count}${unit}`).join('');
+        const total = parts.reduce((sum, [count, unit]) => sum + count * unitMs[unit as 's'], 0);
+        expect(parseDuration(text, 'smh')).toBe(total);
+      }),
+    );
+  });
+  it.each(['', 's', '1', '1 m', '1.5h', '1ms', 'm1', '1234567s', '+1s', '1S'])('is not %j', (text) => {
+    expect(parseDuration(text, 'smh')).toBeUndefined();
+  });
+});
+
+describe('the name of a port', () => {
+  it.each(['1/udp', '7777/udp', '65535/tcp'])('may be %s', (text) => expect(isPortName(text)).toBe(true));
+  it.each(['', '7777', '0/udp', '65536/tcp', '7777/UDP', ' 7777/udp', '7777/udp\n', '-1/udp'])('is not %j', (text) =>
+    expect(isPortName(text)).toBe(false),
+  );
+});

@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Context } from '../../src/nakama/runtime';
+import { callingServer, serverToken } from '../../src/servers/credential';
+import { configWith, SEAT_SECRET } from './support/config';
+import { context, fakeNakama } from './support/nakama';
+
+const { nk } = fakeNakama();
+const config = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET });
+const NOW = 1_700_000_000_000;
+
+interface Token {
+  userId: string;
+  username: string;
+  exp: number;
+  vars: { [key: string]: string };
+}
+const issued = (sessionId: string, secret = SEAT_SECRET): Token =>
+  JSON.parse(serverToken(nk, configWith({ GAMEYE_SEAT_SECRET: secret }), sessionId, NOW)!) as Token;
+const caller = (more: Partial<Context>) => callingServer(context(more), nk, config);
+
+describe('the credential of a game server', () => {
+  it('is for a user whose id is a UUID of version 8, whatever the session', () => {
+    const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+    fc.assert(
+      fc.property(fc.string(), (sessionId) => {
+        expect(issued(sessionId).userId).toMatch(uuid);
+      }),
+    );
+  });
+  it('outlives its session by five minutes', () => {
+    expect(issued('s1').exp).toBe(NOW / 1000 + 30 * 60 + 5 * 60);
+  });
+  it('proves the session that it was made for', () => {
+    const { userId, vars } = issued('s1');
+    expect(vars).toEqual({ gameye_session_id: 's1' });
+    expect(caller({ userId, vars })).toBe('s1');
+  });
+  it('does not exist without a seat secret', () => {
+    expect(serverToken(nk, configWith(), 's1', NOW)).toBeUndefined();
+    const { userId, vars } = issued('s1');
+    expect(callingServer(context({ userId, vars }), nk, configWith())).toBeUndefined();
+  });
+});
+
+describe('somebody else', () => {
+  const server = issued('s1');
+  const player = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
+  it.each<[string, Partial<Context>]>([
+    ['a player', { userId: player }],
+    ['a player with vars of its own choice', { userId: player, vars: { gameye_session_id: 's1' } }],
+    ['a player who names itself', { userId: player, vars: { gameye_session_id: player } }],
+    ['the server of another session', { userId: issued('s2').userId, vars: { gameye_session_id: 's1' } }],
+    ['a server that names another session', { userId: server.userId, vars: { gameye_session_id: 's2' } }],
+    ['a server without vars', { userId: server.userId }],
+    ['a server of another deployment', { userId: issued('s1', 'x'.repeat(32)).userId, vars: server.vars }],
+    ['a server-to-server call', {}],
+    ['a server-to-server call with vars', { vars: server.vars }],
+    ['an empty user', { userId: '', vars: server.vars }],
+    ['an empty session', { userId: issued('').userId, vars: { gameye_session_id: '' } }],
+  ])('%s is no game server', (_sentence, ctx) => expect(caller(ctx)).toBeUndefined());
+});

@@ -1,0 +1,334 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { newAllocation, type Allocation } from '../../src/allocation/allocation';
+import * as fleet from '../../src/fleet-manager';
+import { newInstance, type Instance } from '../../src/instances/instance';
+import type { Call } from '../../src/nakama/caller';
+import { configWith, SEAT_SECRET } from './support/config';
+import { answer } from './support/gameye';
+import { ALLOCATIONS, INSTANCES } from './support/life';
+import { context, fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { refusal } from './support/refusal';
+
+const config = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: 'http://nakama:7350' });
+const request = {
+  user_ids: ['u1'],
+  max_players: 2,
+  latencies: [],
+  metadata: { map: 'dust', 'gameye.env': { A: 'b' } },
+};
+
+let fake: FakeNakama;
+let call: Call;
+/** What Gameye answers, by method; anything else fails the test. */
+let gameye: { [method: string]: () => ReturnType<typeof answer> };
+
+beforeEach(() => {
+  fake = fakeNakama();
+  call = { ctx: context(), logger: fake.logger, nk: fake.nk, config };
+  gameye = {};
+  fake.http = ({ method, url }) => {
+    const reply = gameye[method];
+    if (!reply) throw new Error(`nobody expected ${method} ${url}`);
+    return reply();
+  };
+});
+
+function view(more: object = {}) {
+  const labels = { tags: '{"nakama_fleet":"default","map":"ice"}' };
+  return answer(200, {
+    id: 's1',
+    status: 'running',
+    host: '1.2.3.4',
+    port: { '7777/udp': 1 },
+    location: 'eu',
+    image: 'i',
+    labels,
+    ...more,
+  });
+}
+
+function storeInstance(more: Partial<Instance> = {}): void {
+  const session = { id: 's1', region: 'eu', maxPlayers: 2, metadata: { map: 'dust' }, startedAtMs: 0 };
+  const made = newInstance(
+    config,
+    session,
+    { host: '1.2.3.4', ports: { '7777/udp': 1 } },
+    { u1: { state: 'joined' } },
+  )!;
+  fake.put(INSTANCES, 's1', { ...made, ...more });
+}
+
+function storeAllocation(more: Partial<Allocation>): void {
+  fake.put(ALLOCATIONS, 'a1', { ...newAllocation('a1', request, ['eu'], 'n1', 60_000, 0), ...more });
+}
+const stored = () => fake.stored(INSTANCES, 's1') as Instance | undefined;
+
+describe('create', () => {
+  it('answers an id at once, after it stored the request and started an allocator', () => {
+    const { session_id } = fleet.create(call, request);
+    expect(fake.events.map((event) => event.kind)).toEqual(['write', 'match']);
+    expect(fake.stored(ALLOCATIONS, session_id)).toMatchObject({ state: 'queued', id: session_id, request });
+  });
+  it('orders the regions that the caller names by latency', () => {
+    const latencies = [
+      { user_id: 'u1', region: 'b', ms: 1 },
+      { user_id: 'u1', region: 'a', ms: 9 },
+    ];
+    const { session_id } = fleet.create(call, { ...request, regions: ['a', 'b'], latencies });
+    expect(fake.stored(ALLOCATIONS, session_id)).toMatchObject({ regions: ['b', 'a'] });
+  });
+  it('leaves nothing behind when no allocator can be started', () => {
+    fake.before = (event) => {
+      if (event.kind === 'match') throw goError('error creating match: shutdown in progress');
+    };
+    expect(refusal(() => fleet.create(call, request))).toMatchObject({ code: 14 });
+    expect(fake.rows()).toEqual([]);
+  });
+});
+
+describe('get', () => {
+  it('shows an allocation under way as an instance without an address', () => {
+    storeAllocation({ state: 'starting' });
+    expect(fleet.get(call, 'a1')).toMatchObject({
+      id: 'a1',
+      status: 'starting',
+      connection_info: null,
+      metadata: { map: 'dust' },
+      player_count: 1,
+      open_seats: 1,
+      region: 'eu',
+    });
+    expect(JSON.stringify(fleet.get(call, 'a1'))).not.toContain('gameye.env');
+  });
+  it.each(['failed', 'cancelled'] as const)('says why a %s one will never run', (state) => {
+    storeAllocation({ state, reason: 'no_capacity' });
+    expect(refusal(() => fleet.get(call, 'a1'))).toEqual({
+      code: 5,
+      message: 'The session could not be started: no_capacity.',
+    });
+  });
+  it('stores the instance of a session that just started', () => {
+    storeAllocation({
+      state: 'started',
+      session_id: 's1',
+      started: { host: '1.2.3.4', ports: { '7777/udp': 1 }, at_ms: 0 },
+    });
+    gameye = { get: () => view() };
+    expect(fleet.get(call, 'a1')).toMatchObject({ id: 's1', seats: { u1: { state: 'reserved' } } });
+    expect(stored()).toMatchObject({ id: 's1' });
+  });
+  it('finds the instance by the id that create answered, when the session got another', () => {
+    storeAllocation({ state: 'announced', session_id: 's1' });
+    storeInstance();
+    gameye = { get: () => view() };
+    expect(fleet.get(call, 'a1')).toMatchObject({ id: 's1' });
+  });
+  it('repairs what changed at Gameye, and writes nothing when nothing did', () => {
+    storeInstance();
+    gameye = { get: () => view() };
+    fleet.get(call, 's1');
+    expect(fake.events.filter((event) => event.kind === 'write')).toEqual([]);
+    gameye = { get: () => view({ status: 'restarting' }) };
+    expect(fleet.get(call, 's1')).toMatchObject({ status: 'restarting' });
+    expect(stored()).toMatchObject({ status: 'restarting' });
+  });
+  it.each([
+    ['is absent', () => answer(404, {})],
+    ['exited', () => view({ status: 'exited' })],
+  ])('forgets an instance whose session %s', (_sentence, get) => {
+    storeInstance();
+    gameye = { get };
+    expect(refusal(() => fleet.get(call, 's1')).code).toBe(5);
+    expect(stored()).toBeUndefined();
+  });
+  it.each([
+    ['500', () => answer(500, {})],
+    ['401', () => answer(401, {})],
+    ['HTML', () => ({ code: 200, headers: {}, body: '<html>' })],
+  ])('answers the record as it is when Gameye answers %s', (_sentence, get) => {
+    storeInstance();
+    gameye = { get };
+    expect(fleet.get(call, 's1')).toMatchObject({ id: 's1', status: 'running' });
+    expect(stored()).toBeDefined();
+  });
+  it('adopts a session of this fleet without a record, and no other', () => {
+    gameye = { get: () => view({ players: { joined: ['u7'] } }) };
+    expect(fleet.get(call, 's1')).toMatchObject({
+      id: 's1',
+      metadata: { map: 'ice' },
+      seats: { u7: { state: 'joined' } },
+    });
+    expect(stored()).toMatchObject({ id: 's1' });
+    fake.drop(INSTANCES, 's1');
+    for (const labels of [{ tags: '{"nakama_fleet":"other"}' }, {}]) {
+      gameye = { get: () => view({ labels }) };
+      expect(refusal(() => fleet.get(call, 's1')).code).toBe(5);
+      expect(stored()).toBeUndefined();
+    }
+  });
+  it('of an unknown id says 5, or 14 when Gameye does not answer', () => {
+    gameye = { get: () => answer(404, {}) };
+    expect(refusal(() => fleet.get(call, 'x')).code).toBe(5);
+    gameye = { get: () => answer(503, {}) };
+    expect(refusal(() => fleet.get(call, 'x')).code).toBe(14);
+  });
+});
+
+describe('list', () => {
+  it('answers instances and a cursor', () => {
+    fake.indexAnswer = () => ({ objects: [{ value: { id: 's1' }, version: 'v' }], cursor: 'c2' });
+    expect(fleet.list(call, '+value.region:eu', 10, '')).toEqual({ instances: [{ id: 's1' }], cursor: 'c2' });
+    expect(fake.indexQueries[0]).toEqual([
+      '_gameye_instances_idx',
+      '+value.region:eu',
+      10,
+      expect.any(Array),
+      undefined,
+      undefined,
+    ]);
+  });
+  it('refuses what the index refuses, with 3', () => {
+    fake.indexAnswer = () => {
+      throw goError('failed to query storage index: invalid query');
+    };
+    expect(refusal(() => fleet.list(call, '((', 10, ''))).toMatchObject({
+      code: 3,
+      message: expect.stringContaining('invalid query'),
+    });
+  });
+});
+
+describe('join', () => {
+  it('reserves seats and tells Gameye', () => {
+    storeInstance();
+    gameye = { put: () => answer(200, {}) };
+    expect(fleet.join(call, 's1', ['u2'])).toMatchObject({
+      instance_info: { player_count: 2, open_seats: 0 },
+      session_info: [{ user_id: 'u2', session_id: 's1' }],
+    });
+    expect(stored()?.seats).toMatchObject({ u1: { state: 'joined' }, u2: { state: 'reserved' } });
+  });
+  it('takes all or none, and changes nothing when the instance is full', () => {
+    storeInstance();
+    expect(refusal(() => fleet.join(call, 's1', ['u2', 'u3'])).code).toBe(8);
+    expect(Object.keys(stored()!.seats)).toEqual(['u1']);
+    expect(fake.requests).toEqual([]);
+  });
+  it('lets those in again who have a seat, also when the instance is full or overfull', () => {
+    storeInstance({ max_players: 1 });
+    gameye = { put: () => answer(200, {}) };
+    expect(fleet.join(call, 's1', ['u1']).instance_info.player_count).toBe(1);
+    storeInstance({ max_players: 1, unseated: 5 });
+    expect(fleet.join(call, 's1', ['u1']).instance_info.player_count).toBe(6);
+    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(8);
+  });
+  it('gives the seat of a reservation that ran out to somebody else', () => {
+    storeInstance({ seats: { u1: { state: 'reserved', until_ms: 1 }, u9: { state: 'joined' } } });
+    gameye = { put: () => answer(200, {}) };
+    expect(Object.keys(fleet.join(call, 's1', ['u2']).instance_info.seats)).toEqual(['u9', 'u2']);
+  });
+  it.each(['draining', 'exited', 'dead'])('is refused with 9 by one that is %s', (status) => {
+    storeInstance({ status });
+    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(9);
+  });
+  it('is refused with 5, and the record goes, when Gameye has no such session', () => {
+    storeInstance();
+    gameye = { put: () => answer(404, {}) };
+    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(5);
+    expect(stored()).toBeUndefined();
+    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(5);
+  });
+  it('stands when Gameye cannot be told', () => {
+    storeInstance();
+    gameye = { put: () => answer(500, {}) };
+    expect(fleet.join(call, 's1', ['u2']).instance_info.player_count).toBe(2);
+    expect(fake.log).toMatchObject([{ level: 'warn' }]);
+  });
+  it('never gives a seat twice when two join at once', () => {
+    storeInstance();
+    let raced = false;
+    fake.before = (event) => {
+      if (event.kind !== 'write' || raced) return;
+      raced = true;
+      fleet.join(call, 's1', ['u3']);
+    };
+    gameye = { put: () => answer(200, {}) };
+    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(8);
+    expect(Object.keys(stored()!.seats)).toEqual(['u1', 'u3']);
+  });
+});
+
+describe('leave, confirm and update', () => {
+  it('leave frees seats; repeating it changes nothing', () => {
+    storeInstance();
+    gameye = { delete: () => answer(200, {}) };
+    expect(fleet.leave(call, 's1', ['u1', 'x']).instance_info).toMatchObject({ player_count: 0, open_seats: 2 });
+    expect(fleet.leave(call, 's1', ['u1']).instance_info).toMatchObject({ player_count: 0 });
+    expect(fake.events.filter((event) => event.kind === 'write')).toHaveLength(1);
+  });
+  it('confirm makes reserved seats joined', () => {
+    storeInstance({ seats: { u2: { state: 'reserved', until_ms: Date.now() + 9000 } } });
+    expect(fleet.confirm(call, 's1', ['u2']).instance_info.seats).toEqual({ u2: { state: 'joined' } });
+  });
+  it('update sets the count and merges metadata', () => {
+    storeInstance();
+    const metadata = { round: 2, 'gameye.env': { A: 'b' } };
+    expect(fleet.update(call, 's1', 2, metadata).instance_info).toMatchObject({ player_count: 2, open_seats: 0 });
+    expect(stored()?.metadata).toEqual({ map: 'dust', round: 2 });
+    expect(fleet.update(call, 's1', undefined, { map: 'ice' }).instance_info).toMatchObject({
+      player_count: 2,
+      metadata: { map: 'ice', round: 2 },
+    });
+  });
+  it('say 5 when there is no such instance', () => {
+    for (const act of [
+      () => fleet.leave(call, 'x', ['u1']),
+      () => fleet.confirm(call, 'x', ['u1']),
+      () => fleet.update(call, 'x', 1, {}),
+    ]) {
+      expect(refusal(act).code).toBe(5);
+    }
+  });
+});
+
+describe('delete', () => {
+  it.each([
+    ['stops', 204],
+    ['had ended already', 409],
+    ['is absent', 404],
+  ])('forgets an instance whose session %s', (_sentence, status) => {
+    storeInstance();
+    gameye = { delete: () => ({ code: status, headers: {}, body: '' }) };
+    expect(fleet.remove(call, 's1')).toEqual({});
+    expect(stored()).toBeUndefined();
+  });
+  it('keeps the instance when Gameye does not answer, so that it can be repeated', () => {
+    storeInstance();
+    gameye = { delete: () => answer(500, {}) };
+    expect(refusal(() => fleet.remove(call, 's1')).code).toBe(14);
+    expect(stored()).toBeDefined();
+  });
+  it.each(['queued', 'starting', 'started'] as const)(
+    'cancels an allocation that is %s, also when Gameye does not answer',
+    (state) => {
+      storeAllocation({ state });
+      gameye = { delete: () => answer(500, {}) };
+      expect(fleet.remove(call, 'a1')).toEqual({});
+      expect(fake.stored(ALLOCATIONS, 'a1')).toMatchObject({ state: 'cancelled' });
+    },
+  );
+  it('of an id that is nowhere is a success, of another fleet 5, of a stray of ours a stop', () => {
+    gameye = { get: () => answer(404, {}) };
+    expect(fleet.remove(call, 'x')).toEqual({});
+    gameye = { get: () => view({ labels: { tags: '{"nakama_fleet":"other"}' } }) };
+    expect(refusal(() => fleet.remove(call, 's1')).code).toBe(5);
+    expect(fake.requests.filter((one) => one.method === 'delete')).toEqual([]);
+    gameye = { get: () => view(), delete: () => answer(200, {}) };
+    expect(fleet.remove(call, 's1')).toEqual({});
+    expect(fake.requests.filter((one) => one.method === 'delete')).toHaveLength(1);
+  });
+  it('of an id that nobody knows says 14 when Gameye does not answer', () => {
+    gameye = { get: () => answer(500, {}) };
+    expect(refusal(() => fleet.remove(call, 'x')).code).toBe(14);
+  });
+});

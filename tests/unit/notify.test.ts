@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { newInstance } from '../../src/instances/instance';
+import { notifyFailed, notifyMatch } from '../../src/players/notify';
+import { configWith, SEAT_SECRET } from './support/config';
+import { fakeNakama, goError, type FakeNakama } from './support/nakama';
+
+const NOW = 1_700_000_000_500;
+
+function instance(metadata: { [key: string]: unknown } = {}, host = '1.2.3.4', ports = { '7777/udp': 20001 }) {
+  const session = { id: 's1', region: 'eu', maxPlayers: 2, metadata, startedAtMs: NOW };
+  return newInstance(configWith(), session, { host, ports }, {})!;
+}
+
+function told(fake: FakeNakama, one = instance(), config = configWith(), users = ['u1']) {
+  const missed = notifyMatch(fake.nk, fake.logger, config, one, users, NOW);
+  return { missed, sent: fake.sent() };
+}
+
+describe('gameye_match', () => {
+  it('tells each player the address, persistently, with code 7300', () => {
+    const { missed, sent } = told(fakeNakama(), instance(), configWith(), ['u1', 'u2']);
+    const content = { host: '1.2.3.4', port: 20001, session_id: 's1' };
+    expect(missed).toEqual([]);
+    expect(sent).toEqual([
+      { subject: 'gameye_match', code: 7300, userId: 'u1', persistent: true, content },
+      { subject: 'gameye_match', code: 7300, userId: 'u2', persistent: true, content },
+    ]);
+  });
+  it('prefers the name of a host', () => {
+    expect(told(fakeNakama(), instance({}, 'h.example')).sent[0]!.content['host']).toBe('h.example');
+  });
+  it('names all ports when there are several', () => {
+    const ports = { '7777/udp': 1, '80/tcp': 2 };
+    expect(told(fakeNakama(), instance({}, 'h', ports)).sent[0]!.content).toMatchObject({ ports });
+  });
+  it('brings metadata along, which cannot replace the address', () => {
+    const extras = { map: 'dust', host: 'evil', port: 1, session_id: 'x', seat_token: 'x', exp: 1 };
+    const { content } = told(fakeNakama(), instance(extras), configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET })).sent[0]!;
+    expect(content).toMatchObject({ map: 'dust', host: '1.2.3.4', port: 20001, session_id: 's1' });
+    expect(content['seat_token']).toMatch(/^v1\./);
+    expect(content['exp']).toBe(1_700_000_120);
+  });
+  it('has a seat token of its own for each player, and never the secret', () => {
+    const { sent } = told(fakeNakama(), instance(), configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET }), ['u1', 'u2']);
+    const [first, second] = sent.map((one) => String(one.content['seat_token']).split('.')[1]!);
+    expect(JSON.parse(Buffer.from(first!, 'base64url').toString())).toMatchObject({ uid: 'u1', sid: 's1' });
+    expect(JSON.parse(Buffer.from(second!, 'base64url').toString())).toMatchObject({ uid: 'u2', exp: 1_700_000_120 });
+    expect(JSON.stringify(sent)).not.toContain(SEAT_SECRET);
+  });
+});
+
+describe('gameye_failed', () => {
+  it('tells the reason, not persistently, with code 7301', () => {
+    const fake = fakeNakama();
+    expect(notifyFailed(fake.nk, fake.logger, 'no_capacity', ['u1'])).toEqual([]);
+    expect(fake.sent()).toEqual([
+      { subject: 'gameye_failed', code: 7301, userId: 'u1', persistent: false, content: { reason: 'no_capacity' } },
+    ]);
+  });
+  it('sends nothing to nobody', () => {
+    const fake = fakeNakama();
+    expect(notifyFailed(fake.nk, fake.logger, 'error', [])).toEqual([]);
+    expect(fake.events).toEqual([]);
+  });
+});
+
+describe('a batch that the database refuses', () => {
+  it('is sent one by one, so that a deleted user costs the others nothing', () => {
+    const fake = fakeNakama();
+    fake.before = (event) => {
+      if (event.kind === 'notify' && event.notifications.some((one) => one.userId === 'gone')) {
+        throw goError('failed to send notifications: violates foreign key constraint');
+      }
+    };
+    const { missed } = told(fake, instance(), configWith(), ['u1', 'gone', 'u2']);
+    expect(missed).toEqual(['gone']);
+    const batches = fake.events.flatMap((one) =>
+      one.kind === 'notify' ? [one.notifications.map((n) => n.userId)] : [],
+    );
+    expect(batches).toEqual([['u1', 'gone', 'u2'], ['u1'], ['gone'], ['u2']]);
+    expect(fake.log).toMatchObject([{ level: 'warn', fields: { user_id: 'gone', subject: 'gameye_match' } }]);
+  });
+});

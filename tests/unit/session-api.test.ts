@@ -1,0 +1,129 @@
+import { describe, expect, it } from 'vitest';
+import { describeSession, joinSession, leaveSession, runSession, stopSession } from '../../src/gameye/session-api';
+import type { HttpResponse } from '../../src/nakama/runtime';
+import { answer } from './support/gameye';
+import { fakeNakama, goError } from './support/nakama';
+
+const api = { apiUrl: 'http://api.test', apiToken: 't' };
+const run = { id: 's1', location: 'eu', image: 'my-game', ttl: '30m', env: { A: 'b' }, labels: { l: 'm' } };
+
+/** Answers the replies in order; a missing one fails the test. */
+function apiThatAnswers(...replies: (HttpResponse | Error)[]) {
+  const fake = fakeNakama();
+  fake.http = () => {
+    const reply = replies.shift();
+    if (!reply) throw new Error('one request too many');
+    if (reply instanceof Error) throw reply;
+    return reply;
+  };
+  return fake;
+}
+
+describe('a start', () => {
+  it('posts the body of the official document', () => {
+    const fake = apiThatAnswers(answer(201, { host: 'h', ports: [] }));
+    expect(runSession(fake.nk, api, run, 15_000)).toEqual({ kind: 'done', value: { host: 'h', ports: {} } });
+    expect(fake.requests[0]).toMatchObject({ url: 'http://api.test/session', method: 'post', timeoutMs: 15_000 });
+    expect(fake.requests[0]!.body).toEqual(run);
+  });
+  it('is unknown when the answer names another id: something runs', () => {
+    const fake = apiThatAnswers(answer(201, { id: 's2', host: 'h', ports: [] }));
+    const outcome = runSession(fake.nk, api, run, 1);
+    expect(outcome).toMatchObject({
+      kind: 'unknown',
+      failure: { kind: 'unknown', operation: 'session-run', status: 201 },
+    });
+  });
+  it('is unknown when a 2xx cannot be read', () => {
+    expect(runSession(apiThatAnswers(answer(200, {})).nk, api, run, 1)).toMatchObject({ kind: 'unknown' });
+    expect(runSession(apiThatAnswers({ code: 201, headers: {}, body: '' }).nk, api, run, 1).kind).toBe('unknown');
+  });
+  it('is refused when the API says so', () => {
+    const outcome = runSession(apiThatAnswers(answer(420, { message: 'full' })).nk, api, run, 1);
+    expect(outcome).toMatchObject({ kind: 'refused', failure: { kind: 'no-capacity', message: 'full' } });
+  });
+});
+
+describe('a description', () => {
+  it('gets the encoded id', () => {
+    const fake = apiThatAnswers(answer(200, { id: 'a/b?c', status: 'running' }));
+    expect(describeSession(fake.nk, api, 'a/b?c', 5).kind).toBe('done');
+    expect(fake.requests[0]).toMatchObject({
+      url: 'http://api.test/session/a%2Fb%3Fc',
+      method: 'get',
+      body: undefined,
+    });
+  });
+  it('is unknown when it is of another session', () => {
+    const fake = apiThatAnswers(answer(200, { id: 's2', status: 'running' }));
+    expect(describeSession(fake.nk, api, 's1', 5)).toMatchObject({
+      kind: 'unknown',
+      failure: { operation: 'describe-session' },
+    });
+  });
+  it('of an ended session is refused with not-found', () => {
+    const outcome = describeSession(apiThatAnswers(answer(404, {})).nk, api, 's1', 5);
+    expect(outcome).toMatchObject({ kind: 'refused', failure: { kind: 'not-found' } });
+  });
+});
+
+describe('a stop', () => {
+  it.each([
+    ['204', { code: 204, headers: {}, body: '' }, 'stopped'],
+    ['200', answer(200, {}), 'stopped'],
+    ['409: it had ended', answer(409, {}), 'stopped'],
+    ['404: there is none', answer(404, {}), 'absent'],
+  ])('is done by %s', (_sentence, reply, value) => {
+    const fake = apiThatAnswers(reply);
+    expect(stopSession(fake.nk, api, 's1', 5)).toEqual({ kind: 'done', value });
+    expect(fake.requests[0]).toMatchObject({ url: 'http://api.test/session/s1', method: 'delete', body: undefined });
+  });
+  it.each([
+    ['401', answer(401, {}), 'refused', 'unauthorized'],
+    ['500', answer(500, {}), 'unknown', 'unavailable'],
+    ['200 with HTML', { code: 200, headers: {}, body: '<html>' }, 'unknown', 'unknown'],
+    ['a timeout', goError('context deadline exceeded'), 'unknown', 'unknown'],
+  ])('is not done by %s', (_sentence, reply, kind, failure) => {
+    const outcome = stopSession(apiThatAnswers(reply).nk, api, 's1', 5);
+    expect(outcome).toMatchObject({ kind, failure: { kind: failure, operation: 'session-stop' } });
+  });
+});
+
+describe('players', () => {
+  it('join with a PUT', () => {
+    const fake = apiThatAnswers({ code: 204, headers: {}, body: '' });
+    expect(joinSession(fake.nk, api, 's1', ['u1', 'u2'], 5)).toEqual({ kind: 'done', value: true });
+    expect(fake.requests[0]).toMatchObject({
+      url: 'http://api.test/session/player/join',
+      method: 'put',
+      body: { session: 's1', players: ['u1', 'u2'] },
+    });
+  });
+  it('are refused when the session is gone', () => {
+    expect(joinSession(apiThatAnswers(answer(404, {})).nk, api, 's1', ['u1'], 5).kind).toBe('refused');
+  });
+  it('leave with a DELETE that names the session, as on Gameye’s pages', () => {
+    const fake = apiThatAnswers(answer(200, {}));
+    expect(leaveSession(fake.nk, api, 's1', ['u1'], 5)).toEqual({ kind: 'done', value: true });
+    expect(fake.requests).toHaveLength(1);
+    expect(fake.requests[0]).toMatchObject({
+      url: 'http://api.test/session/player/leave',
+      method: 'delete',
+      body: { session: 's1', players: ['u1'] },
+    });
+  });
+  it('leave without the session when that is refused, as in the official document', () => {
+    const fake = apiThatAnswers(answer(422, {}), answer(200, {}));
+    expect(leaveSession(fake.nk, api, 's1', ['u1'], 5)).toEqual({ kind: 'done', value: true });
+    expect(fake.requests.map((one) => one.body)).toEqual([{ session: 's1', players: ['u1'] }, { players: ['u1'] }]);
+  });
+  it.each([
+    ['a missing session', answer(404, {}), 1],
+    ['a wrong token', answer(401, {}), 1],
+    ['an error', answer(500, {}), 1],
+  ])('are not asked twice about %s', (_sentence, reply, requests) => {
+    const fake = apiThatAnswers(reply);
+    expect(leaveSession(fake.nk, api, 's1', ['u1'], 5).kind).not.toBe('done');
+    expect(fake.requests).toHaveLength(requests);
+  });
+});

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { choosePort, isLive, readSession, readStarted } from '../../src/gameye/wire';
+
+const port = (type: string, container: unknown, host: unknown) => ({ type, container, host });
+
+describe('the answer of a start', () => {
+  it('is read', () => {
+    const body = { id: 's1', host: '1.2.3.4', ports: [port('udp', 7777, 20001), port('tcp', 80, 20002)], more: 1 };
+    expect(readStarted(body)).toEqual({ id: 's1', host: '1.2.3.4', ports: { '7777/udp': 20001, '80/tcp': 20002 } });
+  });
+  it.each([
+    ['no id', { host: 'h', ports: [] }, { host: 'h', ports: {} }],
+    ['an empty id', { id: '', host: 'h', ports: [] }, { host: 'h', ports: {} }],
+    ['ports as a map', { host: 'h', port: { '7777/udp': 5 } }, { host: 'h', ports: { '7777/udp': 5 } }],
+  ])('may have %s', (_sentence, body, started) => expect(readStarted(body)).toEqual(started));
+  it.each([
+    ['nothing', undefined, /no JSON object/],
+    ['a list', [], /no JSON object/],
+    ['a text', 'ok', /no JSON object/],
+    ['null', null, /no JSON object/],
+    ['no host', { ports: [] }, /no host/],
+    ['an empty host', { host: '', ports: [] }, /no host/],
+    ['no ports', { host: 'h' }, /no readable ports/],
+    ['ports that are no list', { host: 'h', ports: 7 }, /no readable ports/],
+    ['a port that is no object', { host: 'h', ports: [7777] }, /no readable ports/],
+    ['another protocol', { host: 'h', ports: [port('sctp', 1, 2)] }, /no readable ports/],
+    ['a port as text', { host: 'h', ports: [port('udp', 7777, '20001')] }, /no readable ports/],
+    ['a port of 0', { host: 'h', ports: [port('udp', 7777, 0)] }, /no readable ports/],
+    ['a port too high', { host: 'h', ports: [port('udp', 7777, 65536)] }, /no readable ports/],
+    ['half a port', { host: 'h', ports: [port('udp', 7777.5, 1)] }, /no readable ports/],
+    ['a map of texts', { host: 'h', port: { '7777/udp': 'x' } }, /no readable ports/],
+  ])('is refused with %s', (_sentence, body, message) => expect(readStarted(body)).toMatch(message));
+});
+
+describe('a description', () => {
+  const full = {
+    id: 's1',
+    status: 'running',
+    host: '1.2.3.4',
+    port: { '7777/udp': 20001 },
+    location: 'eu',
+    image: 'my-game',
+    tag: '1.0.0',
+    created: 1700,
+    labels: { tags: '{"nakama_fleet":"default","n":1}', env: '{"SEAT_SECRET":"s3cr3t"}' },
+    players: { joined: ['u1', 7, 'u2'] },
+  };
+  it('is read, without the environment that Gameye keeps in a label', () => {
+    const session = readSession(full);
+    expect(session).toEqual({
+      id: 's1',
+      status: 'running',
+      host: '1.2.3.4',
+      ports: { '7777/udp': 20001 },
+      region: 'eu',
+      image: 'my-game',
+      version: '1.0.0',
+      createdAtMs: 1700,
+      labels: { nakama_fleet: 'default' },
+      players: ['u1', 'u2'],
+    });
+    expect(JSON.stringify(session)).not.toContain('s3cr3t');
+  });
+  it('needs no more than id and status', () => {
+    const bare = { id: 's1', status: 'created', host: '', ports: {}, region: '', image: '', labels: {} };
+    expect(readSession({ id: 's1', status: 'created' })).toEqual(bare);
+  });
+  it.each([
+    ['no labels', undefined],
+    ['labels that are no object', 'x'],
+    ['no tags', { env: '{}' }],
+    ['tags that are no JSON', { tags: '{"a' }],
+    ['tags that are a list', { tags: '["a"]' }],
+    ['tags that are no text', { tags: { a: 'b' } }],
+  ])('has no labels of ours with %s', (_sentence, labels) => {
+    expect(readSession({ ...full, labels })).toMatchObject({ labels: {} });
+  });
+  it.each([
+    ['nothing', undefined],
+    ['a list', [full]],
+    ['no id', { ...full, id: undefined }],
+    ['no status', { ...full, status: 3 }],
+  ])('is refused with %s', (_sentence, body) => expect(readSession(body)).toBeTypeOf('string'));
+
+  it('never throws, whatever JSON comes', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.jsonValue(), fc.jsonValue(), (body, ports, labels) => {
+        readStarted(body);
+        readStarted({ host: 'h', ports });
+        readSession(body);
+        readSession({ id: 'a', status: 'b', port: ports, labels: { tags: JSON.stringify(labels) }, players: labels });
+      }),
+    );
+  });
+});
+
+describe('the port of the players', () => {
+  const ports = { '8080/tcp': 1, '7777/udp': 2, '7777/tcp': 3, '10000/udp': 4 };
+  it.each([
+    ['the configured one', ports, '8080/tcp', 1],
+    ['none when that is not exposed', ports, '9/udp', undefined],
+    ['the lowest by number', { '10000/udp': 4, '9999/tcp': 1 }, undefined, 1],
+    ['udp before tcp', ports, undefined, 2],
+    ['none of none', {}, undefined, undefined],
+  ])('is %s', (_sentence, given, wanted, chosen) => expect(choosePort(given, wanted)).toBe(chosen));
+});
+
+describe('a status', () => {
+  // The SessionStatus values of the official document.
+  it.each(['created', 'running', 'restarting', 'draining', 'shuttingdown', 'server_unreachable'])('%s lives', (one) =>
+    expect(isLive(one)).toBe(true),
+  );
+  it.each(['exited', 'dead'])('%s is over', (one) => expect(isLive(one)).toBe(false));
+});
