@@ -1,0 +1,116 @@
+import { expect } from 'vitest';
+import type { LedgerEntry, Operation, RequestLogEntry } from '../../../dev/gameye/simulator.ts';
+import { query } from '../../../dev/stack/database.ts';
+import { API_TOKEN, type Stack } from '../../../dev/stack/stack.ts';
+import { until } from '../../../dev/stack/until.ts';
+import type { Player } from '../../helpers/players.ts';
+import type { TestStackOptions } from '../../helpers/stack.ts';
+
+/*
+ * The state of the world as others than the module see it: rows in Postgres, the simulator's books. Everything is asked
+ * for by player or region, because the tests of a file run at the same time.
+ */
+
+/** An image without a process: a session of it costs nothing, and nothing but a DELETE ends it. */
+export const QUIET_IMAGE = 'quiet';
+
+/**
+ * A stack whose game servers are no processes, with these regions in this order. What goes wrong in one region hits
+ * nobody else: each test that runs beside others has one of its own.
+ */
+export function quietStack(regions: string[], env: Record<string, string> = {}): TestStackOptions {
+  return {
+    env: { GAMEYE_API_IMAGE: QUIET_IMAGE, GAMEYE_API_REGION: regions.join(','), ...env },
+    simulator: {
+      images: { [QUIET_IMAGE]: { command: [], ports: ['7777/udp'] } },
+      regions: Object.fromEntries(regions.map((region) => [region, {}])),
+    },
+  };
+}
+
+/** A stored row, as the database has it. */
+export interface StoredRow<Value = Record<string, unknown>> {
+  key: string;
+  value: Value;
+}
+
+export interface AllocationValue {
+  state: string;
+  session_id: string;
+  attempts: number;
+  abandoned: { session_id: string }[];
+  request: { user_ids: string[] };
+  last_failure?: { kind: string; message: string };
+}
+
+/** The allocations in the database for any of these players; all of them, when no players are given. */
+export async function allocationRows(stack: Stack, players?: Player[]): Promise<StoredRow<AllocationValue>[]> {
+  const rows = await rowsOf<AllocationValue>(stack, '_gameye_allocations');
+  if (!players) return rows;
+  const ids = players.map((player) => player.userId);
+  return rows.filter(({ value }) => value.request.user_ids.some((id) => ids.includes(id)));
+}
+
+/** The instances in the database: those of these sessions, or all. */
+export async function instanceRows(stack: Stack, sessionIds?: string[]): Promise<StoredRow[]> {
+  const rows = await rowsOf(stack, '_gameye_instances');
+  return sessionIds ? rows.filter(({ key }) => sessionIds.includes(key)) : rows;
+}
+
+/**
+ * Waits until nothing will be done any more for these players (or for anybody). A row that stays only leads from the id
+ * that was asked for to the one of the session.
+ */
+export async function allocationsSettled(stack: Stack, players?: Player[], deadlineMs = 10_000): Promise<void> {
+  let rows: StoredRow<AllocationValue>[] = [];
+  const settled = async (): Promise<boolean> => {
+    rows = await allocationRows(stack, players);
+    return rows.every(({ value }) => value.state === 'announced' && value.abandoned.length === 0);
+  };
+  await until(settled, deadlineMs, () => `the end of every allocation; there are ${JSON.stringify(rows)}`, 50);
+}
+
+/** The sessions that the simulator ever started for any of these players, in the order they were asked for. */
+export async function sessionsFor(stack: Stack, players: Player[]): Promise<LedgerEntry[]> {
+  const ids = players.map((player) => player.userId);
+  const environments = await containerEnvironments(stack);
+  return stack.simulator.ledger.entries.filter(({ id }) => {
+    const expected = environments.get(id)?.['NAKAMA_MATCH_USER_IDS'] ?? '';
+    return expected.split(',').some((userId) => ids.includes(userId));
+  });
+}
+
+/** What the container of a session got as environment, secrets included, as the owner of the API token sees it. */
+export async function containerEnv(stack: Stack, sessionId: string): Promise<Record<string, string>> {
+  const env = (await containerEnvironments(stack)).get(sessionId);
+  if (!env) throw new Error(`the simulator never started a session ${sessionId}`);
+  return env;
+}
+
+/** The module's requests to the Session API, oldest first: those of one operation, in one region. */
+export function requestsOf(stack: Stack, operation: Operation, region?: string): RequestLogEntry[] {
+  const all = stack.simulator.requests().filter((request) => request.operation === operation);
+  return region === undefined ? all : all.filter((request) => request.region === region);
+}
+
+/** Ends sessions as another server would, and waits until the simulator agrees. */
+export async function endSessions(stack: Stack, sessionIds: string[]): Promise<void> {
+  for (const id of sessionIds) expect(await stack.nakama.rpc('fleet_delete', { id })).toMatchObject({ status: 200 });
+  const ended = () => sessionIds.every((id) => stack.simulator.ledger.get(id)?.endedAtMs !== undefined);
+  await until(ended, 5_000, () => `the end of ${sessionIds.join(', ')}`);
+}
+
+// By the listing, which the module does not use: its requests stay alone in the log, and no fault counts ours.
+async function containerEnvironments({ simulator }: Stack): Promise<Map<string, Record<string, string>>> {
+  const headers = { authorization: `Bearer ${API_TOKEN}` };
+  const response = await fetch(`${simulator.url}/session?all=true`, { headers });
+  const { sessions } = (await response.json()) as { sessions: { id: string; labels: { env: string } }[] };
+  return new Map(sessions.map(({ id, labels }) => [id, JSON.parse(labels.env) as Record<string, string>]));
+}
+
+async function rowsOf<Value>(stack: Stack, collection: string): Promise<StoredRow<Value>[]> {
+  // The embedded runtime keeps its tables apart from those of a real Nakama in the same database.
+  const table = stack.runtime.kind === 'embedded' ? 'embedded_nakama.storage' : 'public.storage';
+  const sql = `SELECT key, value FROM ${table} WHERE collection = $1 ORDER BY key`;
+  return query<StoredRow<Value>>(stack.database, sql, [collection]);
+}
