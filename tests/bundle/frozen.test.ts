@@ -1,0 +1,185 @@
+import { describe, expect, it } from 'vitest';
+import type { AllocatorState } from '../../src/allocation/allocator';
+import { ModelGameye, CALM, type Turn } from '../unit/support/gameye';
+import { context, fakeNakama, type FakeNakama } from '../unit/support/nakama';
+import { FIVE, SEAT_SECRET } from '../unit/support/config';
+import { nakamaVm } from './support/vm.ts';
+
+const USER = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
+const OTHER = '00000000-0000-4000-8000-000000000001';
+const env = {
+  ...FIVE,
+  GAMEYE_SEAT_SECRET: SEAT_SECRET,
+  GAMEYE_NAKAMA_URL: 'http://nakama:7350',
+  GAMEYE_MAX_PLAYERS: '8',
+};
+const ctx = context({ env });
+// Names that objects inherit: assigning to them throws when the prototype is frozen.
+const INHERITED = '{"toString":"a","constructor":"b","valueOf":"c","hasOwnProperty":"d"}';
+
+/** Runs InitModule in a VM of its own and answers what it registered, by name. */
+function initModule(fake: FakeNakama, code?: string) {
+  const registered: { rpcs: Map<string, string>; match: { [key: string]: string }; hook: string; calls: string[] } = {
+    rpcs: new Map(),
+    match: {},
+    hook: '',
+    calls: [],
+  };
+  const nameOf = (fn: unknown) => (fn as { name: string }).name;
+  const initializer = new Proxy(
+    {},
+    {
+      get: (_target, method: string) => (first: unknown, second: unknown) => {
+        registered.calls.push(method);
+        if (method === 'registerRpc') registered.rpcs.set(first as string, nameOf(second));
+        if (method === 'registerMatchmakerMatched') registered.hook = nameOf(first);
+        if (method !== 'registerMatch') return;
+        for (const [key, fn] of Object.entries(second as object)) registered.match[key] = nameOf(fn);
+      },
+    },
+  );
+  nakamaVm(false, undefined, code).global('InitModule')(ctx, fake.logger, fake.nk, initializer);
+  return registered;
+}
+
+describe('the freezing of these tests', () => {
+  it('freezes what Nakama freezes', () => {
+    const { run } = nakamaVm(true);
+    for (const code of [
+      'Error.prototype.x = 1',
+      'Object.prototype.x = 1',
+      'Array.prototype.x = 1',
+      'Math.x = 1',
+      'globalThis.x = 1',
+      'const o = {}; o.toString = 1',
+      'class E extends Error { constructor(m) { super(m); this.name = "E"; } } new E("m")',
+      'InitModule = 1',
+    ]) {
+      expect(() => run(`(function () { 'use strict'; ${code} })()`), code).toThrow(/read only|not extensible/);
+    }
+    expect(run('typeof console + typeof setTimeout + typeof process + typeof BigInt')).toBe('undefined'.repeat(4));
+  });
+});
+
+describe('InitModule', () => {
+  it('registers, checks the configuration, and says that it is ready', () => {
+    const fake = fakeNakama();
+    const { calls } = initModule(fake);
+    expect(calls).toContain('registerStorageIndex');
+    expect(fake.log.map((line) => line.level)).not.toContain('error');
+    expect(fake.log.map((line) => line.message)).toContain('Gameye: fleet manager ready.');
+  });
+});
+
+describe('in a frozen VM', () => {
+  const payloads: { [rpc: string]: object } = {
+    fleet_create: { max_players: 4, user_ids: [USER], metadata: JSON.parse(INHERITED) as object, regions: ['eu'] },
+    fleet_get: { id: 's1' },
+    fleet_list: { query: '*' },
+    fleet_join: { id: 's1', user_ids: [OTHER] },
+    fleet_leave: { id: 's1', user_ids: [OTHER] },
+    fleet_update: { id: 's1', player_count: 1, metadata: JSON.parse(INHERITED) as object },
+    fleet_delete: { id: 's1' },
+    update_instance_info: { id: 's1', player_count: 1, metadata: JSON.parse(INHERITED) as object },
+    delete_instance_info: { id: 's1' },
+    gameye_server_join: { id: 's1', user_ids: [USER] },
+    gameye_server_leave: { id: 's1', user_ids: [USER] },
+  };
+  const { rpcs, match, hook } = initModule(fakeNakama());
+
+  /** A server on which session s1 runs, with labels that have every inherited name. */
+  function serverWithSession(): FakeNakama {
+    const fake = fakeNakama();
+    const labels = { tags: `{"nakama_fleet":"default",${INHERITED.slice(1)}` };
+    const view = {
+      id: 's1',
+      status: 'running',
+      host: 'h',
+      port: { '7777/udp': 1 },
+      location: 'eu',
+      image: 'i',
+      labels,
+    };
+    fake.http = ({ method }) => ({ code: 200, headers: {}, body: method === 'get' ? JSON.stringify(view) : '' });
+    nakamaVm(true).global(rpcs.get('fleet_get')!)(ctx, fake.logger, fake.nk, '{"id":"s1"}');
+    return fake;
+  }
+
+  it.each([...rpcs.keys()])('%s answers at its first call', (rpc) => {
+    const fake = serverWithSession();
+    const { global } = nakamaVm(true);
+    const payload = payloads[rpc];
+    try {
+      const text = global(rpcs.get(rpc)!)(ctx, fake.logger, fake.nk, JSON.stringify(payload ?? {}));
+      expect(JSON.parse(text as string)).toBeTypeOf('object');
+    } catch (error) {
+      // An RPC without a line above may want something else, but it says so.
+      if (payload) throw error;
+      expect(error).toMatchObject({ code: expect.any(Number), message: expect.any(String) });
+    }
+    expect(fake.log.filter((line) => line.level === 'error')).toEqual([]);
+  });
+
+  it.each([...rpcs.keys()])('%s refuses nonsense with a plain object, not an Error', (rpc) => {
+    const fake = fakeNakama();
+    const { global } = nakamaVm(true);
+    let thrown: unknown;
+    try {
+      global(rpcs.get(rpc)!)(ctx, fake.logger, fake.nk, '[1');
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({ message: expect.any(String) });
+    // Invalid, or (where there has to be a user) not allowed.
+    expect([3, 7, 16]).toContain((thrown as { code: unknown }).code);
+    expect(Object.keys(thrown as object).sort()).toEqual(['code', 'message']);
+  });
+
+  it('a match gets its server: hook, allocator and notification, each in its own VM', () => {
+    for (const turns of [[], [{ ...CALM, fault: 'reply-lost' }], [{ ...CALM, full: true }]] as Turn[][]) {
+      let now = 1_700_000_000_000;
+      const clock = () => now;
+      const fake = fakeNakama();
+      const api = new ModelGameye({ now: clock, pass: (ms) => void (now += ms) }, () => turns.shift() ?? CALM);
+      fake.http = (request) => api.handle(request);
+      const entry = (userId: string) => ({
+        presence: { userId, sessionId: 's', username: 'n', node: 'n1' },
+        properties: {},
+      });
+      expect(
+        nakamaVm(true, clock).global(hook)(ctx, fake.logger, fake.nk, [entry(USER), entry(OTHER)]),
+      ).toBeUndefined();
+      const [created] = fake.events;
+      if (created?.kind !== 'match') throw new Error('the hook started no match');
+      const worker = nakamaVm(true, clock);
+      const matchCtx = { ...ctx, matchId: 'm1' };
+      const init = worker.global(match['matchInit']!)(matchCtx, fake.logger, fake.nk, created.params);
+      expect(init).toMatchObject({ tickRate: 60, label: '' });
+      let { state } = init as { state: AllocatorState };
+      for (let tick = 0; tick < 1000; tick++) {
+        now += 17;
+        // Nakama exports the state to Go after every callback and builds it anew.
+        state = JSON.parse(JSON.stringify(state)) as AllocatorState;
+        const next = worker.global(match['matchLoop']!)(matchCtx, fake.logger, fake.nk, {}, tick, state, []);
+        if (next === null) break;
+        ({ state } = next as { state: AllocatorState });
+      }
+      expect(fake.sent().map((one) => [one.userId, one.code])).toEqual([
+        [USER, 7300],
+        [OTHER, 7300],
+      ]);
+      expect(fake.rows()).toEqual([expect.stringContaining('_gameye_instances/')]);
+      expect(fake.log.filter((line) => line.level === 'error')).toEqual([]);
+    }
+  });
+
+  it('nobody joins an allocator, and its other functions keep its state', () => {
+    const { global } = nakamaVm(true);
+    const fake = fakeNakama();
+    const state = { allocation: '{}', version: '*', wake_at_ms: 0 };
+    const call = (key: string) => global(match[key]!)(ctx, fake.logger, fake.nk, {}, 1, state, []);
+    expect(call('matchJoinAttempt')).toMatchObject({ accept: false, state });
+    for (const key of ['matchJoin', 'matchLeave', 'matchTerminate', 'matchSignal'])
+      expect(call(key)).toEqual({ state });
+  });
+});

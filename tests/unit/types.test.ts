@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+
+/*
+ * A user's module gets its objects from Nakama's official declarations (nakama-runtime, a git dependency that is not on
+ * the registry) and passes them to ours. NAKAMA_RUNTIME_DTS names a copy of index.d.ts; without it only our own side is
+ * checked.
+ */
+const official = process.env['NAKAMA_RUNTIME_DTS'];
+const ours = path.resolve(import.meta.dirname, '../../src/nakama/runtime');
+
+/** The compiler's complaints about a program of one file. */
+function complaints(program: string, reference: string | undefined): string[] {
+  const folder = mkdtempSync(path.join(tmpdir(), 'types-'));
+  try {
+    const file = path.join(folder, 'user.ts');
+    writeFileSync(file, (reference ? `/// <reference path="${reference}" />\n` : '') + program);
+    const options: ts.CompilerOptions = {
+      target: ts.ScriptTarget.ES2020,
+      lib: ['lib.es2019.d.ts'],
+      types: [],
+      module: ts.ModuleKind.ESNext,
+      moduleResolution: ts.ModuleResolutionKind.Bundler,
+      strict: true,
+      noEmit: true,
+      skipLibCheck: true,
+    };
+    return ts
+      .getPreEmitDiagnostics(ts.createProgram([file], options))
+      .map((one) => ts.flattenDiagnosticMessageText(one.messageText, '\n'));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+const types = `import type * as ours from '${ours}';\n`;
+
+describe('our declarations of the runtime', () => {
+  it('are declarations that compile, and refuse what is none', () => {
+    expect(complaints(`${types}export const take = (nk: ours.Nakama): string => nk.uuidv4();`, undefined)).toEqual([]);
+    expect(complaints(`${types}export const take = (nk: ours.Nakama): number => nk.uuidv4();`, undefined)).toHaveLength(
+      1,
+    );
+  });
+
+  if (official && existsSync(official)) {
+    it.each(['Context', 'Logger', 'Nakama', 'Initializer', 'MatchmakerResult', 'Presence'])(
+      'take an official %s',
+      (name) => {
+        const program = `${types}export const take = (official: nkruntime.${name}): ours.${name} => official;`;
+        expect(complaints(program, official)).toEqual([]);
+      },
+    );
+    it('make functions that the official Initializer takes', () => {
+      const program = `${types}export function register(
+        initializer: nkruntime.Initializer,
+        rpc: ours.RpcFunction,
+        match: ours.MatchHandler,
+      ): void {
+        initializer.registerRpc('a', rpc);
+        initializer.registerMatch('b', match);
+      }`;
+      expect(complaints(program, official)).toEqual([]);
+    });
+  }
+});
