@@ -1,0 +1,107 @@
+/*
+ * The functions that InitModule registers, the drop-in's (index.ts) and that of a module that uses this as a library
+ * (public.ts). Nakama wants each of them as a global, and every VM pays for each global: so they only call into the
+ * library, which the build turns into the function `library()`; its first call in a VM loads it.
+ */
+import type { Context, Initializer, Logger, MatchmakerResult, MatchState, Nakama, Presence } from './nakama/runtime';
+import type { AllocatorState } from './allocation/allocator';
+import type * as Library from './library';
+
+declare function library(): typeof Library;
+
+export function initializeGameye(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
+  library().initialize(ctx, logger, nk, initializer);
+}
+export function gameyeMatchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): void {
+  library().matchmakerMatched(ctx, logger, nk, entries);
+}
+export function rpcFleetCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetCreate(ctx, logger, nk, payload);
+}
+export function rpcFleetGet(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetGet(ctx, logger, nk, payload);
+}
+export function rpcFleetList(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetList(ctx, logger, nk, payload);
+}
+export function rpcFleetJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetJoin(ctx, logger, nk, payload);
+}
+export function rpcFleetLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetLeave(ctx, logger, nk, payload);
+}
+export function rpcFleetUpdate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetUpdate(ctx, logger, nk, payload);
+}
+export function rpcFleetDelete(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetDelete(ctx, logger, nk, payload);
+}
+export function rpcUpdateInstanceInfo(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().updateInstanceInfo(ctx, logger, nk, payload);
+}
+export function rpcDeleteInstanceInfo(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().deleteInstanceInfo(ctx, logger, nk, payload);
+}
+export function rpcServerJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().serverJoin(ctx, logger, nk, payload);
+}
+export function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().serverLeave(ctx, logger, nk, payload);
+}
+
+// The matchmaker hook waits for this one, so it does without the library.
+export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
+  return {
+    state: { allocation: params['allocation'], version: params['version'], wake_at_ms: 0 },
+    tickRate: 60,
+    label: '',
+  };
+}
+export function allocatorLoop(
+  ctx: Context,
+  logger: Logger,
+  nk: Nakama,
+  _dispatcher: unknown,
+  _tick: number,
+  state: MatchState,
+) {
+  return library().allocatorLoop(ctx, logger, nk, state as AllocatorState);
+}
+export function allocatorJoinAttempt(
+  _c: Context,
+  _l: Logger,
+  _n: Nakama,
+  _d: unknown,
+  _tick: number,
+  state: MatchState,
+) {
+  return { state, accept: false, rejectMessage: 'Nobody can join an allocator.' };
+}
+export function allocatorJoin(
+  _c: Context,
+  _l: Logger,
+  _n: Nakama,
+  _d: unknown,
+  _tick: number,
+  state: MatchState,
+  _p: Presence[],
+) {
+  return { state };
+}
+export function allocatorLeave(
+  _c: Context,
+  _l: Logger,
+  _n: Nakama,
+  _d: unknown,
+  _tick: number,
+  state: MatchState,
+  _p: Presence[],
+) {
+  return { state };
+}
+export function allocatorTerminate(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {
+  return { state };
+}
+export function allocatorSignal(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {
+  return { state };
+}
