@@ -21,6 +21,8 @@ export interface Config {
   /** Undefined: the size of each matched group. */
   maxPlayers?: number;
   createTimeoutMs: number;
+  /** When players are told: as soon as the session has started, or when its game server says so. */
+  ready: 'started' | 'server';
   seatTimeoutMs: number;
   /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
   matchProperty?: { name: string; value?: string };
@@ -48,6 +50,7 @@ const KNOWN = [
   'GAMEYE_API_PORT',
   'GAMEYE_MAX_PLAYERS',
   'GAMEYE_CREATE_TIMEOUT',
+  'GAMEYE_READY',
   'GAMEYE_SEAT_TIMEOUT',
   'GAMEYE_MATCH_PROPERTY',
   'GAMEYE_PING_PREFIX',
@@ -145,6 +148,15 @@ export function parseConfig(environment: Lookup): Configured {
     );
   }
 
+  const ready = value('GAMEYE_READY') ?? 'started';
+  if (ready !== 'started' && ready !== 'server') problem('GAMEYE_READY', 'must be started or server.');
+  if (ready === 'server' && nakamaUrl === undefined) {
+    problem(
+      'GAMEYE_NAKAMA_URL',
+      'is not set, but GAMEYE_READY=server is: game servers have no way to say that they are ready.',
+    );
+  }
+
   const fleet = value('GAMEYE_FLEET') ?? 'default';
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(fleet))
     problem('GAMEYE_FLEET', 'may have 1 to 64 letters, digits, ".", "_" and "-".');
@@ -163,6 +175,7 @@ export function parseConfig(environment: Lookup): Configured {
       ...(port === undefined ? {} : { port }),
       ...(maxPlayers === undefined ? {} : { maxPlayers }),
       createTimeoutMs,
+      ready: ready === 'server' ? 'server' : 'started',
       seatTimeoutMs,
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',

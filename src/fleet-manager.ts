@@ -6,19 +6,19 @@ import { rankRegions } from './allocation/regions';
 import { publicMetadata, type AllocationRequest } from './allocation/request';
 import { deleteAllocation, saveAllocation } from './allocation/store';
 import { SECOND } from './config';
-import { describeSession, joinSession, leaveSession, stopSession } from './gameye/session-api';
+import { describeSession, joinSession, stopSession } from './gameye/session-api';
 import { isLive, type SessionView } from './gameye/wire';
 import {
   instanceFromSession,
   refreshed,
   withJoined,
-  withLeft,
   withReportedCount,
   withSeats,
   type Instance,
 } from './instances/instance';
+import { leaveSeats } from './instances/departure';
 import { listInstances } from './instances/queries';
-import { seatDeadline, take } from './instances/seats';
+import { fitting, seatDeadline, take } from './instances/seats';
 import { insertInstance, readInstance, removeInstance, updateInstance } from './instances/store';
 import type { Call } from './nakama/caller';
 import { errorText, withFields } from './nakama/log';
@@ -100,62 +100,58 @@ export function get(call: Call, id: string): Instance | StartingInstance {
 }
 
 /**
- * A page of instances from the index, fullest first. `query` is Nakama's storage index language; `limit` 1 to 1000. The
- * cursor is empty at the end, and always before Nakama 3.24, whose index gives none.
+ * A page of instances from the index, in an `order` of instances/queries.ts, fullest first when there is none. `query` is
+ * Nakama's storage index language; `limit` 1 to 1000. The cursor is empty at the end.
  */
 export function list(
   call: Call,
   query: string,
   limit: number,
   cursor: string,
+  order?: string[],
 ): { instances: Instance[]; cursor: string } {
-  try {
-    return listInstances(call.ctx, call.nk, query, limit, cursor === '' ? undefined : cursor);
-  } catch (error) {
-    return rpcError(Code.INVALID_ARGUMENT, `The query or cursor was refused: ${errorText(error)}`);
-  }
+  return listInstances(call.ctx, call.nk, query, limit, cursor, order);
 }
 
 /**
- * Reserves seats for players, all or none, until the seat timeout; who has a seat keeps it. Code 8 when the instance is
- * full, 9 when it takes nobody any more, 5 when it is gone.
+ * Reserves seats for players until the seat timeout; who has a seat keeps it. All or none, or with `partial` as many as fit
+ * in the order given: `session_info` tells who. Code 8 when the instance is full, 9 when it takes nobody any more, 5 when it
+ * is gone.
  */
 export function join(
   call: Call,
   id: string,
   userIds: string[],
+  partial = false,
 ): { instance_info: Instance; session_info: SessionInfo[] } {
   const { nk, config } = call;
-  const now = Date.now();
   const sessionId = locateInstance(call, id)?.id ?? notFound(id);
+  let seated = userIds;
   const joined = updateInstance<Instance | 'full' | 'closed'>(nk, sessionId, (instance) => {
     if (instance.status === 'draining' || !isLive(instance.status)) return 'closed';
+    const now = Date.now();
     const before = withSeats(instance, now, (seats) => seats);
-    const next = withSeats(before, now, (seats) => take(seats, userIds, seatDeadline(config, now)));
-    return next.player_count > before.player_count && next.player_count > instance.max_players ? 'full' : next;
+    seated = fitting(before.seats, userIds, before.open_seats);
+    if (seated.length < userIds.length && (!partial || seated.length === 0)) return 'full';
+    return withSeats(before, now, (seats) => take(seats, seated, seatDeadline(config, now)));
   });
   if (joined === undefined) return notFound(id);
   if (joined === 'full') return rpcError(Code.RESOURCE_EXHAUSTED, 'The instance is full. Join another, or create one.');
   if (joined === 'closed')
     return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');
-  const outcome = joinSession(nk, config, sessionId, userIds, CALL_TIMEOUT_MS);
+  const outcome = joinSession(nk, config, sessionId, seated, CALL_TIMEOUT_MS);
   if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') {
     removeInstance(nk, sessionId);
     return notFound(id);
   }
   if (outcome.kind !== 'done') logUnregistered(call, sessionId, outcome.failure.kind);
-  return { instance_info: joined, session_info: userIds.map((user_id) => ({ user_id, session_id: sessionId })) };
+  return { instance_info: joined, session_info: seated.map((user_id) => ({ user_id, session_id: sessionId })) };
 }
 
 /** Frees players' seats. Repeating it changes nothing; players without a seat are passed over. */
 export function leave(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
-  const left = change(call, id, (instance) => {
-    const seated = userIds.filter((userId) => instance.seats[userId] !== undefined);
-    return seated.length === 0 ? instance : withLeft(instance, seated, Date.now());
-  });
-  const outcome = leaveSession(call.nk, call.config, left.id, userIds, CALL_TIMEOUT_MS);
-  if (outcome.kind !== 'done') logUnregistered(call, left.id, outcome.failure.kind);
-  return { instance_info: left };
+  const sessionId = locateInstance(call, id)?.id ?? notFound(id);
+  return { instance_info: leaveSeats(call, sessionId, userIds, CALL_TIMEOUT_MS) ?? notFound(id) };
 }
 
 /** The players have arrived, says their game server: their seats no longer run out. */

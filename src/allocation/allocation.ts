@@ -48,9 +48,14 @@ export interface Allocation {
   /** Failures in a row that say nothing about capacity, in this region. */
   failures: number;
   last_failure?: Failure;
+  /** The players are told only when the game server has said that it is ready (GAMEYE_READY=server). */
+  wait_for_server?: boolean;
+  server_ready?: boolean;
   /** Where the session is reached, and since when. */
   started?: { host: string; ports: Ports; at_ms: number };
   reason?: FailureReason;
+  /** Seats that its players still had elsewhere; they are freed once this session is announced. */
+  superseded?: { user_id: string; session_id: string }[];
   /** Players were told how it ended. */
   told: boolean;
   abandoned: { session_id: string; since_ms: number }[];
@@ -102,7 +107,7 @@ export function newAllocation(
 
 /** What its worker has to do now. */
 export type Step =
-  | { do: 'run' | 'look-up' | 'give-up-id' | 'announce' | 'record' | 'tell-failure' | 'finish' }
+  | { do: 'run' | 'look-up' | 'give-up-id' | 'await-server' | 'announce' | 'record' | 'tell-failure' | 'finish' }
   | { do: 'stop'; sessionId: string }
   | { do: 'wait'; untilMs: number }
   | { do: 'time-out' };
@@ -115,9 +120,12 @@ export function nextStep(a: Allocation, now: number): Step {
       if (now >= a.deadline_ms) return { do: 'time-out' };
       if (now < a.next_at_ms) return { do: 'wait', untilMs: Math.min(a.next_at_ms, a.deadline_ms) };
       return { do: a.next };
-    case 'started':
+    case 'started': {
+      const awaited = a.wait_for_server === true && a.server_ready !== true && !a.told;
+      if (awaited && now >= a.deadline_ms) return { do: 'time-out' };
       if (now < a.next_at_ms) return { do: 'wait', untilMs: a.next_at_ms };
-      return { do: a.told ? 'record' : 'announce' };
+      return { do: awaited ? 'await-server' : a.told ? 'record' : 'announce' };
+    }
     case 'announced':
       return cleanUp(a, now);
     case 'failed':
@@ -216,10 +224,23 @@ export function afterGiveUpId(
   return otherRegion({ ...a, abandoned, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance);
 }
 
-/** The session runs: the players are told next. */
-export function afterStart(a: Allocation, where: Started, now: number): Allocation {
+/** The session runs: the players are told next, or once the game server says that it is ready. */
+export function afterStart(a: Allocation, where: Started, waitForServer: boolean, now: number): Allocation {
   const started = { host: where.host, ports: where.ports, at_ms: now };
-  return { ...a, state: 'started', started, in_doubt: false, failures: 0, next_at_ms: now };
+  const waits = waitForServer ? { wait_for_server: true } : {};
+  return { ...a, ...waits, state: 'started', started, in_doubt: false, failures: 0, next_at_ms: now };
+}
+
+/** The game server is ready, which it may say before the API has answered that it runs. */
+export function withServerReady(a: Allocation): Allocation {
+  return { ...a, server_ready: true };
+}
+
+/** A player does not want the session any more. Nobody is left: it is cancelled, and nobody has to be told. */
+export function withoutPlayer(a: Allocation, userId: string, now: number): Allocation {
+  const userIds = a.request.user_ids.filter((id) => id !== userId);
+  const left: Allocation = { ...a, request: { ...a.request, user_ids: userIds } };
+  return userIds.length > 0 ? left : { ...cancel(left, now), told: true };
 }
 
 /** The players were told. Bursts of matches end within a second: the slow part waits until then, each at its own time. */
@@ -234,6 +255,8 @@ export function afterNobodyTold(a: Allocation, now: number, chance: Chance): All
 
 /** The create timeout passed: the reason is what kept failing last. */
 export function timeOut(a: Allocation, now: number): Allocation {
+  // It runs, but its game server never was ready.
+  if (a.state === 'started') return fail({ ...a, in_doubt: true }, 'timeout', now);
   return fail(a, a.last_failure ? reasonFor(a.last_failure.kind) : 'timeout', now);
 }
 

@@ -3,7 +3,8 @@ import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Nakama } from '../nakama/runtime';
 import { nextStep, type Allocation } from './allocation';
-import { work, type Hold } from './worker';
+import type { Hold } from './hold';
+import { work } from './worker';
 
 /**
  * The worker of this platform: a short-lived authoritative match has a goroutine and a VM of its own, so its loop may block

@@ -4,9 +4,11 @@ import { adviceFor } from '../gameye/failure';
 import { describeSession, joinSession, runSession, stopSession } from '../gameye/session-api';
 import { choosePort, type Started } from '../gameye/wire';
 import type { Instance } from '../instances/instance';
+import { leaveSeats } from '../instances/departure';
 import { readInstance, removeInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
+import { assign } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
 import {
   afterAnnouncement,
@@ -23,21 +25,13 @@ import {
   type Allocation,
   type Step,
 } from './allocation';
+import { lease, reread, RUN_TIMEOUT_MS, save, store, type Hold } from './hold';
 import { finding, instanceOf, regionOf, sessionRun } from './launch';
-import { deleteAllocation, readAllocation, saveAllocation, saveRecorded } from './store';
+import { deleteAllocation, saveRecorded } from './store';
 
-/** One request may block its worker this long; starting a session normally takes half a second. */
-const RUN_TIMEOUT_MS = 15 * SECOND;
 const CALL_TIMEOUT_MS = 10 * SECOND;
-/** Longer than the longest call and the steps around it. */
-const LEASE_MS = RUN_TIMEOUT_MS + 15 * SECOND;
-
-/** A worker's hold on its allocation. */
-export interface Hold {
-  allocation: Allocation;
-  /** `*` until the record is stored. */
-  version: string;
-}
+/** How often a worker looks whether its game server is ready. */
+const READY_POLL_MS = 250;
 
 /**
  * Does what an allocation needs now, step by step, until it has to wait; undefined when it is finished or somebody else's.
@@ -56,16 +50,17 @@ export function work(call: Call, hold: Hold, moved: (hold: Hold) => void): Hold 
 }
 
 function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): Hold | undefined {
-  const { allocation: a } = hold;
   switch (step.do) {
     case 'run':
       return run(call, hold);
     case 'look-up':
       return lookUp(call, hold);
     case 'give-up-id':
-      return save(call, hold, afterGiveUpId(a, stop(call, a.session_id), Date.now(), chance(call)));
+      return giveUpId(call, hold);
     case 'time-out':
-      return save(call, hold, timeOut(a, Date.now()));
+      return save(call, hold, (a) => timeOut(a, Date.now()));
+    case 'await-server':
+      return awaitServer(call, hold);
     case 'announce':
       return announce(call, hold);
     case 'record':
@@ -73,7 +68,7 @@ function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): H
     case 'tell-failure':
       return tellFailure(call, hold);
     case 'stop':
-      return save(call, hold, afterStop(a, stop(call, step.sessionId), call.config.ttlMs, Date.now(), chance(call)));
+      return stopAbandoned(call, hold, step.sessionId);
     case 'finish':
       return finish(call, hold);
   }
@@ -86,13 +81,16 @@ function run(call: Call, hold: Hold): Hold | undefined {
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
   const stored = store(call, hold, { ...hold.allocation, state: 'starting', in_doubt: true, attempts: attempts + 1 });
   if (!stored) return reread(call, hold);
-  const a: Allocation = { ...stored.allocation, in_doubt };
+  const superseded = attempts === 0 ? assign(nk, call.logger, stored.allocation) : (stored.allocation.superseded ?? []);
+  const a: Allocation = { ...stored.allocation, in_doubt, superseded };
   const sentAt = Date.now();
   const timeoutMs = Math.max(SECOND, Math.min(RUN_TIMEOUT_MS, a.deadline_ms - sentAt));
   const outcome = runSession(nk, config, sessionRun(nk, config, a, sentAt), timeoutMs);
-  if (outcome.kind === 'done') return started(call, stored, outcome.value);
+  if (outcome.kind === 'done')
+    return started(call, { ...stored, allocation: { ...stored.allocation, superseded } }, outcome.value);
   logFailure(call, a, outcome);
-  return save(call, stored, afterRun(a, outcome, Date.now(), chance(call)));
+  const now = Date.now();
+  return save(call, stored, (fresh) => afterRun({ ...fresh, in_doubt, superseded }, outcome, now, chance(call)));
 }
 
 function lookUp(call: Call, hold: Hold): Hold | undefined {
@@ -104,17 +102,25 @@ function lookUp(call: Call, hold: Hold): Hold | undefined {
     return started(call, hold, { host: outcome.value.host, ports: outcome.value.ports });
   }
   if (outcome.kind !== 'done') logFailure(call, a, outcome);
-  return save(call, hold, afterLookUp(a, outcome, found, Date.now(), chance(call)));
+  return save(call, hold, (fresh) => afterLookUp(fresh, outcome, found, Date.now(), chance(call)));
 }
 
 /** The session runs. Without the port that players need it is of no use, unless a second look finds one. */
 function started(call: Call, hold: Hold, where: Started): Hold | undefined {
-  const { allocation: a } = hold;
+  const { port, ready } = call.config;
   const now = Date.now();
-  if (choosePort(where.ports, call.config.port) !== undefined) return save(call, hold, afterStart(a, where, now));
+  if (choosePort(where.ports, port) !== undefined) {
+    return save(call, hold, (a) => afterStart(a, where, ready === 'server', now));
+  }
   const exposed = Object.keys(where.ports).join(', ') || 'none';
-  const message = `The session exposes these ports: ${exposed}; wanted: ${call.config.port ?? 'any'}.`;
-  return save(call, hold, afterPortMissing(a, message, now));
+  const message = `The session exposes these ports: ${exposed}; wanted: ${port ?? 'any'}.`;
+  return save(call, hold, (a) => afterPortMissing(a, message, now));
+}
+
+/** The game server says by RPC that it is ready, which changes the record; nothing else tells its worker. */
+function awaitServer(call: Call, hold: Hold): Hold | undefined {
+  const fresh = reread(call, hold);
+  return fresh && { ...fresh, allocation: { ...fresh.allocation, next_at_ms: Date.now() + READY_POLL_MS } };
 }
 
 function announce(call: Call, hold: Hold): Hold | undefined {
@@ -122,13 +128,14 @@ function announce(call: Call, hold: Hold): Hold | undefined {
   const userIds = a.request.user_ids;
   const instance = instanceOf(call.config, a, Date.now());
   // It was stored with its port; only another GAMEYE_API_PORT after a restart leads here.
-  if (!instance) return save(call, hold, fail({ ...a, in_doubt: true }, 'misconfigured', Date.now()));
+  if (!instance) return save(call, hold, (fresh) => fail({ ...fresh, in_doubt: true }, 'misconfigured', Date.now()));
   const missed = notifyMatch(call.nk, call.logger, call.config, instance, userIds, Date.now());
   if (userIds.length > 0 && missed.length === userIds.length) {
-    return save(call, hold, afterNobodyTold(a, Date.now(), chance(call)));
+    return save(call, hold, (fresh) => afterNobodyTold(fresh, Date.now(), chance(call)));
   }
   logStarted(call, a, instance);
-  return save(call, hold, afterAnnouncement(a, Date.now(), chance(call)));
+  assign(call.nk, call.logger, a, instance.connection_info.port);
+  return save(call, hold, (fresh) => afterAnnouncement(fresh, Date.now(), chance(call)));
 }
 
 /** Stores the instance and ends the allocation in one transaction, then tells Gameye who plays. */
@@ -143,7 +150,7 @@ function record(call: Call, hold: Hold): Hold | undefined {
     // Somebody cancelled, took over, or stored the instance already because it was asked for.
     const current = reread(call, hold);
     if (current?.allocation.state !== 'started' || (instance && !readInstance(nk, a.session_id))) return current;
-    const saved = save(call, current, next);
+    const saved = save(call, current, (fresh) => ({ ...fresh, state: 'announced' }));
     registerPlayers(call, a);
     return saved;
   }
@@ -156,7 +163,9 @@ function tellFailure(call: Call, hold: Hold): Hold | undefined {
   notifyFailed(call.nk, call.logger, a.reason ?? 'error', a.request.user_ids);
   logger(call, a).warn('Gameye: an allocation ended without a game server.');
   // Never stored: nothing was sent either.
-  return hold.version === '*' ? undefined : save(call, hold, { ...a, told: true });
+  if (hold.version === '*') return undefined;
+  assign(call.nk, call.logger, a);
+  return save(call, hold, (fresh) => ({ ...fresh, told: true }));
 }
 
 /**
@@ -170,11 +179,25 @@ function finish(call: Call, hold: Hold): undefined {
   return undefined;
 }
 
-/** Gameye counts players too. It is not what they wait for, so a failure is only logged; a repetition changes nothing. */
+/**
+ * Gameye counts players too, and seats that they had elsewhere are free now. It is not what they wait for, so a failure is
+ * only logged; a repetition changes nothing.
+ */
 function registerPlayers(call: Call, a: Allocation): void {
+  for (const { user_id, session_id } of a.superseded ?? []) leaveSeats(call, session_id, [user_id], CALL_TIMEOUT_MS);
   if (a.request.user_ids.length === 0) return;
   const outcome = joinSession(call.nk, call.config, a.session_id, a.request.user_ids, CALL_TIMEOUT_MS);
   if (outcome.kind !== 'done') logFailure(call, a, outcome);
+}
+
+function giveUpId(call: Call, hold: Hold): Hold | undefined {
+  const outcome = stop(call, hold.allocation.session_id);
+  return save(call, hold, (a) => afterGiveUpId(a, outcome, Date.now(), chance(call)));
+}
+
+function stopAbandoned(call: Call, hold: Hold, sessionId: string): Hold | undefined {
+  const outcome = stop(call, sessionId);
+  return save(call, hold, (a) => afterStop(a, outcome, call.config.ttlMs, Date.now(), chance(call)));
 }
 
 /** Stops a session and, once that is answered, forgets its instance. */
@@ -182,39 +205,6 @@ function stop(call: Call, sessionId: string): Outcome<'stopped' | 'absent'> {
   const outcome = stopSession(call.nk, call.config, sessionId, CALL_TIMEOUT_MS);
   if (outcome.kind === 'done') removeInstance(call.nk, sessionId);
   return outcome;
-}
-
-/**
- * Stores the next state, with a new lease. When the record changed meanwhile, its present state is what goes on. An
- * allocation that fails before it was ever stored stays so: its players are told from memory.
- */
-function save(call: Call, hold: Hold, next: Allocation): Hold | undefined {
-  if (hold.version === '*' && next.state === 'failed') return { allocation: next, version: '*' };
-  return store(call, hold, next) ?? reread(call, hold);
-}
-
-/** Undefined when the record is not at the version that we know. */
-function store(call: Call, hold: Hold, next: Allocation): Hold | undefined {
-  const leased: Allocation = { ...next, lease: lease(call) };
-  const version = saveAllocation(call.nk, leased, hold.version);
-  return version === 'conflict' ? undefined : { ...hold, allocation: leased, version };
-}
-
-/** Reads the record after a conflict: cancelled or changed under our lease; undefined when it is not ours any more. */
-function reread(call: Call, hold: Hold): Hold | undefined {
-  const row = readAllocation(call.nk, hold.allocation.id);
-  if (!row) return undefined;
-  const { lease: held } = row.value;
-  if (held.holder !== holder(call) && held.until_ms > Date.now()) return undefined;
-  return { allocation: row.value, version: row.version };
-}
-
-function lease(call: Call): Allocation['lease'] {
-  return { holder: holder(call), until_ms: Date.now() + LEASE_MS };
-}
-
-function holder(call: Call): string {
-  return call.ctx.matchId ?? call.ctx.node;
 }
 
 function chance(call: Call): { newId: () => string; random: () => number } {

@@ -1,6 +1,9 @@
-import type { Context, Initializer, Nakama } from '../nakama/runtime';
+import { errorText } from '../nakama/log';
+import { indexPage } from '../nakama/index-page';
+import type { Context, Initializer, Nakama, StorageObject } from '../nakama/runtime';
 import { toRow } from '../nakama/storage';
 import { listIndex, registerStorageIndex } from '../nakama/version';
+import { Code, isRpcError, rpcError } from '../rpc/errors';
 import type { Instance } from './instance';
 import { INSTANCES } from './store';
 
@@ -8,8 +11,11 @@ const INDEX = '_gameye_instances_idx';
 // Every field makes every write dearer: Nakama builds a dictionary for each (about a millisecond on 3.40.0).
 const FIELDS = ['id', 'status', 'region', 'version', 'player_count', 'open_seats', 'create_time', 'metadata'];
 
+/** What a list can be sorted by; `-` in front of one turns it around. */
+export const SORTABLE = ['player_count', 'open_seats', 'create_time'];
+
 /** Fullest first, then newest: what Nakama's GameLift plugin answers as well. */
-const ORDER = ['-value.player_count', '-value.create_time'];
+const ORDER = ['-player_count', '-create_time'];
 
 /** Registers the index of instances. Only possible while InitModule runs. */
 export function registerInstanceIndex(ctx: Context, initializer: Initializer): void {
@@ -17,22 +23,52 @@ export function registerInstanceIndex(ctx: Context, initializer: Initializer): v
     name: INDEX,
     collection: INSTANCES,
     fields: FIELDS,
-    sortable: ['player_count', 'open_seats', 'create_time'],
+    sortable: SORTABLE,
     maxEntries: 1_000_000,
   });
 }
 
 /**
  * A page of instances. `query` is Nakama's storage index language over the indexed fields, such as
- * `+value.region:eu-central-1 +value.open_seats:>=2`; empty is everything. Before Nakama 3.24 there is no cursor.
+ * `+value.region:eu-central-1 +value.open_seats:>=2`; empty is everything. Nakama parses it as it is and searches an index
+ * that holds nothing but instances, so no query reaches anything else. Refuses with 3 a query or cursor that Nakama cannot
+ * read, with 9 what its version cannot answer.
  */
 export function listInstances(
   ctx: Context,
   nk: Nakama,
   query: string,
   limit: number,
-  cursor: string | undefined,
+  cursor = '',
+  order: string[] = ORDER,
 ): { instances: Instance[]; cursor: string } {
-  const page = listIndex(ctx, nk, INDEX, query, limit, ORDER, cursor);
-  return { instances: page.objects.map((object) => toRow<Instance>(object).value), cursor: page.cursor ?? '' };
+  try {
+    const page = indexPage(ctx, nk, {
+      index: INDEX,
+      query,
+      // `_id` is collection, key and owner, which the index can always sort by (bluge, document.go).
+      order: order.map((field) => field.replace(/^(-?)/, '$1value.')).concat('_id'),
+      limit,
+      cursor,
+      compare: byFields(order),
+    });
+    return { instances: page.objects.map((object) => toRow<Instance>(object).value), cursor: page.cursor };
+  } catch (error) {
+    if (isRpcError(error)) throw error;
+    // The text does not tell a bad query from a bad database; a query that is always good does.
+    listIndex(ctx, nk, INDEX, '*', 1, []);
+    return rpcError(Code.INVALID_ARGUMENT, `"query" was refused: ${errorText(error)}`);
+  }
+}
+
+function byFields(order: string[]): (a: StorageObject, b: StorageObject) => number {
+  const keys = order.concat('id').map((field) => ({ field: field.replace(/^-/, ''), sign: field[0] === '-' ? -1 : 1 }));
+  return (a, b) => {
+    for (const { field, sign } of keys) {
+      const left = a.value[field] as number | string;
+      const right = b.value[field] as number | string;
+      if (left !== right) return left < right ? -sign : sign;
+    }
+    return 0;
+  };
 }

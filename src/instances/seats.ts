@@ -23,6 +23,12 @@ export function seatDeadline(config: Config, now: number): number | undefined {
   return config.nakamaUrl === undefined ? undefined : now + config.seatTimeoutMs;
 }
 
+/** Those who have a seat already, and as many others as there are seats open, in the order given. */
+export function fitting(seats: Seats, userIds: string[], open: number): string[] {
+  let left = open;
+  return userIds.filter((userId) => seats[userId] !== undefined || left-- > 0);
+}
+
 /** Takes a seat for each user, reserved until a time or joined; who has joined stays so, a reservation is prolonged. */
 export function take(seats: Seats, userIds: string[], untilMs: number | undefined): Seats {
   if (untilMs === undefined) return join(seats, userIds);

@@ -1,6 +1,6 @@
 import type { Nakama, StorageObject, StorageWriteRequest } from './runtime';
 
-/** All our records belong to the system: invisible to clients (read 0, write 0). */
+/** Owner of all records that are not a player's: invisible to clients (read 0, write 0). */
 export const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
 
 /** A stored record and the version that a later write or delete has to name. */
@@ -15,6 +15,8 @@ export interface Write {
   value: object;
   /** `*` inserts only; anything else must be the version that was read. */
   version: string;
+  /** The player who may read it; the system when missing, then nobody may. */
+  owner?: string;
 }
 
 /** Reads records by key; missing ones are left out. */
@@ -22,6 +24,20 @@ export function readRows<T>(nk: Nakama, collection: string, keys: string[]): Row
   return nk
     .storageRead(keys.map((key) => ({ collection, key, userId: SYSTEM_USER })))
     .map((object) => toRow<T>(object));
+}
+
+/** Reads one record of each of these players; who has none is left out. */
+export function readOwned<T>(
+  nk: Nakama,
+  collection: string,
+  key: string,
+  owners: string[],
+): { [owner: string]: Row<T> } {
+  const rows: { [owner: string]: Row<T> } = {};
+  for (const object of nk.storageRead(owners.map((userId) => ({ collection, key, userId })))) {
+    rows[object.userId] = toRow<T>(object);
+  }
+  return rows;
 }
 
 /** A stored object as a typed row. The value is a Go map until here: copied, so that it can be changed and written back. */
@@ -39,17 +55,22 @@ export function writeRows(nk: Nakama, writes: Write[]): string[] | 'conflict' {
   const acks = orConflict(() => nk.storageWrite(sorted.map(writeRequest)));
   if (acks === 'conflict') return 'conflict';
   const versions: { [key: string]: string } = {};
-  for (const ack of acks) versions[sortKey(ack)] = ack.version;
+  for (const ack of acks) versions[sortKey({ ...ack, owner: ack.userId })] = ack.version;
   return writes.map((write) => versions[sortKey(write)] ?? '');
 }
 
 /** Deletes one record at the version that was read; `conflict` when it changed or is gone. Other errors are thrown. */
-export function deleteRow(nk: Nakama, collection: string, key: string, version: string): 'deleted' | 'conflict' {
-  const done = orConflict(() => {
-    nk.storageDelete([{ collection, key, userId: SYSTEM_USER, version }]);
+export function deleteRow(
+  nk: Nakama,
+  collection: string,
+  key: string,
+  version: string,
+  owner = SYSTEM_USER,
+): 'deleted' | 'conflict' {
+  return orConflict(() => {
+    nk.storageDelete([{ collection, key, userId: owner, version }]);
     return 'deleted' as const;
   });
-  return done;
 }
 
 /** Writes one record and deletes another in one transaction; `conflict` when either is not at its version. */
@@ -79,14 +100,14 @@ function writeRequest(write: Write): StorageWriteRequest {
   return {
     collection: write.collection,
     key: write.key,
-    userId: SYSTEM_USER,
+    userId: write.owner ?? SYSTEM_USER,
     value: JSON.parse(JSON.stringify(write.value)) as { [key: string]: unknown },
     version: write.version,
-    permissionRead: 0,
+    permissionRead: write.owner === undefined ? 0 : 1,
     permissionWrite: 0,
   };
 }
 
-function sortKey(row: { collection: string; key: string }): string {
-  return `${row.collection}\n${row.key}`;
+function sortKey(row: { collection: string; key: string; owner?: string }): string {
+  return `${row.collection}\n${row.key}\n${row.owner ?? SYSTEM_USER}`;
 }

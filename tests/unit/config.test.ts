@@ -19,6 +19,7 @@ describe('the five variables alone', () => {
       ttl: '30m',
       ttlMs: 1_800_000,
       createTimeoutMs: 60_000,
+      ready: 'started',
       seatTimeoutMs: 60_000,
       pingPrefix: 'ping_',
       fleet: 'default',

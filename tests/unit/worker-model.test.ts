@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { remove } from '../../src/fleet-manager';
 import { configWith } from './support/config';
 import { FAULTS, type Turn } from './support/gameye';
-import { ALLOCATIONS, INSTANCES, live, type Blow } from './support/life';
+import { ALLOCATIONS, INSTANCES, live, type Blow, rowsOf } from './support/life';
 
 /*
  * The worker with a storage, a Session API and a process that all fail at any moment: whatever happens, one allocation
@@ -52,7 +52,7 @@ describe('a worker, whatever fails around it', () => {
         expect(running.length).toBeLessThanOrEqual(1);
         for (const id of running) {
           expect(announced).toContain(id);
-          expect(fake.rows()).toContain(`${INSTANCES}/${id}`);
+          expect(rowsOf(fake)).toContain(`${INSTANCES}/${id}`);
         }
       }),
       runs,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { get, remove, update } from '../../src/fleet-manager';
 import { configWith, SEAT_SECRET, TOKEN } from './support/config';
 import { CALM, type Fault, type Turn } from './support/gameye';
-import { ALLOCATIONS, INSTANCES, live, type Life } from './support/life';
+import { ALLOCATIONS, INSTANCES, live, type Life, isAssignment, rowsOf } from './support/life';
 import { goError } from './support/nakama';
 
 const config = configWith();
@@ -14,6 +14,7 @@ const row = `${ALLOCATIONS}/id-0`;
 /** What the worker did, in order: storage without reads, requests, notifications. */
 function story(life: Life): string[] {
   return life.fake.events.flatMap((event) => {
+    if (isAssignment(event)) return [];
     if (event.kind === 'http') return [`${event.method} ${event.url.replace('http://gameye.test', '')}`];
     if (event.kind === 'write' || event.kind === 'delete') return [`${event.kind} ${event.keys.join(' ')}`];
     return event.kind === 'notify' ? [`notify ${event.notifications.map((one) => one.code).join(' ')}`] : [];
@@ -38,7 +39,7 @@ describe('a worker', () => {
       config: reporting,
       request: { max_players: 4, metadata: { map: 'dust', 'gameye.env': { A: 'b' } } },
     });
-    expect(fake.rows()).toEqual([`${INSTANCES}/id-0`]);
+    expect(rowsOf(fake)).toEqual([`${INSTANCES}/id-0`]);
     expect(fake.stored(INSTANCES, 'id-0')).toMatchObject({
       id: 'id-0',
       status: 'running',
@@ -116,14 +117,14 @@ describe('a worker', () => {
     const life = live({ config: configWith({ GAMEYE_API_PORT: '9999/udp' }) });
     expect(life.fake.sent()[0]).toMatchObject({ code: 7301, content: { reason: 'misconfigured' } });
     expect(life.running).toEqual([]);
-    expect(life.fake.rows()).toEqual([]);
+    expect(rowsOf(life.fake)).toEqual([]);
   });
 
   it('stops a session of which nobody could be told', () => {
     const life = live({ config, meanwhile: { event: 1, act: ({ fake }) => breakNotifications(fake) } });
     expect(life.told.map((one) => one.code)).toEqual([7301, 7301]);
     expect(life.running).toEqual([]);
-    expect(life.fake.rows()).toEqual([]);
+    expect(rowsOf(life.fake)).toEqual([]);
   });
 
   it('keeps trying in a single region that stays full, until the time is up', () => {
@@ -145,7 +146,7 @@ function breakNotifications(fake: Life['fake']): void {
 }
 
 describe('after a crash', () => {
-  const undisturbed = live({ config }).fake.events.length;
+  const undisturbed = live({ config }).fake.events.filter((event) => !isAssignment(event)).length;
   const moments = Array.from({ length: undisturbed }, (_, i) => i);
   it.each(moments.flatMap((at) => [['before', at] as const, ['after', at] as const]))(
     '%s step %i the next worker finishes with one session, if anything was stored',
@@ -155,7 +156,7 @@ describe('after a crash', () => {
       const lost = at === 0 && when === 'before';
       expect(life.crashes).toBe(1);
       expect(life.running).toEqual(lost ? [] : ['id-0']);
-      expect(life.fake.rows()).toEqual(lost ? [] : [`${INSTANCES}/id-0`]);
+      expect(rowsOf(life.fake)).toEqual(lost ? [] : [`${INSTANCES}/id-0`]);
       expect(new Set(life.told.map((one) => one.code))).toEqual(new Set(lost ? [] : [7300]));
     },
   );
@@ -166,7 +167,7 @@ describe('after a crash', () => {
       const blows = [...moments.slice(0, at).map(() => 'none' as const), `error-${when}` as const];
       const life = live({ config, blows });
       expect(life.running).toEqual(['id-0']);
-      expect(life.fake.rows()).toEqual([`${INSTANCES}/id-0`]);
+      expect(rowsOf(life.fake)).toEqual([`${INSTANCES}/id-0`]);
       expect(new Set(life.told.map((one) => one.code))).toEqual(new Set([7300]));
       expect(life.told[0]!.atMs).toBeLessThan(life.deadlineMs - 50_000);
     },
@@ -185,13 +186,13 @@ describe('meanwhile', () => {
     const life = live({ config, meanwhile: { event: 2, act: ({ call }) => void remove(call, 'id-0') } });
     expect(life.running).toEqual([]);
     expect(life.fake.sent().map((one) => one.code)).toEqual([7301, 7301]);
-    expect(life.fake.rows()).toEqual([]);
+    expect(rowsOf(life.fake)).toEqual([]);
   });
   it('a session deleted after its players were told is stopped without telling them otherwise', () => {
     const life = live({ config, meanwhile: { event: 6, act: ({ call }) => void remove(call, 'id-0') } });
     expect(life.running).toEqual([]);
     expect(life.fake.sent().map((one) => one.code)).toEqual([7300, 7300]);
-    expect(life.fake.rows()).toEqual([]);
+    expect(rowsOf(life.fake)).toEqual([]);
   });
   it('an instance that was asked for, or reported about, is stored once, and its players are registered', () => {
     for (const act of [
@@ -199,7 +200,7 @@ describe('meanwhile', () => {
       ({ call }: Life) => void get(call, 'id-0'),
     ]) {
       const life = live({ config: reporting, meanwhile: { event: 5, act } });
-      expect(life.fake.rows()).toEqual([`${INSTANCES}/id-0`]);
+      expect(rowsOf(life.fake)).toEqual([`${INSTANCES}/id-0`]);
       expect(life.fake.stored(INSTANCES, 'id-0')).toMatchObject({ seats: { u1: {}, u2: {} }, max_players: 2 });
       expect(life.fake.requests.filter((one) => one.method === 'put')).toHaveLength(1);
     }

@@ -59,7 +59,7 @@ export function drive(
         if (outcome.kind === 'unknown') inDoubt.add(a.session_id);
         a =
           outcome.kind === 'done'
-            ? afterStart(a, outcome.value, clock.now())
+            ? afterStart(a, outcome.value, false, clock.now())
             : afterRun(a, outcome, clock.now(), chance);
         break;
       }
@@ -69,7 +69,7 @@ export function drive(
         if (found === 'ended' || found === 'not-ours') inDoubt.delete(a.session_id);
         a =
           found === 'adoptable' && outcome.kind === 'done'
-            ? afterStart(a, outcome.value, clock.now())
+            ? afterStart(a, outcome.value, false, clock.now())
             : afterLookUp(a, outcome, found, clock.now(), chance);
         break;
       }

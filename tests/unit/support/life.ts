@@ -39,6 +39,16 @@ export interface Life {
   now: () => number;
 }
 
+/** Players' assignments stand beside the allocation; what happens to them is tested in assignment.test.ts. */
+export function isAssignment(event: Event): boolean {
+  return 'keys' in event && event.keys.every((key) => key.startsWith('gameye_assignment/'));
+}
+
+/** The rows of allocations and instances. */
+export function rowsOf(fake: FakeNakama): string[] {
+  return fake.rows().filter((row) => !row.startsWith('gameye_assignment/'));
+}
+
 /**
  * Lives through one allocation: ticks its allocator as Nakama does, and after a crash starts another one with the stored row,
  * as a supervisor does when the lease has run out. Time is the model's.
@@ -83,6 +93,7 @@ export function live(plan: Plan): Life {
   fake.before = (event) => {
     if (disturbed) return;
     if (dead) throw goError('context canceled');
+    if (isAssignment(event)) return;
     events++;
     if (plan.meanwhile?.event === events) {
       disturbed = true;
@@ -98,7 +109,7 @@ export function live(plan: Plan): Life {
         life.told.push({ code: one.code, atMs: now, sessionId: one.content['session_id'] });
       }
     }
-    if (!disturbed && current.endsWith('after')) strike(current, event);
+    if (!disturbed && !isAssignment(event) && current.endsWith('after')) strike(current, event);
   };
 
   let state: AllocatorState | undefined = { allocation: JSON.stringify(first), version: '*', wake_at_ms: 0 };

@@ -1,4 +1,5 @@
 import { createHash, createHmac, randomUUID } from 'node:crypto';
+import { SYSTEM_USER } from '../../../src/nakama/storage';
 import type {
   Context,
   HttpResponse,
@@ -40,7 +41,7 @@ export interface FakeNakama {
   requests: HttpRequest[];
   /** The stored value of `collection/key`, or undefined. */
   stored: (collection: string, key: string) => unknown;
-  /** Every row, as `collection/key`. */
+  /** Every row, as `collection/key`; a player's ends in `@owner`. */
   rows: () => string[];
   put: (collection: string, key: string, value: object) => string;
   drop: (collection: string, key: string) => void;
@@ -70,7 +71,9 @@ const DELETE_CONFLICT =
 export function fakeNakama(): FakeNakama {
   const rows = new Map<string, { value: string; version: string }>();
   const log: LogLine[] = [];
-  const path = (row: { collection: string; key: string }): string => `${row.collection}/${row.key}`;
+  // Players' records by their owner; the system's without.
+  const path = (row: { collection: string; key: string; userId: string }): string =>
+    `${row.collection}/${row.key}${row.userId === '' || row.userId === SYSTEM_USER ? '' : `@${row.userId}`}`;
   const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
   const act = <T>(event: Event, work: () => T): T => {
     fake.events.push(event);

@@ -1,0 +1,126 @@
+import type { Allocation } from '../allocation/allocation';
+import type { FailureReason } from '../gameye/failure';
+import { errorText, withFields } from '../nakama/log';
+import type { Logger, Nakama } from '../nakama/runtime';
+import { deleteRow, readOwned, writeRows, type Row, type Write } from '../nakama/storage';
+
+/**
+ * What one player waits for or plays in. Owned by the player and readable with the plain storage API, on any device and
+ * after a reconnect; only servers write it. Who starts something new replaces it.
+ */
+export interface Assignment {
+  state: 'starting' | 'ready' | 'failed';
+  /** The allocation it comes from; empty when a seat in a running session was taken. */
+  allocation_id: string;
+  session_id: string;
+  host?: string;
+  port?: number;
+  reason?: FailureReason;
+  updated_at_ms: number;
+  /** When this player asked for sessions of their own within the last minute; for GAMEYE_SOLO_PER_MINUTE. */
+  solo_at_ms: number[];
+}
+
+const COLLECTION = 'gameye_assignment';
+const KEY = 'current';
+const MOST_TRIES = 20;
+
+export function readAssignment(nk: Nakama, userId: string): Row<Assignment> | undefined {
+  return readOwned<Assignment>(nk, COLLECTION, KEY, [userId])[userId];
+}
+
+/** Stores a player's assignment at the version that was read (`*` for the first one). */
+export function writeAssignment(
+  nk: Nakama,
+  userId: string,
+  value: Assignment,
+  version: string,
+): 'written' | 'conflict' {
+  return writeRows(nk, [write(userId, value, version)]) === 'conflict' ? 'conflict' : 'written';
+}
+
+/** Removes a player's assignment unless it changed since it was read. */
+export function deleteAssignment(nk: Nakama, userId: string, version: string): void {
+  deleteRow(nk, COLLECTION, KEY, version, userId);
+}
+
+/**
+ * Brings the assignments of an allocation's players up to its state. A new allocation replaces what a player had; later
+ * only those change that still belong to it. It stands beside the notification, so a failure is logged and stops nothing.
+ * Answers the sessions in which players still had a seat.
+ */
+export function assign(
+  nk: Nakama,
+  logger: Logger,
+  a: Allocation,
+  port?: number,
+): { user_id: string; session_id: string }[] {
+  const userIds = a.request.user_ids;
+  if (userIds.length === 0) return [];
+  try {
+    const rows = readOwned<Assignment>(nk, COLLECTION, KEY, userIds);
+    const writes = userIds.flatMap((userId) => changeFor(a, userId, rows[userId], port));
+    if (writes.length > 0 && writeRows(nk, writes) === 'conflict') assignSingly(nk, a, port);
+    return userIds.flatMap((user_id) => {
+      const old = rows[user_id]?.value;
+      return old?.state === 'ready' && old.session_id !== a.session_id ? [{ user_id, session_id: old.session_id }] : [];
+    });
+  } catch (batchError) {
+    // One deleted account refuses the whole batch.
+    const error = errorText(batchError);
+    withFields(logger, { allocation: a.id, error }).debug('Gameye: assignments are stored one by one.');
+    assignSingly(nk, a, port);
+    return [];
+  }
+}
+
+function assignSingly(nk: Nakama, a: Allocation, port: number | undefined): void {
+  for (const userId of a.request.user_ids) {
+    try {
+      for (let i = 0; i < MOST_TRIES; i++) {
+        const writes = changeFor(a, userId, readAssignment(nk, userId), port);
+        if (writes.length === 0 || writeRows(nk, writes) !== 'conflict') break;
+      }
+    } catch {
+      // No such account: the notification, which fails as well, is logged.
+    }
+  }
+}
+
+function changeFor(
+  a: Allocation,
+  userId: string,
+  found: Row<Assignment> | undefined,
+  port: number | undefined,
+): Write[] {
+  const state = stateOf(a);
+  if (state !== 'starting' && found?.value.allocation_id !== a.id) return [];
+  const next: Assignment = {
+    state,
+    allocation_id: a.id,
+    session_id: a.session_id,
+    ...(state === 'ready' && a.started && port !== undefined ? { host: a.started.host, port } : {}),
+    ...(state === 'failed' ? { reason: a.reason ?? 'error' } : {}),
+    updated_at_ms: Date.now(),
+    solo_at_ms: found?.value.solo_at_ms ?? [],
+  };
+  return [write(userId, next, found?.version ?? '*')];
+}
+
+function stateOf(a: Allocation): Assignment['state'] {
+  switch (a.state) {
+    case 'queued':
+    case 'starting':
+      return 'starting';
+    case 'started':
+    case 'announced':
+      return 'ready';
+    case 'failed':
+    case 'cancelled':
+      return 'failed';
+  }
+}
+
+function write(owner: string, value: Assignment, version: string): Write {
+  return { collection: COLLECTION, key: KEY, owner, value, version };
+}
