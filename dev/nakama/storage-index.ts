@@ -164,6 +164,7 @@ export class StorageIndexes {
         'create_time',
         'update_time',
         '_score',
+        '_id',
         ...index.definition.sortableFields.map((f) => `value.${f}`),
       ];
       if (!sortable.includes(field))
@@ -175,6 +176,7 @@ export class StorageIndexes {
     if (keys.length === 0) return scored.sort((a, b) => b.score - a.score).map(({ entry }) => entry);
     const value = ({ entry, score }: (typeof scored)[number], field: string): string | number | undefined => {
       if (field === '_score') return score;
+      if (field === '_id') return identity(entry.object);
       if (field === 'update_time') return entry.updated;
       const first = entry.document.get(field)?.[0];
       return typeof first === 'object' ? first.dateMs : first;

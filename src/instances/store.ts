@@ -1,12 +1,19 @@
 import type { Nakama } from '../nakama/runtime';
 import { deleteRow, readRows, writeRows, type Row, type Write } from '../nakama/storage';
+import { Code, rpcError } from '../rpc/errors';
 import type { Instance } from './instance';
 
 /** Collection and key (the session id) as in Gameye's Go plugin. */
 export const INSTANCES = '_gameye_instances';
 
-/** One reader or writer lost its race this often: something is wrong, and an error is better than a busy loop. */
-const MOST_TRIES = 20;
+/**
+ * How long a writer goes on that others overtake. Of those that write at once one always wins, and a server runs at most
+ * its VMs (32): hundreds of rounds fit into this, so nobody loses them all by bad luck. Shorter than Nakama lets an RPC
+ * answer (10 s), together with a call to the Session API.
+ */
+const PATIENCE_MS = 5000;
+/** Whatever the clock says: more rounds than that are a busy loop. */
+const MOST_TRIES = 2000;
 
 export function readInstance(nk: Nakama, id: string): Row<Instance> | undefined {
   return readRows<Instance>(nk, INSTANCES, [id])[0];
@@ -25,29 +32,39 @@ export function insertInstance(nk: Nakama, instance: Instance): 'conflict' | 'in
 /**
  * Changes an instance: reads it, applies `change`, writes it with the version that was read, and starts over when somebody
  * was faster. `change` may refuse by answering a text, which comes back. An unchanged object is not written. Undefined: no
- * such instance. Throws when the database fails or every try was overtaken.
+ * such instance. Throws when the database fails, and with code 10 when others were faster all the time.
  */
 export function updateInstance<R extends Instance | string = Instance>(
   nk: Nakama,
   id: string,
   change: (instance: Instance) => R,
 ): R | undefined {
-  for (let i = 0; i < MOST_TRIES; i++) {
+  return untilWritten(id, () => {
     const row = readInstance(nk, id);
-    if (!row) return undefined;
+    if (!row) return { done: undefined };
     const changed = change(row.value);
-    if (typeof changed === 'string' || changed === row.value) return changed;
+    if (typeof changed === 'string' || changed === row.value) return { done: changed };
     const write: Write = { collection: INSTANCES, key: id, value: changed as Instance, version: row.version };
-    if (writeRows(nk, [write]) !== 'conflict') return changed;
-  }
-  throw new Error(`Instance ${id} changed ${MOST_TRIES} times while it was being updated. Try again.`);
+    return writeRows(nk, [write]) === 'conflict' ? 'conflict' : { done: changed };
+  });
 }
 
 /** Removes our record of a session that ended, whatever version it is at. Repeating it changes nothing. */
 export function removeInstance(nk: Nakama, id: string): void {
-  for (let i = 0; i < MOST_TRIES; i++) {
+  untilWritten(id, () => {
     const row = readInstance(nk, id);
-    if (!row || deleteRow(nk, INSTANCES, id, row.version) === 'deleted') return;
+    if (!row) return { done: undefined };
+    return deleteRow(nk, INSTANCES, id, row.version) === 'conflict' ? 'conflict' : { done: undefined };
+  });
+}
+
+/** Reads and writes again at once after a conflict: the runtime cannot sleep, and the database makes everybody queue. */
+function untilWritten<T>(id: string, attempt: () => { done: T } | 'conflict'): T {
+  const until = Date.now() + PATIENCE_MS;
+  for (let i = 0; i < MOST_TRIES; i++) {
+    const result = attempt();
+    if (result !== 'conflict') return result.done;
+    if (Date.now() > until) break;
   }
-  throw new Error(`Instance ${id} changed ${MOST_TRIES} times while it was being removed. Try again.`);
+  return rpcError(Code.ABORTED, `Session ${id} is changed by many at once. Try again.`);
 }

@@ -17,6 +17,8 @@ export function withFields(logger: Logger, fields: Fields): Logger {
 
 /** The text of anything thrown, on one line and bounded: database and HTTP errors can be long. */
 export function errorText(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
+  // Errors of ours are plain objects, because only those reach the caller of an RPC (rpc/errors.ts).
+  const hasMessage = typeof error === 'object' && error !== null && 'message' in error;
+  const text = String(hasMessage ? error.message : error);
   return text.replace(/\s+/g, ' ').slice(0, 500);
 }

@@ -1,8 +1,9 @@
 import { metadataProblem, type AllocationRequest, type Latency } from '../allocation/request';
 import * as fleetManager from '../fleet-manager';
+import { SORTABLE } from '../instances/queries';
 import type { Rpc } from './door';
 import { Code, rpcError } from './errors';
-import { invalid, optionalObject, optionalText, sessionId, userIds, wholeNumber, type Payload } from './payload';
+import { invalid, optionalFlag, optionalObject, optionalText, sessionId, userIds, wholeNumber, type Payload } from './payload';
 
 /** `fleet_create {max_players, user_ids?, latencies?, metadata?, regions?}` → `{session_id}` */
 export const fleetCreate: Rpc<undefined> = {
@@ -16,20 +17,21 @@ export const fleetGet: Rpc<undefined> = {
   answer: (call, payload) => fleetManager.get(call, sessionId(payload)),
 };
 
-/** `fleet_list {query?, limit?, cursor?}` → `{instances, cursor}` */
+/** `fleet_list {query?, limit?, order?, cursor?}` → `{instances, cursor}` */
 export const fleetList: Rpc<undefined> = {
-  fields: ['query', 'limit', 'cursor'],
+  fields: ['query', 'limit', 'order', 'cursor'],
   answer: (call, payload) => {
     const limit = payload['limit'] === undefined ? 100 : wholeNumber(payload, 'limit', 1, 1000);
     const query = optionalText(payload, 'query', 1000, '');
-    return fleetManager.list(call, query, limit, optionalText(payload, 'cursor', 4000, ''));
+    return fleetManager.list(call, query, limit, optionalText(payload, 'cursor', 6000, ''), order(payload));
   },
 };
 
-/** `fleet_join {id, user_ids}` → `{instance_info, session_info}` */
+/** `fleet_join {id, user_ids, partial?}` → `{instance_info, session_info}` */
 export const fleetJoin: Rpc<undefined> = {
-  fields: ['id', 'user_ids'],
-  answer: (call, payload) => fleetManager.join(call, sessionId(payload), userIds(payload, 'user_ids', 1)),
+  fields: ['id', 'user_ids', 'partial'],
+  answer: (call, payload) =>
+    fleetManager.join(call, sessionId(payload), userIds(payload, 'user_ids', 1), optionalFlag(payload, 'partial')),
 };
 
 /** `fleet_leave {id, user_ids}` → `{instance_info}` */
@@ -62,6 +64,16 @@ export function updateFrom(call: Parameters<typeof fleetManager.update>[0], payl
     return invalid('player_count', 'or "metadata" must be there: nothing to update.');
   }
   return fleetManager.update(call, id, playerCount, metadata);
+}
+
+function order(payload: Payload): string[] | undefined {
+  const value = payload['order'] ?? undefined;
+  if (value === undefined) return undefined;
+  const fields = (Array.isArray(value) ? (value as unknown[]) : []).map((one) => String(one).replace(/^-/, ''));
+  const valid =
+    fields.length > 0 && new Set(fields).size === fields.length && fields.every((field) => SORTABLE.includes(field));
+  if (valid && (value as unknown[]).every((one) => typeof one === 'string')) return value as string[];
+  return invalid('order', `must be a list of different fields of ${SORTABLE.join(', ')}, with "-" for descending.`);
 }
 
 function allocationRequest(payload: Payload): AllocationRequest {

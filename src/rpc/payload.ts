@@ -61,6 +61,12 @@ export function optionalText(payload: Payload, field: string, longest: number, f
   return invalid(field, `must be a text of at most ${longest} characters.`);
 }
 
+/** True or false; false when the field is missing. */
+export function optionalFlag(payload: Payload, field: string): boolean {
+  const value = payload[field] ?? false;
+  return typeof value === 'boolean' ? value : invalid(field, 'must be true or false.');
+}
+
 /** A JSON object, or an empty one when the field is missing. */
 export function optionalObject(payload: Payload, field: string): { [key: string]: unknown } {
   const value = payload[field] ?? {};
