@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Nakama } from '../../dev/stack/nakama.ts';
 import { until } from '../../dev/stack/until.ts';
-import { call, matchModule, startNode, stopNodesAfterEach, usePostgres } from './support.ts';
+import { call, matchModule, startNode, usePostgres } from './support.ts';
 
 usePostgres();
-stopNodesAfterEach();
 
 describe('a match', () => {
   it('keeps plain data between its callbacks, and nothing else', async () => {
@@ -26,28 +26,52 @@ describe('a match', () => {
     expect([foo, noMethod, none]).toEqual([{ a: 1 }, true, null]);
   });
 
-  it.each([
-    ['null', 'return null;', 'Match loop returned nil or no state, stopping match'],
-    ['nothing', 'return;', 'Match loop returned nil or no state, stopping match'],
-    ['an exception', "throw new Error('boom');", 'Stopping match after error from match_loop execution'],
-    ['no state', 'return {};', 'Stopping match after error from match_loop execution'],
-    ['a state that is not an object', 'return { state: 5 };', 'Stopping match after error from match_loop execution'],
-  ])('ends when matchLoop answers %s', async (_what, body, message) => {
-    const node = await startNode({
-      source: matchModule({ matchLoop: `function matchLoop() { ${body} }` }, INFO, REGISTER_INFO),
-    });
-    const { payload: id } = await call(node, 'create');
-    await node.waitForLog(message, 5_000);
-    await until(async () => (await call(node, 'info', id)).payload === 'null', 5_000);
-  });
+  describe('whose callbacks are written by the test', () => {
+    let node: Nakama;
+    beforeAll(async () => {
+      const run = (code: string) => `return eval('(function () { ' + state.params.${code} + ' })()');`;
+      const matchLoop = `function matchLoop(ctx, logger, nk, d, tick, state) { ${run('loop')} }`;
+      const matchSignal = `function matchSignal(ctx, logger, nk, d, tick, state, data) { ${run('signal')} }`;
+      node = await startNode({ source: matchModule({ matchLoop, matchSignal }, INFO, REGISTER_INFO) });
+    }, 60_000);
+    const KEEP = 'return { state: state };';
+    const create = async (loop: string, signal = KEEP): Promise<string> =>
+      (await call(node, 'create', JSON.stringify({ loop, signal }))).payload;
 
-  it('that returns null from matchSignal ends with an error, and the caller hears that it is busy', async () => {
-    const matchSignal = 'function matchSignal() { return null; }';
-    const node = await startNode({ source: matchModule({ matchSignal }, INFO, REGISTER_INFO) });
-    const { payload: id } = await call(node, 'create');
-    const answer = await call(node, 'signal', id);
-    expect(answer.message).toContain('failed to signal match: match busy');
-    await node.waitForLog('Stopping match after error from match_signal execution', 5_000);
+    it.each([
+      ['null', 'return null;', 'Match loop returned nil or no state, stopping match'],
+      ['nothing', 'return;', 'Match loop returned nil or no state, stopping match'],
+      ['an exception', "throw new Error('boom');", 'Stopping match after error from match_loop execution'],
+      ['no state', 'return {};', 'Stopping match after error from match_loop execution'],
+      ['a state that is not an object', 'return { state: 5 };', 'Stopping match after error from match_loop execution'],
+    ])('ends when matchLoop answers %s', async (_what, loop, message) => {
+      const id = await create(loop);
+      await node.waitForLog((entry) => entry.msg === message && entry['mid'] === id.split('.')[0], 5_000);
+      await until(async () => (await call(node, 'info', id)).payload === 'null', 5_000);
+    });
+
+    it('that returns null from matchSignal ends with an error, and the caller hears that it is busy', async () => {
+      const id = await create(KEEP, 'return null;');
+      expect((await call(node, 'signal', id)).message).toContain('failed to signal match: match busy');
+      await node.waitForLog('Stopping match after error from match_signal execution', 5_000);
+    });
+
+    it('answers signals; without a match there is an error', async () => {
+      const id = await create(KEEP, 'return { state: state, data: data + "!" };');
+      expect((await call(node, 'signal', id)).payload).toBe('hello!');
+      expect((await call(node, 'signal', '00000000-0000-4000-8000-000000000000.n1')).message).toContain(
+        'match not found',
+      );
+      expect((await call(node, 'signal', 'nonsense')).message).toContain('match id invalid');
+    });
+
+    it('cannot be started from what does not survive the way to another VM', async () => {
+      const id = await create(
+        "try { nk.matchCreate('m', { at: new Date() }); } catch (e) { logger.info('PARAMS ' + e.message); } return null;",
+      );
+      expect(id).toMatch(/\.n1$/);
+      expect((await node.waitForLog('PARAMS', 5_000)).msg).toContain('cannot encode params');
+    });
   });
 
   it('does not pile up ticks while a callback blocks', async () => {
@@ -72,16 +96,6 @@ describe('a match', () => {
     const inOneBeat = at.slice(3).filter((time) => time - at[2]! < 40);
     expect(inOneBeat.length).toBeLessThanOrEqual(2);
     expect(at[11]! - at[3]!).toBeGreaterThanOrEqual(300);
-  });
-
-  it('is answered by a signal, and a waiting signal is handled after the callback that blocks', async () => {
-    const node = await startNode({ source: matchModule({}, INFO, REGISTER_INFO) });
-    const { payload: id } = await call(node, 'create');
-    expect((await call(node, 'signal', id)).payload).toBe('hello');
-    expect((await call(node, 'signal', '00000000-0000-4000-8000-000000000000.n1')).message).toContain(
-      'match not found',
-    );
-    expect((await call(node, 'signal', 'nonsense')).message).toContain('match id invalid');
   });
 
   it('ends when it was empty for longer than match.max_empty_sec', async () => {

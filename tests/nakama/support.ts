@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, inject } from 'vitest';
+import { afterAll, beforeAll, inject } from 'vitest';
 import { createDatabase } from '../../dev/stack/database.ts';
 import { startNakama, type Nakama, type NakamaOptions } from '../../dev/stack/nakama.ts';
 import { startPostgres, type Postgres } from '../../dev/stack/postgres.ts';
@@ -17,9 +17,9 @@ const folders: string[] = [];
 /** A Postgres for the tests of one file: the one that the whole run shares, or else one of our own. */
 export function usePostgres(): void {
   beforeAll(async () => {
-    const shared = inject('postgres') as string | undefined;
-    if (shared === undefined) own = await startPostgres();
-    server = own?.address ?? shared;
+    const common = inject('postgres') as string | undefined;
+    if (common === undefined) own = await startPostgres();
+    server = own?.address ?? common;
   }, 60_000);
   afterAll(async () => {
     await Promise.all(nodes.splice(0).map((node) => node.stop()));
@@ -28,17 +28,18 @@ export function usePostgres(): void {
   }, 60_000);
 }
 
-/** Ends the nodes that a test started. */
-export function stopNodesAfterEach(): void {
-  afterEach(async () => {
-    await Promise.all(nodes.splice(0).map((node) => node.stop()));
-  });
-}
-
 /** An empty database. */
 export function newDatabase(): Promise<string> {
   if (server === undefined) throw new Error('usePostgres() is missing in this test file');
   return createDatabase(server);
+}
+
+let shared: Promise<string> | undefined;
+
+/** The database that the nodes of one file share: migrations take longer than most tests. */
+function sharedDatabase(): Promise<string> {
+  shared ??= newDatabase();
+  return shared;
 }
 
 /** Writes JavaScript to a folder of its own and answers the folder, as `--runtime.path` wants it. */
@@ -59,7 +60,7 @@ export async function startNode(options: Partial<NakamaOptions> & { source?: str
     ...(source === undefined ? {} : { modulePath: await moduleOf(source) }),
     ...rest,
     runtime,
-    database: rest.database ?? (await newDatabase()),
+    database: rest.database ?? (await sharedDatabase()),
     flags: [...few, ...(rest.flags ?? [])],
   });
   nodes.push(node);
