@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { overlaps } from '../../dev/gameye/ledger.ts';
 import type { FaultAction } from '../../dev/gameye/simulator.ts';
-import { API_TOKEN } from '../../dev/stack/stack.ts';
 import { until } from '../../dev/stack/until.ts';
 import { answersOf, closeAll, sharedAddress } from '../helpers/players.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
@@ -14,6 +13,8 @@ import {
   quietStack,
   requestsOf,
   sessionsFor,
+  startBehindItsBack,
+  stopBehindItsBack,
 } from './support/world.ts';
 
 /** What becomes of the first POST, and whether the session that it started runs although nobody could know. */
@@ -85,12 +86,7 @@ forEachRuntime((runtime) => {
       const row = await until(async () => (await allocationRows(stack(), players))[0], 10_000, 'the allocation');
       await until(() => requestsOf(stack(), 'session-run', region).length === 1, 5_000, 'the POST');
       const theirs = row.value.session_id;
-      const response = await fetch(`${simulator.url}/session`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${API_TOKEN}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ id: theirs, location: region, image: 'quiet', labels: { nakama_fleet: 'theirs' } }),
-      });
-      expect(response.status).toBe(201);
+      await startBehindItsBack(stack(), theirs, region, 'theirs');
 
       const { sessionId } = await toldOneSession(stack(), players);
       expect(sessionId).not.toBe(theirs);
@@ -101,10 +97,7 @@ forEachRuntime((runtime) => {
       expect(await stack().nakama.rpc('fleet_delete', { id: row.key })).toMatchObject({ status: 200 });
       await until(() => simulator.ledger.get(sessionId)?.ended === 'stop', 5_000, 'the end of the session');
       expect(simulator.ledger.get(theirs)?.endedAtMs).toBeUndefined();
-      await fetch(`${simulator.url}/session/${theirs}`, {
-        method: 'DELETE',
-        headers: { authorization: `Bearer ${API_TOKEN}` },
-      });
+      await stopBehindItsBack(stack(), theirs);
       expect(await allocationRows(stack(), players)).toEqual([]);
       closeAll(players);
     });

@@ -100,15 +100,31 @@ export async function endSessions(stack: Stack, sessionIds: string[]): Promise<v
   await until(ended, 5_000, () => `the end of ${sessionIds.join(', ')}`);
 }
 
+/** Starts a session past the module, as somebody else with the same API token would. */
+export async function startBehindItsBack(stack: Stack, id: string, region: string, fleet: string): Promise<void> {
+  const body = { id, location: region, image: QUIET_IMAGE, labels: { nakama_fleet: fleet } };
+  const response = await callSimulator(stack, 'POST', '/session', body);
+  expect(response.status).toBe(201);
+}
+
+/** Stops such a session again. */
+export async function stopBehindItsBack(stack: Stack, id: string): Promise<void> {
+  expect((await callSimulator(stack, 'DELETE', `/session/${id}`)).status).toBe(204);
+}
+
+function callSimulator({ simulator }: Stack, method: string, path: string, body?: object): Promise<Response> {
+  const headers = { authorization: `Bearer ${API_TOKEN}`, ...(body ? { 'content-type': 'application/json' } : {}) };
+  return fetch(simulator.url + path, { method, headers, ...(body ? { body: JSON.stringify(body) } : {}) });
+}
+
 // By the listing, which the module does not use: its requests stay alone in the log, and no fault counts ours.
-async function containerEnvironments({ simulator }: Stack): Promise<Map<string, Record<string, string>>> {
-  const headers = { authorization: `Bearer ${API_TOKEN}` };
-  const response = await fetch(`${simulator.url}/session?all=true`, { headers });
+async function containerEnvironments(stack: Stack): Promise<Map<string, Record<string, string>>> {
+  const response = await callSimulator(stack, 'GET', '/session?all=true');
   const { sessions } = (await response.json()) as { sessions: { id: string; labels: { env: string } }[] };
   return new Map(sessions.map(({ id, labels }) => [id, JSON.parse(labels.env) as Record<string, string>]));
 }
 
-async function rowsOf<Value>(stack: Stack, collection: string): Promise<StoredRow<Value>[]> {
+async function rowsOf<Value = Record<string, unknown>>(stack: Stack, collection: string): Promise<StoredRow<Value>[]> {
   // The embedded runtime keeps its tables apart from those of a real Nakama in the same database.
   const table = stack.runtime.kind === 'embedded' ? 'embedded_nakama.storage' : 'public.storage';
   const sql = `SELECT key, value FROM ${table} WHERE collection = $1 ORDER BY key`;

@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import { overlaps } from '../../dev/gameye/ledger.ts';
+import { until } from '../../dev/stack/until.ts';
+import { closeAll, connectPlayers, matchInGroups, type Player } from '../helpers/players.ts';
+import { forEachRuntime } from '../helpers/runtimes.ts';
+import { useStack } from '../helpers/stack.ts';
+import { allocationRows, allocationsSettled, endSessions, instanceRows, quietStack } from './support/world.ts';
+
+const MATCHES = 50;
+const GROUP = 2;
+
+/** The session that a group was told in its `burst`-th answer: one for all of the group. */
+async function sessionOf(group: Player[], burst: number): Promise<string> {
+  const answers = await Promise.all(group.map((player) => player.waitForAnswer(20_000, burst)));
+  const told = new Set(answers.map((answer) => (answer.kind === 'match' ? answer.sessionId : answer.reason)));
+  expect(told.size).toBe(1);
+  return [...told][0] as string;
+}
+
+forEachRuntime((runtime) => {
+  const stack = useStack(runtime, quietStack(['home']));
+
+  it(`gives ${MATCHES} matches at once a session each, twice in a row`, { timeout: 90_000 }, async () => {
+    const { nakama, simulator } = stack();
+    const players = await connectPlayers(nakama, MATCHES * GROUP);
+    const sessions: string[] = [];
+    for (const burst of [0, 1]) {
+      const groups = await matchInGroups(players, GROUP);
+      const told = await Promise.all(groups.map((group) => sessionOf(group, burst)));
+      expect(new Set(told).size).toBe(MATCHES);
+      sessions.push(...told);
+    }
+    await allocationsSettled(stack());
+    expect(await allocationRows(stack())).toEqual([]);
+    for (const player of players) {
+      expect(player.answers).toHaveLength(2);
+      expect(player.otherNotifications).toEqual([]);
+    }
+    // Every session that was ever started is one of those that players were told.
+    const { entries } = simulator.ledger;
+    expect(entries.map(({ id }) => id).sort()).toEqual([...sessions].sort());
+    expect(overlaps(entries, ({ id }) => id)).toEqual([]);
+    expect((await instanceRows(stack())).map(({ key }) => key)).toEqual([...sessions].sort());
+    const registered = () => entries.every((entry) => entry.players.length === GROUP);
+    await until(registered, 10_000, 'Gameye to know all players');
+    await endSessions(stack(), sessions);
+    closeAll(players);
+  });
+});
