@@ -82,11 +82,24 @@ function wildcard(pattern: string): RegExp {
   return new RegExp(`^${source.join('')}$`, 's');
 }
 
+// The common part of both dialects; like the real one it has to match a whole term.
+function regularExpression(source: string): RegExp {
+  if (/\(\?|\\[bBdDwWsSpPkAzZ1-9]/.test(source)) throw unsupported(`the regular expression ${source}`);
+  try {
+    return new RegExp(`^(?:${source})$`, 's');
+  } catch (error) {
+    throw new Error(`error parsing regexp: ${(error as Error).message}`);
+  }
+}
+
 type Test = (value: FieldValue) => boolean;
 
 function term(token: Token): Test {
   if (token.kind === 'number') return (value) => value === token.text || value === Number(token.text);
-  if (token.kind === 'string' && /^\/.*\/$/s.test(token.text)) throw unsupported('regular expressions');
+  if (token.kind === 'string' && /^\/.*\/$/s.test(token.text)) {
+    const pattern = regularExpression(token.text.slice(1, -1));
+    return (value) => typeof value === 'string' && pattern.test(value);
+  }
   if (token.kind === 'string' && /[*?]/.test(token.text)) {
     const pattern = wildcard(token.text);
     return (value) => typeof value === 'string' && pattern.test(value);

@@ -1,7 +1,7 @@
 import { errorText } from '../nakama/log';
 import { indexPage } from '../nakama/index-page';
 import type { Context, Initializer, Nakama, StorageObject } from '../nakama/runtime';
-import { toRow } from '../nakama/storage';
+import { SYSTEM_USER, toRow } from '../nakama/storage';
 import { listIndex, registerStorageIndex } from '../nakama/version';
 import { Code, isRpcError, rpcError } from '../rpc/errors';
 import type { Instance } from './instance';
@@ -10,6 +10,10 @@ import { INSTANCES } from './store';
 const INDEX = '_gameye_instances_idx';
 // Every field makes every write dearer: Nakama builds a dictionary for each (about a millisecond on 3.40.0).
 const FIELDS = ['id', 'status', 'region', 'version', 'player_count', 'open_seats', 'create_time', 'metadata'];
+
+// Any player may write into a collection of any name, and the index takes those records in. A player's id has a digit that
+// is not 0; the system's has none. In front, and a term that only excludes: so it changes nothing else of the query.
+const OURS_ONLY = '-user_id:/.*[1-9a-f].*/';
 
 /** What a list can be sorted by; `-` in front of one turns it around. */
 export const SORTABLE = ['player_count', 'open_seats', 'create_time'];
@@ -30,9 +34,9 @@ export function registerInstanceIndex(ctx: Context, initializer: Initializer): v
 
 /**
  * A page of instances. `query` is Nakama's storage index language over the indexed fields, such as
- * `+value.region:eu-central-1 +value.open_seats:>=2`; empty is everything. Nakama parses it as it is and searches an index
- * that holds nothing but instances, so no query reaches anything else. Refuses with 3 a query or cursor that Nakama cannot
- * read, with 9 what its version cannot answer.
+ * `+value.region:eu-central-1 +value.open_seats:>=2`; empty is everything. Only the system's records come back, whatever the
+ * query does to the terms in front of it. Refuses with 3 a query or cursor that Nakama cannot read, with 9 what its version
+ * cannot answer.
  */
 export function listInstances(
   ctx: Context,
@@ -45,14 +49,15 @@ export function listInstances(
   try {
     const page = indexPage(ctx, nk, {
       index: INDEX,
-      query,
+      query: query === '' || query === '*' ? OURS_ONLY : `${OURS_ONLY} ${query}`,
       // `_id` is collection, key and owner, which the index can always sort by (bluge, document.go).
       order: order.map((field) => field.replace(/^(-?)/, '$1value.')).concat('_id'),
       limit,
       cursor,
       compare: byFields(order),
     });
-    return { instances: page.objects.map((object) => toRow<Instance>(object).value), cursor: page.cursor };
+    const ours = page.objects.filter((object) => object.userId === SYSTEM_USER);
+    return { instances: ours.map((object) => toRow<Instance>(object).value), cursor: page.cursor };
   } catch (error) {
     if (isRpcError(error)) throw error;
     // The text does not tell a bad query from a bad database; a query that is always good does.
