@@ -24,6 +24,8 @@ export interface Config {
   /** When players are told: as soon as the session has started, or when its game server says so. */
   ready: 'started' | 'server';
   seatTimeoutMs: number;
+  /** How many sessions of their own a player may ask for in a minute; 0 turns gameye_solo_match off. */
+  soloPerMinute: number;
   /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
   matchProperty?: { name: string; value?: string };
   pingPrefix: string;
@@ -52,6 +54,7 @@ const KNOWN = [
   'GAMEYE_CREATE_TIMEOUT',
   'GAMEYE_READY',
   'GAMEYE_SEAT_TIMEOUT',
+  'GAMEYE_SOLO_PER_MINUTE',
   'GAMEYE_MATCH_PROPERTY',
   'GAMEYE_PING_PREFIX',
   'GAMEYE_SEAT_SECRET',
@@ -127,6 +130,11 @@ export function parseConfig(environment: Lookup): Configured {
     problem('GAMEYE_MAX_PLAYERS', 'must be a whole number from 1 to 10000.');
   }
 
+  const soloPerMinute = Number(value('GAMEYE_SOLO_PER_MINUTE') ?? '6');
+  if (!(Number.isInteger(soloPerMinute) && soloPerMinute >= 0 && soloPerMinute <= 1000)) {
+    problem('GAMEYE_SOLO_PER_MINUTE', 'must be a whole number from 0 to 1000.');
+  }
+
   const matchPropertyText = value('GAMEYE_MATCH_PROPERTY');
   const matchProperty = matchPropertyText === undefined ? undefined : parseMatchProperty(matchPropertyText);
   if (matchPropertyText !== undefined && !matchProperty) {
@@ -177,6 +185,7 @@ export function parseConfig(environment: Lookup): Configured {
       createTimeoutMs,
       ready: ready === 'server' ? 'server' : 'started',
       seatTimeoutMs,
+      soloPerMinute,
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',
       ...(seatSecret === undefined ? {} : { seatSecret }),

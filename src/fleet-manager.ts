@@ -43,12 +43,17 @@ export interface SessionInfo {
  * create timeout; without players, `get` tells when it runs.
  */
 export function create(call: Call, request: AllocationRequest): { session_id: string } {
+  return startAllocation(call, allocationFor(call, request));
+}
+
+/** Stores a new allocation and starts its worker. */
+export function startAllocation(call: Call, allocation: Allocation): { session_id: string } {
   const { nk, config } = call;
-  const allocation = allocationFor(call, request);
-  const version = saveAllocation(nk, { ...allocation, state: 'queued' }, '*');
+  const queued: Allocation = { ...allocation, state: 'queued' };
+  const version = saveAllocation(nk, queued, '*');
   if (version === 'conflict') return rpcError(Code.ABORTED, `The session id ${allocation.id} is taken. Try again.`);
   try {
-    startAllocator(nk, { ...allocation, state: 'queued' }, version);
+    startAllocator(nk, queued, version);
   } catch (error) {
     deleteAllocation(nk, allocation.id, version);
     withFields(call.logger, { error: errorText(error) }).error('Gameye: no allocator could be started.');
@@ -152,6 +157,13 @@ export function join(
 export function leave(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
   const sessionId = locateInstance(call, id)?.id ?? notFound(id);
   return { instance_info: leaveSeats(call, sessionId, userIds, CALL_TIMEOUT_MS) ?? notFound(id) };
+}
+
+/** Frees one player's seat; false when the session is gone or the player had none. */
+export function leaveIfThere(call: Call, id: string, userId: string): boolean {
+  const instance = locateInstance(call, id);
+  if (!instance?.seats[userId]) return false;
+  return leaveSeats(call, instance.id, [userId], CALL_TIMEOUT_MS) !== undefined;
 }
 
 /** The players have arrived, says their game server: their seats no longer run out. */

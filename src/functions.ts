@@ -48,6 +48,24 @@ export function rpcServerJoin(ctx: Context, logger: Logger, nk: Nakama, payload:
 export function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().serverLeave(ctx, logger, nk, payload);
 }
+export function rpcServerReady(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().serverReady(ctx, logger, nk, payload);
+}
+export function rpcGameyeAssignment(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().assignment(ctx, logger, nk, payload);
+}
+export function rpcGameyeCancel(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().cancel(ctx, logger, nk, payload);
+}
+export function rpcGameyeLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().leave(ctx, logger, nk, payload);
+}
+export function rpcGameyeSoloMatch(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().soloMatch(ctx, logger, nk, payload);
+}
+export function rpcGameyeJoinFriend(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().friendMatch(ctx, logger, nk, payload);
+}
 
 // The matchmaker hook waits for this one, so it does without the library.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {

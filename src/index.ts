@@ -17,6 +17,12 @@ import {
   rpcDeleteInstanceInfo,
   rpcServerJoin,
   rpcServerLeave,
+  rpcServerReady,
+  rpcGameyeAssignment,
+  rpcGameyeCancel,
+  rpcGameyeLeave,
+  rpcGameyeSoloMatch,
+  rpcGameyeJoinFriend,
   allocatorInit,
   allocatorLoop,
   allocatorJoinAttempt,
@@ -38,6 +44,12 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('delete_instance_info', rpcDeleteInstanceInfo);
   initializer.registerRpc('gameye_server_join', rpcServerJoin);
   initializer.registerRpc('gameye_server_leave', rpcServerLeave);
+  initializer.registerRpc('gameye_server_ready', rpcServerReady);
+  initializer.registerRpc('gameye_assignment', rpcGameyeAssignment);
+  initializer.registerRpc('gameye_cancel', rpcGameyeCancel);
+  initializer.registerRpc('gameye_leave', rpcGameyeLeave);
+  initializer.registerRpc('gameye_solo_match', rpcGameyeSoloMatch);
+  initializer.registerRpc('gameye_join_friend', rpcGameyeJoinFriend);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);
   initializer.registerMatch('gameye_allocator', {
     matchInit: allocatorInit,

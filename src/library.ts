@@ -1,8 +1,9 @@
 import { loopAllocator, type AllocatorState } from './allocation/allocator';
 import { getConfig } from './config';
 import type { Context, Logger, Nakama } from './nakama/runtime';
-import { gameServer, serverToServer } from './rpc/door';
+import { gameServer, player as playerDoor, serverToServer } from './rpc/door';
 import * as fleet from './rpc/fleet';
+import * as player from './rpc/player';
 import * as server from './rpc/server';
 
 export { initialize } from './initialize';
@@ -20,6 +21,11 @@ const gameServers =
   (ctx, logger, nk, payload) =>
     gameServer(ctx, logger, nk, payload, rpc);
 
+const players =
+  (rpc: Parameters<typeof playerDoor>[4]): Door =>
+  (ctx, logger, nk, payload) =>
+    playerDoor(ctx, logger, nk, payload, rpc);
+
 export const fleetCreate = operators(fleet.fleetCreate);
 export const fleetGet = operators(fleet.fleetGet);
 export const fleetList = operators(fleet.fleetList);
@@ -31,6 +37,12 @@ export const updateInstanceInfo = gameServers(server.updateInstanceInfo);
 export const deleteInstanceInfo = gameServers(server.deleteInstanceInfo);
 export const serverJoin = gameServers(server.serverJoin);
 export const serverLeave = gameServers(server.serverLeave);
+export const serverReady = gameServers(server.serverReady);
+export const assignment = players(player.assignment);
+export const cancel = players(player.cancel);
+export const leave = players(player.leave);
+export const soloMatch = players(player.soloMatch);
+export const friendMatch = players(player.friendMatch);
 
 /** The allocator's matchLoop; null ends the match. */
 export function allocatorLoop(

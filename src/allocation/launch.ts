@@ -8,7 +8,7 @@ import { seatDeadline, take } from '../instances/seats';
 import { sessionSeatSecret } from '../players/seat-token';
 import { serverToken } from '../servers/credential';
 import type { Allocation, Finding } from './allocation';
-import { ENV_KEY, EXTERNAL_ID_KEY, labelsFrom } from './request';
+import { ENV_KEY, EXTERNAL_ID_KEY, labelsFrom, type AllocationRequest } from './request';
 
 /** The label that says which fleet a session belongs to. */
 export const FLEET_LABEL = 'nakama_fleet';
@@ -22,15 +22,14 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Allocation, n
   if (config.seatSecret !== undefined) env['SEAT_SECRET'] = sessionSeatSecret(nk, config.seatSecret, sessionId);
   if (config.nakamaUrl !== undefined) {
     env['NAKAMA_URL'] = config.nakamaUrl;
-    const token = serverToken(nk, config, sessionId, now);
+    const token = serverToken(nk, config, sessionId, allocation.id, now);
     if (token !== undefined) env['NAKAMA_SERVER_TOKEN'] = token;
   }
   const externalId = metadata[EXTERNAL_ID_KEY];
   return {
     id: sessionId,
     location: regionOf(allocation),
-    image: config.image,
-    ...(config.version === undefined ? {} : { version: config.version }),
+    ...imageOf(config, allocation.request),
     ttl: config.ttl,
     env,
     labels: { ...labelsFrom(metadata), [FLEET_LABEL]: config.fleet },
@@ -44,11 +43,19 @@ export function instanceOf(config: Config, a: Allocation, now: number): Instance
   const session = {
     id: a.session_id,
     region: regionOf(a),
+    version: '',
+    ...imageOf(config, a.request),
     maxPlayers: a.request.max_players,
     metadata: a.request.metadata,
     startedAtMs: a.started.at_ms,
   };
   return newInstance(config, session, a.started, take({}, a.request.user_ids, seatDeadline(config, now)));
+}
+
+/** What is started for a request. The configured version is one of the configured image. */
+export function imageOf(config: Config, request: AllocationRequest): { image: string; version?: string } {
+  const { image = config.image, version = image === config.image ? config.version : undefined } = request;
+  return { image, ...(version === undefined ? {} : { version }) };
 }
 
 /** The region that is tried now. */

@@ -1,8 +1,8 @@
 import type { Instance } from '../instances/instance';
 import { insertInstance, readInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
-import { cancel, type Allocation } from './allocation';
-import { instanceOf, regionOf } from './launch';
+import { cancel, withServerReady, type Allocation } from './allocation';
+import { imageOf, instanceOf, regionOf } from './launch';
 import { publicMetadata } from './request';
 import { deleteAllocation, readAllocation, saveAllocation } from './store';
 
@@ -61,6 +61,19 @@ export function cancelPending(call: Call, id: string): string | 'conflict' | und
   return 'conflict';
 }
 
+/** Notes that the game server of a session is ready; false when no such session is being started. */
+export function markReady(call: Call, allocationId: string, sessionId: string): boolean {
+  for (let i = 0; i < 10; i++) {
+    const row = readAllocation(call.nk, allocationId);
+    if (!row || row.value.session_id !== sessionId) return false;
+    const { state, server_ready: isReady } = row.value;
+    if (state === 'failed' || state === 'cancelled') return false;
+    if (isReady || state === 'announced') return true;
+    if (saveAllocation(call.nk, withServerReady(row.value), row.version) !== 'conflict') return true;
+  }
+  throw new Error('The allocation changed with every try to note that its game server is ready.');
+}
+
 function startingInstance(call: Call, allocation: Allocation): StartingInstance {
   const { request } = allocation;
   return {
@@ -71,8 +84,8 @@ function startingInstance(call: Call, allocation: Allocation): StartingInstance 
     status: 'starting',
     metadata: publicMetadata(request.metadata),
     region: regionOf(allocation),
-    image: call.config.image,
-    version: call.config.version ?? '',
+    version: '',
+    ...imageOf(call.config, request),
     max_players: request.max_players,
     open_seats: Math.max(0, request.max_players - request.user_ids.length),
   };

@@ -92,6 +92,13 @@ export interface Nakama {
   storageRead(keys: StorageReadRequest[]): StorageObject[];
   storageWrite(writes: StorageWriteRequest[]): StorageWriteAck[];
   storageDelete(deletes: StorageDeleteRequest[]): void;
+  /** All of an owner's objects of a collection by key, in pages; the cursor is null at the last one. */
+  storageList(
+    userId: string,
+    collection: string,
+    limit?: number,
+    cursor?: string,
+  ): { objects?: StorageObject[]; cursor?: string | null };
   /** One transaction. */
   multiUpdate(
     accounts: null,
@@ -117,11 +124,21 @@ export interface Nakama {
     exp?: number,
     vars?: { [key: string]: string },
   ): { token: string; exp: number };
+  friendsList(
+    userId: string,
+    limit?: number,
+    state?: number,
+    cursor?: string,
+  ): { friends?: { user?: { userId: string } }[]; cursor?: string };
   uuidv4(): string;
   hmacSha256Hash(input: string, key: string): ArrayBuffer;
   base16Encode(data: string | ArrayBuffer): string;
   base64UrlEncode(data: string | ArrayBuffer, padding?: boolean): string;
   fileRead(relativePath: string): string;
+  /** What all VMs of this process share; undefined when missing or expired. */
+  localcacheGet(key: string): unknown;
+  localcachePut(key: string, value: string, ttlSec?: number): void;
+  localcacheDelete(key: string): void;
   metricsCounterAdd(name: string, tags: { [key: string]: string }, delta: number): void;
   /** Nanoseconds. */
   metricsTimerRecord(name: string, tags: { [key: string]: string }, value: number): void;

@@ -3,7 +3,7 @@ import { errorText, withFields } from '../nakama/log';
 import type { Config } from '../config';
 import type { FailureReason } from '../gameye/failure';
 import type { Instance } from '../instances/instance';
-import { SEAT_TOKEN_SECONDS, seatToken, sessionSeatSecret } from './seat-token';
+import { connectionFor } from './connection';
 
 /** Subjects and codes are those of Gameye's reference game. */
 const MATCH = { subject: 'gameye_match', code: 7300 };
@@ -21,15 +21,6 @@ export function notifyMatch(
   userIds: string[],
   now: number,
 ): string[] {
-  const ports = Object.keys(instance.ports).length > 1 ? { ports: instance.ports } : {};
-  const connection = {
-    host: instance.connection_info.dns_name || instance.connection_info.ip_address,
-    port: instance.connection_info.port,
-    session_id: instance.id,
-    ...ports,
-  };
-  const secret = config.seatSecret === undefined ? undefined : sessionSeatSecret(nk, config.seatSecret, instance.id);
-  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
   return sendAll(
     nk,
     logger,
@@ -37,11 +28,7 @@ export function notifyMatch(
       ...MATCH,
       userId,
       persistent: true,
-      content: {
-        ...instance.metadata,
-        ...connection,
-        ...(secret === undefined ? {} : { seat_token: seatToken(nk, secret, instance.id, userId, exp), exp }),
-      },
+      content: { ...instance.metadata, ...connectionFor({ nk, config }, instance, userId, now) },
     })),
   );
 }

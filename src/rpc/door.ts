@@ -42,6 +42,19 @@ export function gameServer(ctx: Context, logger: Logger, nk: Nakama, text: strin
   });
 }
 
+/** For players, about themselves: `caller` is who the session says they are. */
+export function player(ctx: Context, logger: Logger, nk: Nakama, text: string, rpc: Rpc<string>): string {
+  const userId = ctx.userId;
+  if (!userId) return rpcError(Code.UNAUTHENTICATED, 'Only players may call this: use a session, not the http_key.');
+  return answer(ctx, logger, () => {
+    const call = callOf(ctx, logger, nk);
+    if (callingServer(ctx, nk, call.config) !== undefined) {
+      return rpcError(Code.PERMISSION_DENIED, 'Only players may call this, not game servers.');
+    }
+    return rpc.answer(call, parsePayload(text, rpc.fields), userId);
+  });
+}
+
 function callOf(ctx: Context, logger: Logger, nk: Nakama): Call {
   const configured = getConfig(ctx, nk);
   if ('config' in configured) return { ctx, logger, nk, config: configured.config };

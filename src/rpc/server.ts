@@ -1,5 +1,8 @@
 import * as fleetManager from '../fleet-manager';
+import { locateInstance, markReady } from '../allocation/locate';
+import { ALLOCATION_VAR } from '../servers/credential';
 import type { Rpc } from './door';
+import { Code, rpcError } from './errors';
 import { updateFrom } from './fleet';
 import { userIds } from './payload';
 
@@ -33,5 +36,16 @@ export const serverLeave: Rpc<string> = {
   answer: (call, payload, session) => {
     const { instance_info } = fleetManager.leave(call, session, userIds(payload, 'user_ids', 1));
     return { player_count: instance_info.player_count };
+  },
+};
+
+/** `gameye_server_ready {id?}` → `{}`; with GAMEYE_READY=server the players are told now. Repeating it changes nothing. */
+export const serverReady: Rpc<string> = {
+  fields: ['id'],
+  answer: (call, _payload, session) => {
+    // The credential names the allocation, which has another id after a change of region.
+    const allocationId = call.ctx.vars?.[ALLOCATION_VAR] ?? session;
+    if (markReady(call, allocationId, session) || locateInstance(call, session)) return {};
+    return rpcError(Code.NOT_FOUND, 'This session is not being started (any more).');
   },
 };

@@ -1,21 +1,34 @@
 import type { Context, Nakama } from '../nakama/runtime';
 import { MINUTE, type Config } from '../config';
 
+/** Session variables of a credential. Players may set them as well: they prove nothing by themselves. */
+const SESSION_VAR = 'gameye_session_id';
+export const ALLOCATION_VAR = 'gameye_allocation_id';
+
 /**
  * A game server's right to speak about its own session: a Nakama token for a user that exists only as a number derived
  * from the session id. `vars` name the session, but players choose their own vars; the proof is `ctx.userId`, which
  * nobody can have without GAMEYE_SEAT_SECRET.
  */
-export function serverToken(nk: Nakama, config: Config, sessionId: string, now: number): string | undefined {
+export function serverToken(
+  nk: Nakama,
+  config: Config,
+  sessionId: string,
+  allocationId: string,
+  now: number,
+): string | undefined {
   if (config.seatSecret === undefined) return undefined;
   const exp = Math.floor((now + config.ttlMs + 5 * MINUTE) / 1000);
   const userId = serverUserId(nk, config.seatSecret, sessionId);
-  return nk.authenticateTokenGenerate(userId, 'gameye-server', exp, { gameye_session_id: sessionId }).token;
+  return nk.authenticateTokenGenerate(userId, 'gameye-server', exp, {
+    [SESSION_VAR]: sessionId,
+    [ALLOCATION_VAR]: allocationId,
+  }).token;
 }
 
 /** The session that this caller is the game server of, or undefined for everybody else. */
 export function callingServer(ctx: Context, nk: Nakama, config: Config): string | undefined {
-  const sessionId = ctx.vars?.['gameye_session_id'];
+  const sessionId = ctx.vars?.[SESSION_VAR];
   if (!ctx.userId || !sessionId || config.seatSecret === undefined) return undefined;
   return ctx.userId === serverUserId(nk, config.seatSecret, sessionId) ? sessionId : undefined;
 }

@@ -1,0 +1,58 @@
+import * as fleetManager from '../fleet-manager';
+import { deleteAssignment, readAssignment } from '../players/assignment';
+import { cancelStart, standing } from '../players/current';
+import { joinFriend } from '../players/friend';
+import { startSolo } from '../players/solo';
+import type { Rpc } from './door';
+import { Code, rpcError } from './errors';
+import { invalid, userIds } from './payload';
+
+/** `gameye_assignment {}` → `{state: none | starting | ready | failed, …}`; when ready with address and a fresh seat token. */
+export const assignment: Rpc<string> = {
+  fields: [],
+  answer: (call, _payload, userId) => standing(call, userId),
+};
+
+/** `gameye_cancel {}` → `{cancelled}`; takes the player out of a session that is still being started. */
+export const cancel: Rpc<string> = {
+  fields: [],
+  answer: (call, _payload, userId) => {
+    const result = cancelStart(call, userId);
+    if (result === 'started') {
+      return rpcError(Code.FAILED_PRECONDITION, 'The session has started already. Use gameye_leave.');
+    }
+    return { cancelled: result === 'cancelled' };
+  },
+};
+
+/** `gameye_leave {}` → `{left}`; frees the player's seat. Harmless when there is none. */
+export const leave: Rpc<string> = {
+  fields: [],
+  answer: (call, _payload, userId) => {
+    const found = readAssignment(call.nk, userId);
+    if (!found || found.value.state === 'failed') return { left: false };
+    if (cancelStart(call, userId) === 'cancelled') return { left: true };
+    const left = fleetManager.leaveIfThere(call, found.value.session_id, userId);
+    deleteAssignment(call.nk, userId, found.version);
+    return { left };
+  },
+};
+
+/** `gameye_solo_match {resume?}` → `{status: starting}` or `{status: matched, match}`; a session for this player alone. */
+export const soloMatch: Rpc<string> = {
+  fields: ['resume'],
+  answer: (call, payload, userId) => {
+    const resume = payload['resume'] ?? false;
+    if (typeof resume !== 'boolean') return invalid('resume', 'must be true or false.');
+    return startSolo(call, userId);
+  },
+};
+
+/** `gameye_join_friend {user_id}` → `{status: matched, match}`; a seat in the running session of a friend. */
+export const friendMatch: Rpc<string> = {
+  fields: ['user_id'],
+  answer: (call, payload, userId) => {
+    const [friendId = ''] = userIds({ user_id: [payload['user_id']] }, 'user_id', 1);
+    return joinFriend(call, userId, friendId);
+  },
+};
