@@ -6,8 +6,15 @@ import { cacheDir, projectRoot } from '../stack/paths.ts';
 /** Where the bundled game server is: plain JavaScript, because bursts start many and a compiler per process costs. */
 export const gameServerFile = path.join(cacheDir, 'game-server.mjs');
 
-/** Bundles dev/demo/game-server.ts to one file and answers its path. Safe to call from several processes at once. */
-export async function buildGameServer(): Promise<string> {
+let built: Promise<string> | undefined;
+
+/** Bundles dev/demo/game-server.ts to one file, once per process, and answers its path. Safe in several processes at once. */
+export function buildGameServer(): Promise<string> {
+  built ??= bundle();
+  return built;
+}
+
+async function bundle(): Promise<string> {
   await mkdir(cacheDir, { recursive: true });
   const unfinished = `${gameServerFile}.${process.pid}`;
   await build({

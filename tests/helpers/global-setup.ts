@@ -19,7 +19,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
         '*** Put `nakama` on the PATH, or set NAKAMA_BIN=/path/to/nakama[:/path/to/another].  ***\n\n',
     );
   }
-  const [postgres] = await Promise.all([startPostgres(), ensureModule(), buildGameServer()]);
+  // Postgres last: what fails before it leaves nothing behind that would keep vitest from ending.
+  await Promise.all([ensureModule(), buildGameServer()]);
+  const postgres = await startPostgres();
   project.provide('postgres', postgres.address);
   return () => postgres.stop();
 }
