@@ -174,30 +174,6 @@ describe('get', () => {
   });
 });
 
-describe('list', () => {
-  it('answers instances and a cursor', () => {
-    fake.indexAnswer = () => ({ objects: [{ value: { id: 's1' }, version: 'v' }], cursor: 'c2' });
-    expect(fleet.list(call, '+value.region:eu', 10, '')).toEqual({ instances: [{ id: 's1' }], cursor: 'c2' });
-    expect(fake.indexQueries[0]).toEqual([
-      '_gameye_instances_idx',
-      '+value.region:eu',
-      10,
-      expect.any(Array),
-      undefined,
-      undefined,
-    ]);
-  });
-  it('refuses what the index refuses, with 3', () => {
-    fake.indexAnswer = () => {
-      throw goError('failed to query storage index: invalid query');
-    };
-    expect(refusal(() => fleet.list(call, '((', 10, ''))).toMatchObject({
-      code: 3,
-      message: expect.stringContaining('invalid query'),
-    });
-  });
-});
-
 describe('join', () => {
   it('reserves seats and tells Gameye', () => {
     storeInstance();
@@ -212,6 +188,27 @@ describe('join', () => {
     storeInstance();
     expect(refusal(() => fleet.join(call, 's1', ['u2', 'u3'])).code).toBe(8);
     expect(Object.keys(stored()!.seats)).toEqual(['u1']);
+    expect(fake.requests).toEqual([]);
+  });
+  it('takes as many as fit when asked, in their order, and says who; those who have a seat count as fitting', () => {
+    storeInstance({ max_players: 3 });
+    gameye = { put: () => answer(200, {}) };
+    const { instance_info, session_info } = fleet.join(call, 's1', ['u2', 'u3', 'u4', 'u1'], true);
+    expect(session_info.map((one) => one.user_id)).toEqual(['u2', 'u3', 'u1']);
+    expect(instance_info).toMatchObject({ player_count: 3, open_seats: 0 });
+    expect(fake.requests[0]?.body).toMatchObject({ players: ['u2', 'u3', 'u1'] });
+    expect(refusal(() => fleet.join(call, 's1', ['u4', 'u5'], true)).code).toBe(8);
+    expect(refusal(() => fleet.join(call, 's1', ['u4', 'u1'])).code).toBe(8);
+    expect(Object.keys(stored()!.seats)).toEqual(['u1', 'u2', 'u3']);
+  });
+  it('gives way with 10 when others are faster all the time', () => {
+    storeInstance();
+    let round = 0;
+    fake.before = (event) => {
+      if (event.kind === 'write') storeInstance({ unseated: -++round });
+    };
+    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(10);
+    expect(round).toBeGreaterThan(100);
     expect(fake.requests).toEqual([]);
   });
   it('lets those in again who have a seat, also when the instance is full or overfull', () => {
