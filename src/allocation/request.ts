@@ -17,6 +17,11 @@ export interface AllocationRequest {
   metadata: { [key: string]: unknown };
   /** Instead of the configured regions, in order of preference. */
   regions?: string[];
+  /** Instead of the configured image; without `version`, its tag with the highest priority. */
+  image?: string;
+  version?: string;
+  /** The name of the module's function that is called when the allocation has ended. */
+  callback?: string;
 }
 
 /** Metadata keys with a meaning of their own, as in Gameye's Go plugin. */

@@ -33,6 +33,9 @@ export function newInstance(
   session: {
     id: string;
     region: string;
+    /** Unless they are the configured ones. */
+    image?: string;
+    version?: string;
     maxPlayers: number;
     metadata: { [key: string]: unknown };
     startedAtMs: number;
@@ -50,8 +53,8 @@ export function newInstance(
     status: 'running',
     metadata: publicMetadata(session.metadata),
     region: session.region,
-    image: config.image,
-    version: config.version ?? '',
+    image: session.image ?? config.image,
+    version: session.version ?? config.version ?? '',
     max_players: session.maxPlayers,
     open_seats: 0,
     ports: where.ports,

@@ -1,14 +1,14 @@
-import { metadataProblem, type AllocationRequest, type Latency } from '../allocation/request';
 import * as fleetManager from '../fleet-manager';
 import { SORTABLE } from '../instances/queries';
 import type { Rpc } from './door';
 import { Code, rpcError } from './errors';
-import { invalid, optionalFlag, optionalObject, optionalText, sessionId, userIds, wholeNumber, type Payload } from './payload';
+import { invalid, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from './payload';
+import { allocationRequest, metadataFrom, SHAPE_FIELDS } from './request';
 
-/** `fleet_create {max_players, user_ids?, latencies?, metadata?, regions?}` → `{session_id}` */
+/** `fleet_create {max_players, user_ids?, latencies?, metadata?, regions?, image?, version?, env?, callback?}` → `{session_id}` */
 export const fleetCreate: Rpc<undefined> = {
-  fields: ['max_players', 'user_ids', 'latencies', 'metadata', 'regions'],
-  answer: (call, payload) => fleetManager.create(call, allocationRequest(payload)),
+  fields: ['max_players', 'user_ids', 'latencies', ...SHAPE_FIELDS],
+  answer: (call, payload) => fleetManager.create(call, allocationRequest(call, payload)),
 };
 
 /** `fleet_get {id}` → instance */
@@ -74,47 +74,4 @@ function order(payload: Payload): string[] | undefined {
     fields.length > 0 && new Set(fields).size === fields.length && fields.every((field) => SORTABLE.includes(field));
   if (valid && (value as unknown[]).every((one) => typeof one === 'string')) return value as string[];
   return invalid('order', `must be a list of different fields of ${SORTABLE.join(', ')}, with "-" for descending.`);
-}
-
-function allocationRequest(payload: Payload): AllocationRequest {
-  const players = userIds(payload, 'user_ids', 0);
-  const maxPlayers = wholeNumber(payload, 'max_players', 1, 10_000);
-  if (players.length > maxPlayers) return invalid('max_players', 'is less than the number of user_ids.');
-  const request = {
-    user_ids: players,
-    max_players: maxPlayers,
-    latencies: latencies(payload),
-    metadata: metadataFrom(payload),
-  };
-  return payload['regions'] === undefined ? request : { ...request, regions: regions(payload) };
-}
-
-function metadataFrom(payload: Payload): { [key: string]: unknown } {
-  const metadata = optionalObject(payload, 'metadata');
-  const problem = metadataProblem(metadata);
-  return problem === undefined ? metadata : rpcError(Code.INVALID_ARGUMENT, problem);
-}
-
-function latencies(payload: Payload): Latency[] {
-  const value = payload['latencies'] ?? [];
-  const rule = 'must be a list of at most 10000 {user_id, region, ms}.';
-  if (!Array.isArray(value) || value.length > 10_000) return invalid('latencies', rule);
-  return (value as unknown[]).map((entry) => {
-    const one = (typeof entry === 'object' && entry !== null ? entry : {}) as { [key: string]: unknown };
-    const { user_id, region, ms } = one;
-    if (typeof user_id !== 'string' || typeof region !== 'string') return invalid('latencies', rule);
-    if (typeof ms !== 'number' || !(ms >= 0 && ms < 1e6)) return invalid('latencies', rule);
-    return { user_id, region, ms };
-  });
-}
-
-function regions(payload: Payload): string[] {
-  const value = payload['regions'];
-  const valid =
-    Array.isArray(value) &&
-    value.length >= 1 &&
-    value.length <= 50 &&
-    value.every((one) => typeof one === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(one)) &&
-    new Set(value).size === value.length;
-  return valid ? (value as string[]) : invalid('regions', 'must be a list of 1 to 50 different regions.');
 }

@@ -19,16 +19,15 @@ export function parsePayload(text: string | undefined, known: string[]): Payload
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     return rpcError(Code.INVALID_ARGUMENT, 'The payload must be a JSON object.');
   }
-  const payload = parsed as Payload;
+  return knownFieldsOnly(parsed as Payload, known);
+}
+
+/** The payload itself, when it has no other fields than these. */
+export function knownFieldsOnly(payload: Payload, known: string[]): Payload {
   const unknown = Object.keys(payload).filter((field) => !known.includes(field));
-  if (unknown.length > 0) {
-    const names = unknown.map((field) => JSON.stringify(field.slice(0, 50))).join(', ');
-    return rpcError(
-      Code.INVALID_ARGUMENT,
-      `Unknown field ${names}. This RPC knows: ${known.join(', ') || 'no field'}.`,
-    );
-  }
-  return payload;
+  if (unknown.length === 0) return payload;
+  const names = unknown.map((field) => JSON.stringify(field.slice(0, 50))).join(', ');
+  return rpcError(Code.INVALID_ARGUMENT, `Unknown field ${names}. Known here: ${known.join(', ') || 'no field'}.`);
 }
 
 /** A session id: 1 to 128 letters, digits and `._:-`. */

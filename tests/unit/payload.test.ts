@@ -35,7 +35,7 @@ describe('a payload', () => {
     ['null', /must be a JSON object/],
     ['"{}"', /must be a JSON object/],
     ['7', /must be a JSON object/],
-    ['{"c":1}', /Unknown field "c". This RPC knows: a, b\./],
+    ['{"c":1}', /Unknown field "c". Known here: a, b\./],
     ['{"a":1,"c":1,"d":2}', /Unknown field "c", "d"/],
     ['{"__proto__":{"a":1}}', /Unknown field "__proto__"/],
     ['{"constructor":1}', /Unknown field "constructor"/],

@@ -1,0 +1,117 @@
+import type { FailureReason } from '../gameye/failure';
+import type { Instance } from '../instances/instance';
+import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
+
+/** What a match asks for, where it is not what the configuration says. */
+export interface MatchRequest {
+  /** Instead of the configured regions, in order of preference. */
+  regions?: string[];
+  /** Another tag; with `image` and without this, Gameye's default tag of that image. */
+  version?: string;
+  image?: string;
+  /** Added to the container's environment. Stored in Nakama's database and shown by Gameye: no secrets. */
+  env?: { [name: string]: string };
+  /** Becomes the session's labels, the instance's metadata and part of `gameye_match`. */
+  metadata?: { [key: string]: unknown };
+  /** At least the number of matched players. */
+  maxPlayers?: number;
+  /** The name of one of `callbacks`. */
+  callback?: string;
+}
+
+/** How an allocation ended, with the words of Nakama's Go interface (FmCreateCallbackFn in nakama-common, runtime.go). */
+export interface CallbackResult {
+  status: 'success' | 'timeout' | 'error';
+  /** Go's FmCreateStatus: CreateSuccess, CreateTimeout, CreateError. */
+  code: 0 | 1 | 2;
+  /** What `create` answered: the same at every repetition. The session itself may have another id, in `instance`. */
+  id: string;
+  /** Null unless it is a success, like the next two. */
+  instance: Instance | null;
+  /** Null also when the request named no players. */
+  session_info: { user_id: string; session_id: string }[] | null;
+  metadata: { [key: string]: unknown } | null;
+  /** Null for a success, otherwise the reason that players are told. */
+  error: FailureReason | null;
+  /** What was asked for: a callback by name has no closure to remember it. */
+  request: { user_ids: string[]; max_players: number; metadata: { [key: string]: unknown } };
+}
+
+// A method's parameters may be the official declarations, which have more than ours; a function type's may not.
+export type Callback = {
+  call(ctx: Context, logger: Logger, nk: Nakama, result: CallbackResult): void;
+}['call'];
+
+/** What a module of one's own adds to the fleet manager. */
+export interface Extension {
+  /**
+   * Shapes the request of a matched group; nothing or `{}` is what the configuration says, `false` means that the match is
+   * none of ours: it is left to Nakama. It runs inside the matchmaker hook, for which all of Nakama's matchmaking waits:
+   * it must not use the network (`nk.httpRequest`), and should not wait for the database. A mistake in what it answers is
+   * logged, and the players are told `misconfigured`; when it throws, `error`.
+   */
+  onMatched?(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): MatchRequest | false | void;
+  /**
+   * What may be named as `callback` of a request. Runs when the allocation has ended, well or not, after its players were
+   * notified, or instead of that with `notify: false`. In the allocator's VM: nothing that another VM holds in variables
+   * is there, and the network may be used. Once per allocation; after a crash of the server possibly once more, with the
+   * same `id`. What it throws is logged and changes nothing.
+   */
+  callbacks?: { [name: string]: Callback | { run: Callback; notify?: boolean } };
+  /**
+   * More fields for one player's `gameye_match`. Cannot replace host, port, session_id, ports, seat_token and exp. What it
+   * throws is logged; the player is told without them.
+   */
+  extras?(
+    ctx: Context,
+    logger: Logger,
+    nk: Nakama,
+    instance: Instance,
+    userId: string,
+  ): { [field: string]: unknown } | void;
+}
+
+/** Shared by all VMs of the process, unlike variables. */
+const CACHE_KEY = 'gameye_extension';
+
+// A closure variable, so mutable although Nakama freezes globals; each VM has its own.
+let current: Extension | undefined;
+
+/** Takes over a module's extension; throws an Error that names every mistake. */
+export function configure(extension: Extension): void {
+  const problems = mistakes(extension);
+  if (problems.length > 0) throw new Error(`nakama-gameye: configure() was given mistakes: ${problems.join(' ')}`);
+  current = extension;
+}
+
+export function getExtension(): Extension {
+  return current ?? {};
+}
+
+/** Leaves a note for the other VMs that there is an extension. Called while InitModule runs. */
+export function noteExtension(nk: Nakama): void {
+  if (current) nk.localcachePut(CACHE_KEY, 'configured');
+}
+
+/** True when the VM of InitModule had an extension and this one has none: configure() was called in InitModule. */
+export function isExtensionMissing(nk: Nakama): boolean {
+  return current === undefined && nk.localcacheGet(CACHE_KEY) !== undefined;
+}
+
+function mistakes(extension: Extension): string[] {
+  const found: string[] = [];
+  const known = ['onMatched', 'callbacks', 'extras'];
+  for (const name of Object.keys(extension)) {
+    if (!known.includes(name)) found.push(`"${name}" is unknown; there are ${known.join(', ')}.`);
+  }
+  for (const name of ['onMatched', 'extras'] as const) {
+    if (extension[name] !== undefined && typeof extension[name] !== 'function') found.push(`${name} is no function.`);
+  }
+  const callbacks = extension.callbacks ?? {};
+  for (const name of Object.keys(callbacks)) {
+    const callback = callbacks[name];
+    const run = typeof callback === 'object' && callback !== null ? callback.run : callback;
+    if (typeof run !== 'function') found.push(`The callback "${name}" is neither a function nor {run, notify?}.`);
+  }
+  return found;
+}

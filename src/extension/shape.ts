@@ -1,0 +1,57 @@
+import type { AllocationRequest } from '../allocation/request';
+import type { FailureReason } from '../gameye/failure';
+import { isRecord } from '../gameye/transport';
+import type { Call } from '../nakama/caller';
+import { errorText, withFields } from '../nakama/log';
+import type { MatchmakerResult } from '../nakama/runtime';
+import { Code, rpcError } from '../rpc/errors';
+import { knownFieldsOnly, wholeNumber } from '../rpc/payload';
+import { SHAPE_FIELDS, shapeOf } from '../rpc/request';
+import { getExtension, isExtensionMissing } from './extension';
+
+/**
+ * The request of a matched group as the module's `onMatched` shapes it; undefined when it says that the match is not ours;
+ * a reason for the players when it made a mistake, which is logged. Never throws.
+ */
+export function shapeRequest(
+  call: Call,
+  entries: MatchmakerResult[],
+  request: AllocationRequest,
+): AllocationRequest | { failed: FailureReason } | undefined {
+  if (isExtensionMissing(call.nk)) {
+    call.logger.error(
+      'Gameye: a match got no game server. configure() was called inside InitModule, which runs in one VM only: call it at the top level of the module.',
+    );
+    return { failed: 'misconfigured' };
+  }
+  const { onMatched } = getExtension();
+  if (!onMatched) return request;
+  let shape: unknown;
+  try {
+    shape = onMatched(call.ctx, call.logger, call.nk, entries);
+  } catch (error) {
+    withFields(call.logger, { error: errorText(error) }).error(
+      'Gameye: a match got no game server, because onMatched failed.',
+    );
+    return { failed: 'error' };
+  }
+  if (shape === false) return undefined;
+  if (shape === undefined || shape === null) return request;
+  try {
+    return shaped(call, request, shape);
+  } catch (error) {
+    withFields(call.logger, { problem: errorText(error) }).error(
+      'Gameye: a match got no game server, because of what onMatched answered.',
+    );
+    return { failed: 'misconfigured' };
+  }
+}
+
+function shaped(call: Call, request: AllocationRequest, shape: unknown): AllocationRequest {
+  if (!isRecord(shape)) return rpcError(Code.INVALID_ARGUMENT, 'It has to be an object, false, or nothing.');
+  const payload = knownFieldsOnly(shape, [...SHAPE_FIELDS, 'maxPlayers']);
+  const fewest = request.user_ids.length;
+  const max_players =
+    payload['maxPlayers'] === undefined ? request.max_players : wholeNumber(payload, 'maxPlayers', fewest, 10_000);
+  return { ...request, max_players, ...shapeOf(call, payload) };
+}
