@@ -73,7 +73,8 @@ export function joinSession(
 
 /**
  * DELETE /session/player/leave. The official document takes `players` only, Gameye's pages show `session` as well: we send
- * both, and without `session` when that is refused as invalid.
+ * both, and without `session` when that is refused as invalid. Who is not in the session has left it: repeating changes
+ * nothing.
  */
 export function leaveSession(
   nk: Nakama,
@@ -86,6 +87,7 @@ export function leaveSession(
   let outcome = send(nk, api, { ...request, body: { session: id, players } });
   if (outcome.kind === 'refused' && outcome.failure.kind === 'invalid')
     outcome = send(nk, api, { ...request, body: { players } });
+  if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') return { kind: 'done', value: true };
   return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
 }
 
