@@ -1,5 +1,6 @@
 // What a player can say over the socket.
 
+import { fromHook, toHook } from './envelopes.ts';
 import type { Log } from './log.ts';
 import type { Matches } from './matches.ts';
 import { presenceOf, userPresence } from './running-match.ts';
@@ -90,28 +91,33 @@ export class Realtime {
       let message = (envelope[kind] ?? {}) as Message;
       const hook = kind.replaceAll('_', '');
       if (this.runtime.has('rtBefore', hook)) {
-        const changed = await this.runtime.namedHook('rtBefore', hook, 'before', origin(connection), [
-          { ...own, [kind]: message },
-        ]);
-        // A hook that returns nothing disables the message; the player hears nothing more of it.
+        const changed = await this.before(hook, connection, { ...own, [kind]: message });
         if (changed === null) {
-          this.log.info('Intercepted a disabled resource.', { resource: kind, uid: connection.userId });
-          throw new RealtimeError(ErrorCode.Unrecognized, 'Requested resource was not found.');
+          // The real server writes an answer and disconnects in the same breath: clients see the disconnect only.
+          this.log.warn('Intercepted a disabled resource.', { resource: kind });
+          connection.close();
+          return;
         }
-        message = ((changed as Message)[kind] ?? message) as Message;
+        message = (changed[kind] ?? message) as Message;
       }
       const answer = await handler(connection, message);
       if (answer !== null) connection.send({ ...own, ...answer });
       if (this.runtime.has('rtAfter', hook)) {
-        const args = [
-          { ...own, ...answer },
-          { ...own, [kind]: message },
-        ];
+        const args = [toHook({ ...own, ...answer }), toHook({ ...own, [kind]: message })];
         await this.runtime.namedHook('rtAfter', hook, 'after', origin(connection), args).catch(() => undefined);
       }
     } catch (error) {
       const code = error instanceof RealtimeError ? error.code : ErrorCode.RuntimeException;
       connection.send({ ...own, error: { ...(code === 0 ? {} : { code }), message: (error as Error).message } });
+    }
+  }
+
+  private async before(hook: string, connection: Connection, envelope: Message): Promise<Message | null> {
+    try {
+      const result = await this.runtime.namedHook('rtBefore', hook, 'before', origin(connection), [toHook(envelope)]);
+      return result === null ? null : fromHook(result as object);
+    } catch (error) {
+      throw new RealtimeError(ErrorCode.FunctionException, (error as Error).message);
     }
   }
 
