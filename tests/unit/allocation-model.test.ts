@@ -87,14 +87,14 @@ describe('an allocation, whatever the Session API does', () => {
     );
   });
 
-  it('announces a session that was started and that it did not stop', () => {
+  it('announces a session that was started in the region it names, and that it did not stop', () => {
     fc.assert(
       fc.property(scenario, (given) => {
         const { told, api } = play(given);
-        for (const { what, sessionId } of told) {
+        for (const { what, sessionId, region } of told) {
           if (what !== 'address') continue;
           expect(api.sessions.get(sessionId)?.stopped ?? false).toBe(false);
-          expect(api.sessions.has(sessionId)).toBe(true);
+          expect(api.sessions.get(sessionId)?.region).toBe(region);
         }
       }),
       runs,

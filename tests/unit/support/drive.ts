@@ -19,7 +19,7 @@ import type { Nakama } from '../../../src/nakama/runtime';
 /** What became of an allocation, as its players and the Session API saw it. */
 export interface Story {
   end: Allocation;
-  told: { what: 'address' | 'failure'; sessionId: string; atMs: number }[];
+  told: { what: 'address' | 'failure'; sessionId: string; region: string; atMs: number }[];
   /** Ids that were sent while another one might still have been carried out, and had had no answered DELETE. */
   careless: string[];
   steps: number;
@@ -84,7 +84,7 @@ export function drive(
         break;
       case 'announce':
         if (notify()) {
-          told.push({ what: 'address', sessionId: a.session_id, atMs: clock.now() });
+          told.push({ what: 'address', sessionId: a.session_id, region: regionOf(a), atMs: clock.now() });
           a = afterAnnouncement(a, clock.now(), chance);
         } else a = afterNobodyTold(a, clock.now(), chance);
         break;
@@ -92,7 +92,7 @@ export function drive(
         a = { ...a, state: 'announced' };
         break;
       case 'tell-failure':
-        told.push({ what: 'failure', sessionId: a.session_id, atMs: clock.now() });
+        told.push({ what: 'failure', sessionId: a.session_id, region: regionOf(a), atMs: clock.now() });
         a = { ...a, told: true };
         break;
       case 'stop':
