@@ -150,10 +150,19 @@ export class Player {
     return callRpc(this.nakama.url, id, payload, { token: this.token });
   }
 
-  /** One of the player's own storage objects, as a client reads it; `undefined` when there is none. */
-  async readStorage(collection: string, key: string): Promise<Record<string, unknown> | undefined> {
+  /** Asks for somebody's friendship, or accepts it; both have to. */
+  async befriend(other: Player): Promise<void> {
+    await this.client.addFriends(this.session, [other.userId]);
+  }
+
+  /** A storage object (default: of this player) as a client reads it; `undefined` when there is none to be seen. */
+  async readStorage(
+    collection: string,
+    key: string,
+    ownerId = this.userId,
+  ): Promise<Record<string, unknown> | undefined> {
     const read = await this.client.readStorageObjects(this.session, {
-      object_ids: [{ collection, key, user_id: this.userId }],
+      object_ids: [{ collection, key, user_id: ownerId }],
     });
     return read.objects[0]?.value as Record<string, unknown> | undefined;
   }

@@ -8,6 +8,7 @@ import type { RpcApi } from './rpc-api.ts';
 import type { Sockets } from './sockets.ts';
 import type { StorageApi } from './storage-api.ts';
 import type { Session, Tokens } from './tokens.ts';
+import type { Friends } from './friends.ts';
 import type { Credential, Users } from './users.ts';
 
 type Handler = (request: ApiRequest, response: ServerResponse, rest: string) => Promise<void> | void;
@@ -24,6 +25,7 @@ export class Api {
     private readonly config: Config,
     private readonly log: Log,
     private readonly users: Users,
+    private readonly friends: Friends,
     private readonly tokens: Tokens,
     private readonly notifications: Notifications,
     storage: StorageApi,
@@ -37,6 +39,7 @@ export class Api {
       ['POST', '/v2/account/session/refresh', (request, response) => this.refresh(request, response)],
       ['POST', '/v2/session/logout', (request, response) => this.logout(request, response)],
       ['GET', '/v2/account', (request, response) => this.account(request, response)],
+      ['POST', '/v2/friend', (request, response) => this.addFriends(request, response)],
       ['GET', '/v2/notification', (request, response) => this.listNotifications(request, response)],
       ['DELETE', '/v2/notification', (request, response) => this.deleteNotifications(request, response)],
       ['POST', '/v2/storage', (request, response) => storage.read(this.session(request), request, response)],
@@ -96,6 +99,11 @@ export class Api {
         this.log.error('API request failed', { path, error: (error as Error).stack ?? '' });
       if (!response.headersSent) sendError(response, error);
     }
+  }
+
+  private async addFriends(request: ApiRequest, response: ServerResponse): Promise<void> {
+    await this.friends.add(this.session(request).userId, request.query.getAll('ids'));
+    sendJson(response, 200, {});
   }
 
   private session(request: ApiRequest): Session {

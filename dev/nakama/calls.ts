@@ -1,6 +1,7 @@
 // What the functions of `nk` and `initializer` ask the main thread to do.
 
 import { httpRequest, type HttpRequest } from './http-request.ts';
+import type { Friends } from './friends.ts';
 import type { LocalCache } from './local-cache.ts';
 import type { MatchFilter, Matches } from './matches.ts';
 import type { Metrics } from './metrics.ts';
@@ -18,6 +19,7 @@ import type { Fields, MatchHandlers } from './vm/protocol.ts';
 /** Everything a module can reach. */
 export interface Services {
   cache: LocalCache;
+  friends: Friends;
   indexes: StorageIndexes;
   matches: Matches;
   metrics: Metrics;
@@ -34,7 +36,7 @@ type Handler = (vm: VmThread, ...args: never[]) => unknown;
 
 /** The functions behind the bridge, by the names that vm/ uses. */
 export function createCalls(services: Services): Map<string, Handler> {
-  const { cache, indexes, matches, metrics, notifications, runtime, storage, tokens, users } = services;
+  const { cache, friends, indexes, matches, metrics, notifications, runtime, storage, tokens, users } = services;
   const handlers: Record<string, Handler> = {
     httpRequest: (_vm, request: HttpRequest) => httpRequest(request),
 
@@ -79,6 +81,7 @@ export function createCalls(services: Services): Map<string, Handler> {
     usersGetId: (_vm, ids: string[]) => users.get(ids),
     accountGetId: (_vm, id: string) => users.account(id),
     accountsGetId: (_vm, ids: string[]) => users.accounts(ids),
+    friendsList: (_vm, userId: string, limit: number, state: number | null) => friends.list(userId, limit, state),
     tokenGenerate: (_vm, id: string, username: string, exp: number | null, vars: Record<string, string> | null) =>
       tokens.issue(id, username === '' ? generateUsername() : username, vars, exp),
 

@@ -4,6 +4,7 @@ import { Api } from './api.ts';
 import { createCalls } from './calls.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './database.ts';
+import { Friends } from './friends.ts';
 import { LocalCache } from './local-cache.ts';
 import type { Log } from './log.ts';
 import { Matches } from './matches.ts';
@@ -44,6 +45,7 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   const indexes = new StorageIndexes(log);
   const storage = new Storage(database, indexes, log);
   const users = new Users(database, (id) => connections.isOnline(id));
+  const friends = new Friends(database, users);
   const tokens = new Tokens(config);
   const notifications = new Notifications(database, log, (user, envelope) => connections.sendToUser(user, envelope));
 
@@ -60,6 +62,7 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   const matches = new Matches(config, log, metrics, connections, () => runtime.reserve);
   const calls = createCalls({
     cache: new LocalCache(),
+    friends,
     indexes,
     matches,
     metrics,
@@ -78,6 +81,7 @@ export async function startServer(config: Config, log: Log, die: (message: strin
     config,
     log,
     users,
+    friends,
     tokens,
     notifications,
     storageApi,

@@ -89,6 +89,15 @@ function userFunctions(bridge: Bridge): Record<string, Native> {
     },
     accountsGetId: (list) =>
       goMap(bridge.call('accountsGetId', [ids(list, 'expects an array of user ids')], 'failed to get accounts: ')),
+    friendsList: (id, limit, state, cursor) => {
+      const user = uuid(string(id), 'expects user ID to be a valid identifier');
+      if (!absent(cursor) && cursor !== '') throw new Error('the embedded runtime lists all friends in one page');
+      const most = absent(limit) ? 100 : integer(limit);
+      if (most < 1 || most > 1000) throw new TypeError('expects limit to be 1-1000');
+      return goMap(
+        bridge.call('friendsList', [user, most, absent(state) ? null : integer(state)], 'error listing friends: '),
+      );
+    },
     authenticateTokenGenerate: (id, username, exp, vars) => {
       const text = string(id);
       if (text === '') throw new TypeError('expects user id');
