@@ -32,7 +32,12 @@ export interface Config {
   seatSecret?: string;
   nakamaUrl?: string;
   fleet: string;
+  /** Which notifications players get, at least one kind. */
+  notify: Dialect[];
 }
+
+/** `gameye`: gameye_match and gameye_failed. `connection-info`: that of the guides to Nakama's older fleet managers. */
+export type Dialect = 'gameye' | 'connection-info';
 
 /** One mistake in the configuration: the variable, and what to do about it. Never contains the value of a secret. */
 export interface Problem {
@@ -60,6 +65,7 @@ const KNOWN = [
   'GAMEYE_SEAT_SECRET',
   'GAMEYE_NAKAMA_URL',
   'GAMEYE_FLEET',
+  'GAMEYE_NOTIFY',
 ];
 
 // A closure variable, so mutable although Nakama freezes globals; each VM has its own.
@@ -169,6 +175,11 @@ export function parseConfig(environment: Lookup): Configured {
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(fleet))
     problem('GAMEYE_FLEET', 'may have 1 to 64 letters, digits, ".", "_" and "-".');
 
+  const notify = (value('GAMEYE_NOTIFY') ?? 'gameye').split(',').map((dialect) => dialect.trim()) as Dialect[];
+  if (notify.some((dialect) => dialect !== 'gameye' && dialect !== 'connection-info')) {
+    problem('GAMEYE_NOTIFY', 'must be gameye, connection-info, or both with a comma.');
+  }
+
   if (problems.length > 0) return { problems };
   const version = value('GAMEYE_API_IMAGE_VERSION');
   return {
@@ -191,6 +202,7 @@ export function parseConfig(environment: Lookup): Configured {
       ...(seatSecret === undefined ? {} : { seatSecret }),
       ...(nakamaUrl === undefined ? {} : { nakamaUrl }),
       fleet,
+      notify,
     },
     warnings: environment.names
       .filter((name) => !KNOWN.includes(name.replace(/_FILE$/, '')))

@@ -1,4 +1,5 @@
 import { describeProblems, getConfig } from './config';
+import { noteExtension } from './extension/extension';
 import { registerInstanceIndex } from './instances/queries';
 import { withFields } from './nakama/log';
 import type { Context, Initializer, Logger, Nakama } from './nakama/runtime';
@@ -9,6 +10,7 @@ import type { Context, Initializer, Logger, Nakama } from './nakama/runtime';
  */
 export function initialize(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
   registerInstanceIndex(ctx, initializer);
+  noteExtension(nk);
   const configured = getConfig(ctx, nk);
   if ('problems' in configured) {
     withFields(logger, { problems: describeProblems(configured.problems), count: configured.problems.length }).error(

@@ -1,7 +1,8 @@
 import { startAllocator } from './allocation/allocator';
 import { requestFromMatch } from './allocation/request';
-import { describeProblems, getConfig } from './config';
+import { describeProblems, getConfig, type Dialect } from './config';
 import { allocationFor } from './fleet-manager';
+import { shapeRequest } from './extension/shape';
 import type { FailureReason } from './gameye/failure';
 import { errorText, withFields } from './nakama/log';
 import type { Context, Logger, MatchmakerResult, Nakama } from './nakama/runtime';
@@ -21,9 +22,12 @@ export function matchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entr
       return;
     }
     const { config } = configured;
+    const call = { ctx, logger, nk, config };
     const request = requestFromMatch(config, entries);
-    if (!request) return;
-    startAllocator(nk, allocationFor({ ctx, logger, nk, config }, request), '*');
+    const shaped = request && shapeRequest(call, entries, request);
+    if (!shaped) return;
+    if ('failed' in shaped) tell(logger, nk, entries, shaped.failed, config.notify);
+    else startAllocator(nk, allocationFor(call, shaped), '*');
   } catch (error) {
     withFields(logger, { error: errorText(error) }).error(
       'Gameye: a match got no game server: no allocator could be started.',
@@ -32,12 +36,19 @@ export function matchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entr
   }
 }
 
-function tell(logger: Logger, nk: Nakama, entries: MatchmakerResult[], reason: FailureReason): void {
+function tell(
+  logger: Logger,
+  nk: Nakama,
+  entries: MatchmakerResult[],
+  reason: FailureReason,
+  dialects?: Dialect[],
+): void {
   const userIds = entries.map((entry) => entry.presence.userId);
   notifyFailed(
     nk,
     logger,
     reason,
     userIds.filter((id, position) => userIds.indexOf(id) === position),
+    dialects,
   );
 }

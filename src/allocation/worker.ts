@@ -3,6 +3,8 @@ import type { Outcome } from '../gameye/failure';
 import { adviceFor } from '../gameye/failure';
 import { describeSession, joinSession, runSession, stopSession } from '../gameye/session-api';
 import { choosePort, type Started } from '../gameye/wire';
+import { callBack, notifiesPlayers } from '../extension/callbacks';
+import { extrasFor } from '../extension/extras';
 import type { Instance } from '../instances/instance';
 import { leaveSeats } from '../instances/departure';
 import { readInstance, removeInstance } from '../instances/store';
@@ -129,12 +131,16 @@ function announce(call: Call, hold: Hold): Hold | undefined {
   const instance = instanceOf(call.config, a, Date.now());
   // It was stored with its port; only another GAMEYE_API_PORT after a restart leads here.
   if (!instance) return save(call, hold, (fresh) => fail({ ...fresh, in_doubt: true }, 'misconfigured', Date.now()));
-  const missed = notifyMatch(call.nk, call.logger, call.config, instance, userIds, Date.now());
+  const extras = extrasFor(call, instance);
+  const missed = notifiesPlayers(a)
+    ? notifyMatch(call.nk, call.logger, call.config, instance, userIds, Date.now(), extras)
+    : [];
   if (userIds.length > 0 && missed.length === userIds.length) {
     return save(call, hold, (fresh) => afterNobodyTold(fresh, Date.now(), chance(call)));
   }
   logStarted(call, a, instance);
   assign(call.nk, call.logger, a, instance.connection_info.port);
+  callBack(call, a, instance);
   return save(call, hold, (fresh) => afterAnnouncement(fresh, Date.now(), chance(call)));
 }
 
@@ -160,11 +166,14 @@ function record(call: Call, hold: Hold): Hold | undefined {
 
 function tellFailure(call: Call, hold: Hold): Hold | undefined {
   const { allocation: a } = hold;
-  notifyFailed(call.nk, call.logger, a.reason ?? 'error', a.request.user_ids);
+  if (notifiesPlayers(a)) {
+    notifyFailed(call.nk, call.logger, a.reason ?? 'error', a.request.user_ids, call.config.notify);
+  }
   logger(call, a).warn('Gameye: an allocation ended without a game server.');
   // Never stored: nothing was sent either.
+  if (hold.version !== '*') assign(call.nk, call.logger, a);
+  callBack(call, a);
   if (hold.version === '*') return undefined;
-  assign(call.nk, call.logger, a);
   return save(call, hold, (fresh) => ({ ...fresh, told: true }));
 }
 

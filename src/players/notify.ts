@@ -1,17 +1,23 @@
 import type { Logger, Nakama, NotificationRequest } from '../nakama/runtime';
 import { errorText, withFields } from '../nakama/log';
-import type { Config } from '../config';
+import type { Config, Dialect } from '../config';
 import type { FailureReason } from '../gameye/failure';
 import type { Instance } from '../instances/instance';
 import { connectionFor } from './connection';
 
-/** Subjects and codes are those of Gameye's reference game. */
+/** Subjects and codes are those of Gameye's reference game, */
 const MATCH = { subject: 'gameye_match', code: 7300 };
 const FAILED = { subject: 'gameye_failed', code: 7301 };
 
+/** and those of the guides to Nakama's older fleet managers (GAMEYE_NOTIFY=connection-info). */
+const CONNECTION_INFO = { subject: 'connection-info', code: 111 };
+const CREATE_TIMEOUT = { subject: 'create-timeout', code: 112 };
+const CREATE_FAILED = { subject: 'create-failed', code: 113 };
+
 /**
  * Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. The instance's
- * metadata comes along and cannot replace the address. Answers the users that could not be told, such as deleted ones.
+ * metadata and what `extras` answers for a player come along and cannot replace the address. Answers the users that could
+ * not be told, such as deleted ones.
  */
 export function notifyMatch(
   nk: Nakama,
@@ -20,26 +26,58 @@ export function notifyMatch(
   instance: Instance,
   userIds: string[],
   now: number,
+  extras: (userId: string) => { [field: string]: unknown } = () => ({}),
 ): string[] {
-  return sendAll(
-    nk,
-    logger,
-    userIds.map((userId) => ({
-      ...MATCH,
-      userId,
-      persistent: true,
-      content: { ...instance.metadata, ...connectionFor({ nk, config }, instance, userId, now) },
-    })),
-  );
+  const missed = !config.notify.includes('gameye')
+    ? []
+    : sendAll(
+        nk,
+        logger,
+        userIds.map((userId) => ({
+          ...MATCH,
+          userId,
+          persistent: true,
+          content: {
+            ...withoutReserved({ ...instance.metadata, ...extras(userId) }),
+            ...connectionFor({ nk, config }, instance, userId, now),
+          },
+        })),
+      );
+  if (!config.notify.includes('connection-info')) return missed;
+  const { ip_address: IpAddress, dns_name: DnsName, port: Port } = instance.connection_info;
+  const content = { IpAddress, DnsName, Port, SessionId: instance.id };
+  const others = userIds.filter((userId) => !missed.includes(userId));
+  const missedOlder = sendAll(nk, logger, toEach(others, CONNECTION_INFO, content));
+  return config.notify.includes('gameye') ? missed : missedOlder;
 }
 
 /** Tells players that they get no server, and why. Not persistent: it is of no use to somebody who went away. */
-export function notifyFailed(nk: Nakama, logger: Logger, reason: FailureReason, userIds: string[]): string[] {
-  return sendAll(
-    nk,
-    logger,
-    userIds.map((userId) => ({ ...FAILED, userId, persistent: false, content: { reason } })),
-  );
+export function notifyFailed(
+  nk: Nakama,
+  logger: Logger,
+  reason: FailureReason,
+  userIds: string[],
+  dialects: Dialect[] = ['gameye'],
+): string[] {
+  const older = reason === 'timeout' ? CREATE_TIMEOUT : CREATE_FAILED;
+  return sendAll(nk, logger, [
+    ...(dialects.includes('gameye') ? toEach(userIds, FAILED, { reason }) : []),
+    ...(dialects.includes('connection-info') ? toEach(userIds, older, {}) : []),
+  ]);
+}
+
+function toEach(
+  userIds: string[],
+  kind: { subject: string; code: number },
+  content: { [field: string]: unknown },
+): NotificationRequest[] {
+  return userIds.map((userId) => ({ ...kind, userId, persistent: false, content }));
+}
+
+/** Also where the connection has no such field: nobody may take a stranger's `seat_token` for ours. */
+function withoutReserved(fields: { [field: string]: unknown }): { [field: string]: unknown } {
+  const reserved = ['host', 'port', 'session_id', 'ports', 'seat_token', 'exp'];
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => !reserved.includes(field)));
 }
 
 /** All at once; when the database refuses the batch, one by one, so that a deleted user does not cost the others theirs. */

@@ -21,8 +21,10 @@ describe('the five variables alone', () => {
       createTimeoutMs: 60_000,
       ready: 'started',
       seatTimeoutMs: 60_000,
+      soloPerMinute: 6,
       pingPrefix: 'ping_',
       fleet: 'default',
+      notify: ['gameye'],
     } satisfies Config);
   });
   it.each(['GAMEYE_API_TOKEN', 'GAMEYE_API_URL', 'GAMEYE_API_IMAGE', 'GAMEYE_API_REGION'])(
@@ -65,6 +67,8 @@ describe('a valid value', () => {
     ['GAMEYE_SEAT_SECRET', SEAT_SECRET, { seatSecret: SEAT_SECRET }],
     ['GAMEYE_FLEET', 'blue_1.2-x', { fleet: 'blue_1.2-x' }],
     ['GAMEYE_FLEET', '', { fleet: 'default' }],
+    ['GAMEYE_NOTIFY', ' gameye , connection-info ', { notify: ['gameye', 'connection-info'] }],
+    ['GAMEYE_NOTIFY', 'connection-info', { notify: ['connection-info'] }],
   ];
   it.each(rows)('%s=%j', (variable, value, expected) =>
     expect(configWith({ [variable]: value })).toMatchObject(expected),
@@ -114,6 +118,8 @@ describe('an invalid value', () => {
     ['GAMEYE_SEAT_SECRET', 'a'.repeat(31)],
     ['GAMEYE_FLEET', 'my fleet'],
     ['GAMEYE_FLEET', 'x'.repeat(65)],
+    ['GAMEYE_NOTIFY', 'email'],
+    ['GAMEYE_NOTIFY', 'gameye,'],
   ];
   it.each(rows)('%s=%j is one problem that names it', (variable, value) => {
     expect(problemsOf({ [variable]: value }).map((one) => one.variable)).toEqual([variable]);

@@ -71,6 +71,7 @@ const DELETE_CONFLICT =
 export function fakeNakama(): FakeNakama {
   const rows = new Map<string, { value: string; version: string }>();
   const log: LogLine[] = [];
+  const cache = new Map<string, { value: string; until: number }>();
   // Players' records by their owner; the system's without.
   const path = (row: { collection: string; key: string; userId: string }): string =>
     `${row.collection}/${row.key}${row.userId === '' || row.userId === SYSTEM_USER ? '' : `@${row.userId}`}`;
@@ -153,6 +154,13 @@ export function fakeNakama(): FakeNakama {
       const file = fake.files[relative.replace(/^(\.\.\/)+/, '/')];
       if (file === undefined) throw goError('failed to open file: no such file or directory');
       return file;
+    },
+    localcacheGet: (key) => {
+      const entry = cache.get(key);
+      return entry && entry.until > Date.now() ? entry.value : undefined;
+    },
+    localcachePut: (key, value, ttlSec = 0) => {
+      cache.set(key, { value, until: ttlSec > 0 ? Date.now() + ttlSec * 1000 : Infinity });
     },
     metricsCounterAdd: () => undefined,
     metricsTimerRecord: () => undefined,
