@@ -4,7 +4,7 @@ import type { Instance } from '../instances/instance';
 import { insertion } from '../instances/store';
 import type { Allocation } from './allocation';
 
-const ALLOCATIONS = '_gameye_allocations';
+export const ALLOCATIONS = '_gameye_allocations';
 
 export function readAllocation(nk: Nakama, id: string): Row<Allocation> | undefined {
   return readRows<Allocation>(nk, ALLOCATIONS, [id])[0];

@@ -1,5 +1,13 @@
 /** The operations of the Session API that this module uses, by the operation ids of its official document. */
-export type Operation = 'session-run' | 'describe-session' | 'session-stop' | 'join-session' | 'leave-session';
+export type Operation =
+  | 'session-run'
+  | 'session-list'
+  | 'describe-session'
+  | 'session-stop'
+  | 'join-session'
+  | 'leave-session'
+  | 'get-available-locations'
+  | 'tag-exists';
 
 export type FailureKind =
   | 'invalid' // the request is not what the API takes
@@ -109,10 +117,13 @@ export function adviceFor(failure: Failure): string {
     case 'quota-exceeded':
       return 'Raise the quota of the Gameye account, or stop sessions.';
     case 'forbidden':
-      return 'Give the API token the scopes session:start, session:read and session:stop.';
+      return isCatalogue(failure.operation)
+        ? 'Give the API token the scope regions:read.'
+        : 'Give the API token the scopes session:start, session:read and session:stop.';
     case 'not-found':
+      if (isCatalogue(failure.operation)) return 'Check GAMEYE_API_IMAGE and GAMEYE_API_REGION.';
       return failure.operation === 'session-run'
-        ? 'Check GAMEYE_API_IMAGE, GAMEYE_API_IMAGE_VERSION and GAMEYE_API_REGION.'
+        ? 'Check GAMEYE_API_IMAGE, GAMEYE_API_REGION and the version: GAMEYE_API_IMAGE_VERSION, or that of gameye_set_version.'
         : 'The session does not exist (any more).';
     case 'conflict':
       return 'The session id is taken by another session.';
@@ -123,4 +134,9 @@ export function adviceFor(failure: Failure): string {
     case 'unknown':
       return 'The Session API did not answer in time or not readably: try again.';
   }
+}
+
+/** Questions about images and regions, not about a session. */
+function isCatalogue(operation: Operation): boolean {
+  return operation === 'get-available-locations' || operation === 'tag-exists';
 }

@@ -1,7 +1,15 @@
 import type { Nakama } from '../nakama/runtime';
-import type { Outcome } from './failure';
+import type { Operation, Outcome } from './failure';
 import { send, unreadable, type Endpoint, type Reply } from './transport';
-import { readSession, readStarted, type SessionView, type Started } from './wire';
+import {
+  readLocations,
+  readSession,
+  readSessionCount,
+  readStarted,
+  readTagExists,
+  type SessionView,
+  type Started,
+} from './wire';
 
 /** The body of `session-run` (SessionRun in the official document). */
 export interface SessionRun {
@@ -91,10 +99,49 @@ export function leaveSession(
   return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
 }
 
+/**
+ * GET /session with a label that no session has: an answer of a few bytes that proves that this is the Session API and that
+ * the token may read. Answers how many sessions it shows.
+ */
+export function listNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outcome<number> {
+  const path = `/session?${encodeURIComponent('filter[nakama_fleet]')}=${encodeURIComponent(nk.uuidv4())}`;
+  const outcome = send(nk, api, { operation: 'session-list', method: 'get', path, timeoutMs });
+  return readReply(api, outcome, 'session-list', readSessionCount);
+}
+
+/**
+ * POST /session without any field, which no API can carry out: refused as `invalid` when the token may start sessions, as
+ * `forbidden` when it may not (scopes are checked before bodies).
+ */
+export function runNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outcome<Reply> {
+  return send(nk, api, { operation: 'session-run', method: 'post', path: '/session', body: {}, timeoutMs });
+}
+
+/** GET /available-location/{image}: the regions that can run the image now. Needs the scope regions:read. */
+export function availableLocations(nk: Nakama, api: Endpoint, image: string, timeoutMs: number): Outcome<string[]> {
+  const path = `/available-location/${encodeURIComponent(image)}`;
+  const outcome = send(nk, api, { operation: 'get-available-locations', method: 'get', path, timeoutMs });
+  return readReply(api, outcome, 'get-available-locations', readLocations);
+}
+
+/** GET /tag/{region}/{image}/{version}: whether the region has this version. Needs the scope regions:read. */
+export function tagExists(
+  nk: Nakama,
+  api: Endpoint,
+  region: string,
+  image: string,
+  version: string,
+  timeoutMs: number,
+): Outcome<boolean> {
+  const path = `/tag/${[region, image, version].map(encodeURIComponent).join('/')}`;
+  const outcome = send(nk, api, { operation: 'tag-exists', method: 'get', path, timeoutMs });
+  return readReply(api, outcome, 'tag-exists', readTagExists);
+}
+
 function readReply<T>(
   api: Endpoint,
   outcome: Outcome<Reply>,
-  operation: 'session-run' | 'describe-session',
+  operation: Operation,
   read: (body: unknown) => T | string,
 ): Outcome<T> {
   if (outcome.kind !== 'done') return outcome;

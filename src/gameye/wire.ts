@@ -56,6 +56,27 @@ export function readSession(body: unknown): SessionView | string {
   };
 }
 
+/** Reads the 200 of `session-list`: how many sessions it shows. Or says what is wrong with it. */
+export function readSessionCount(body: unknown): number | string {
+  const sessions = isRecord(body) ? body['sessions'] : undefined;
+  return Array.isArray(sessions) ? sessions.length : 'The list of sessions has no sessions.';
+}
+
+/** Reads the 200 of `get-available-locations`: the regions' names. Or says what is wrong with it. */
+export function readLocations(body: unknown): string[] | string {
+  const locations = isRecord(body) ? body['locations'] : undefined;
+  if (!Array.isArray(locations)) return 'The list of locations has no locations.';
+  const ids = (locations as unknown[]).map((location) => (isRecord(location) ? location['id'] : undefined));
+  const named = ids.filter((id): id is string => typeof id === 'string' && id !== '');
+  return named.length === ids.length ? named : 'The list of locations has one without an id.';
+}
+
+/** Reads the 200 of `tag-exists`, or says what is wrong with it. */
+export function readTagExists(body: unknown): boolean | string {
+  const exists = isRecord(body) ? body['exists'] : undefined;
+  return typeof exists === 'boolean' ? exists : 'The answer does not say whether the tag exists.';
+}
+
 /** Ports are an array under `ports` when a session starts, and a map under `port` when it is described. */
 function readPorts(body: { [key: string]: unknown }): Ports | undefined {
   const source = body['ports'] ?? body['port'];

@@ -138,7 +138,6 @@ export interface Nakama {
   /** What all VMs of this process share; undefined when missing or expired. */
   localcacheGet(key: string): unknown;
   localcachePut(key: string, value: string, ttlSec?: number): void;
-  localcacheDelete(key: string): void;
   metricsCounterAdd(name: string, tags: { [key: string]: string }, delta: number): void;
   /** Nanoseconds. */
   metricsTimerRecord(name: string, tags: { [key: string]: string }, value: number): void;

@@ -57,6 +57,8 @@ export function live(plan: Plan): Life {
   let now = 1_700_000_000_000;
   const clock = vi.spyOn(Date, 'now').mockImplementation(() => now);
   const fake = fakeNakama();
+  // As in a burst: another worker of this node has just looked which version is in force.
+  fake.nk.localcachePut('gameye_version', '');
   const turns = (plan.turns ?? []).slice();
   const blows = (plan.blows ?? []).slice();
   const api = new ModelGameye({ now: () => now, pass: (ms) => void (now += ms) }, () => turns.shift() ?? CALM);

@@ -71,11 +71,11 @@ const DELETE_CONFLICT =
 export function fakeNakama(): FakeNakama {
   const rows = new Map<string, { value: string; version: string }>();
   const log: LogLine[] = [];
-  const cache = new Map<string, { value: string; until: number }>();
   // Players' records by their owner; the system's without.
   const path = (row: { collection: string; key: string; userId: string }): string =>
     `${row.collection}/${row.key}${row.userId === '' || row.userId === SYSTEM_USER ? '' : `@${row.userId}`}`;
   const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
+  const cache = new Map<string, { value: string; until: number }>();
   const act = <T>(event: Event, work: () => T): T => {
     fake.events.push(event);
     fake.before(event);
@@ -115,6 +115,23 @@ export function fakeNakama(): FakeNakama {
       return act({ kind: 'http', method, url, body: parsed }, () => fake.http(request));
     },
     storageRead: (keys) => act({ kind: 'read', keys: keys.map(path) }, () => keys.flatMap(object)),
+    // A cursor is the last key of its page, marked, so that a wrong one shows.
+    storageList: (userId, collection, limit = 100, cursor) =>
+      act({ kind: 'read', keys: [`${collection}/*`] }, () => {
+        if (cursor !== undefined && !cursor.startsWith('after:')) {
+          throw goError('failed to list storage objects: Malformed cursor was used.');
+        }
+        const after = cursor?.slice('after:'.length) ?? '';
+        const keys = [...rows.keys()]
+          .filter((row) => row.startsWith(`${collection}/`) && !row.includes('@'))
+          .map((row) => row.slice(collection.length + 1))
+          .filter((key) => key > after)
+          .sort();
+        const page = keys.slice(0, limit);
+        const last = page[page.length - 1];
+        const objects = page.flatMap((key) => object({ collection, key, userId }));
+        return { objects, cursor: keys.length > limit && last !== undefined ? `after:${last}` : null };
+      }),
     storageWrite: (writes) =>
       act({ kind: 'write', keys: writes.map(path) }, () => {
         checkWrites(writes);

@@ -1,0 +1,187 @@
+import { SECOND } from '../config';
+import { adviceFor, type Failure, type Outcome } from '../gameye/failure';
+import { availableLocations, listNothing, runNothing, stopSession, tagExists } from '../gameye/session-api';
+import type { Call } from '../nakama/caller';
+import { errorText, withFields } from '../nakama/log';
+import { readVersion } from './version';
+
+/** One thing that has to be right. `unknown`: it could not be found out, which is not held against it. */
+export interface Check {
+  check: 'storage' | 'api' | 'token' | Scope | 'image' | 'region' | 'version';
+  region?: string;
+  ok: boolean | 'unknown';
+  /** What to do; missing when all is well. */
+  advice?: string;
+}
+
+export interface Health {
+  /** Nothing is known to be wrong. */
+  healthy: boolean;
+  checks: Check[];
+}
+
+type Scope = 'session:read' | 'session:start' | 'session:stop';
+
+/** Undefined: there was no time left to ask. */
+type Asked<T> = Outcome<T> | undefined;
+
+/** All probes together, so that the answer is there before Nakama cuts it off after 10 s. */
+const TOTAL_MS = 8 * SECOND;
+const PROBE_MS = 2 * SECOND;
+
+/** Only whether the region is known is asked then, not whether it has the tag. */
+const ANY_TAG = 'latest';
+
+const UNCLEAR = 'This could not be found out now: try again.';
+const NOT_THE_API = 'GAMEYE_API_URL answers, but not as the Session API does: check it.';
+
+/**
+ * Asks the database and the Session API what every allocation will need, with requests that start and change nothing: a
+ * list that shows nothing, a start without a body, a stop of an id that nobody has, then image, regions and version. When
+ * the API or the token is not usable, the checks that need it are left out.
+ */
+export function checkHealth(call: Call): Health {
+  const { nk, config } = call;
+  const deadline = Date.now() + TOTAL_MS;
+  const ask = <T>(probe: (timeoutMs: number) => Outcome<T>): Asked<T> => {
+    const timeoutMs = Math.min(PROBE_MS, deadline - Date.now());
+    if (timeoutMs < 100) return undefined;
+    const outcome = probe(timeoutMs);
+    if (outcome.kind !== 'done') logFailure(call, outcome.failure);
+    return outcome;
+  };
+  const storage = readStorage(call);
+  const checks = [storage.check, ...judgeApi(ask((ms) => listNothing(nk, config, ms)))];
+  if (checks.some(({ check, ok }) => check === 'token' && ok === true)) {
+    checks.push(judgeStart(ask((ms) => runNothing(nk, config, ms))));
+    checks.push(judgeStop(ask((ms) => stopSession(nk, config, nk.uuidv4(), ms))));
+    const locations = ask((ms) => availableLocations(nk, config, config.image, ms));
+    checks.push(judgeImage(config.image, locations));
+    if (locations?.kind === 'done') {
+      const { version } = storage;
+      for (const region of config.regions) {
+        const offered = locations.value.includes(region);
+        const wanted = version !== '' || !offered;
+        const tag = wanted
+          ? ask((ms) => tagExists(nk, config, region, config.image, version || ANY_TAG, ms))
+          : undefined;
+        checks.push(judgeRegion(region, offered, tag));
+        if (version !== '') checks.push(judgeVersion(region, config.image, version, tag));
+      }
+    }
+  }
+  return { healthy: checks.every((check) => check.ok !== false), checks };
+}
+
+/** The version in force comes from storage; without it the configured one is checked. */
+function readStorage({ nk, config, logger }: Call): { check: Check; version: string } {
+  try {
+    return { check: right('storage'), version: readVersion(nk, config).version };
+  } catch (error) {
+    withFields(logger, { error: errorText(error) }).error('Gameye: the health check could not read the storage.');
+    const check = wrong('storage', 'The database does not answer: see the log of Nakama.');
+    return { check, version: config.version ?? '' };
+  }
+}
+
+/** Whether it is the Session API, knows the token, and lets it read. */
+function judgeApi(list: Asked<number>): Check[] {
+  const failure = failureOf(list);
+  switch (failure?.kind) {
+    case undefined:
+      return list ? [right('api'), right('token'), right('session:read')] : [unclear('api')];
+    case 'forbidden':
+      return [right('api'), right('token'), wrong('session:read', scopeAdvice('session:read'))];
+    case 'unauthorized':
+      return [right('api'), wrong('token', adviceOf(failure))];
+    case 'no-capacity':
+      return [right('api'), unclear('token')];
+    case 'unavailable':
+      return [wrong('api', adviceOf(failure))];
+    case 'unknown':
+      // With a status it was readable, but no list: a login page, another service.
+      return [wrong('api', failure?.status === undefined ? adviceOf(failure) : NOT_THE_API)];
+    case 'not-found':
+    case 'invalid':
+    case 'conflict':
+    case 'quota-exceeded':
+      return [wrong('api', NOT_THE_API)];
+  }
+}
+
+/** The API refuses the empty start as invalid, or says first that this token may start nothing. */
+function judgeStart(start: Asked<unknown>): Check {
+  const failure = failureOf(start);
+  if (failure?.kind === 'invalid') return right('session:start');
+  if (failure?.kind === 'forbidden') return wrong('session:start', scopeAdvice('session:start'));
+  return failure?.kind === 'quota-exceeded' ? wrong('session:start', adviceOf(failure)) : unclear('session:start');
+}
+
+function judgeStop(stop: Asked<unknown>): Check {
+  if (stop?.kind === 'done') return right('session:stop');
+  const forbidden = failureOf(stop)?.kind === 'forbidden';
+  return forbidden ? wrong('session:stop', scopeAdvice('session:stop')) : unclear('session:stop');
+}
+
+function judgeImage(image: string, locations: Asked<string[]>): Check {
+  if (locations?.kind === 'done') return right('image');
+  switch (failureOf(locations)?.kind) {
+    case 'not-found':
+      return wrong('image', `Gameye has no image ${image}, or the token may not use it: check GAMEYE_API_IMAGE.`);
+    case 'forbidden':
+      return unclear('image', 'Give the API token the scope regions:read to have image, regions and version checked.');
+    default:
+      return unclear('image');
+  }
+}
+
+/** The list of locations has those that can run the image now; the tag's 404 tells a region that does not exist. */
+function judgeRegion(region: string, offered: boolean, tag: Asked<boolean>): Check {
+  if (offered) return right('region', region);
+  return failureOf(tag)?.kind === 'not-found'
+    ? wrong('region', `Gameye knows no region ${region}: check GAMEYE_API_REGION.`, region)
+    : wrong('region', `${region} cannot run the image now: an outage, or the image is not there.`, region);
+}
+
+function judgeVersion(region: string, image: string, version: string, tag: Asked<boolean>): Check {
+  if (tag?.kind !== 'done') return unclear('version', UNCLEAR, region);
+  if (tag.value) return right('version', region);
+  const advice = `${image} has no version ${version} in ${region}: push it, or set another with gameye_set_version.`;
+  return wrong('version', advice, region);
+}
+
+function right(check: Check['check'], region?: string): Check {
+  return { check, ...(region === undefined ? {} : { region }), ok: true };
+}
+
+function wrong(check: Check['check'], advice: string, region?: string): Check {
+  return { check, ...(region === undefined ? {} : { region }), ok: false, advice };
+}
+
+function unclear(check: Check['check'], advice = UNCLEAR, region?: string): Check {
+  return { check, ...(region === undefined ? {} : { region }), ok: 'unknown', advice };
+}
+
+function scopeAdvice(scope: Scope): string {
+  return `Give the API token the scope ${scope}.`;
+}
+
+function adviceOf(failure: Failure | undefined): string {
+  return failure ? adviceFor(failure) : UNCLEAR;
+}
+
+function failureOf(asked: Asked<unknown>): Failure | undefined {
+  return !asked || asked.kind === 'done' ? undefined : asked.failure;
+}
+
+/** The API's own words, for which the answer has no place. An empty start is refused when all is well. */
+function logFailure(call: Call, failure: Failure): void {
+  if (failure.operation === 'session-run' && failure.kind === 'invalid') return;
+  withFields(call.logger, {
+    operation: failure.operation,
+    failure: failure.kind,
+    status: failure.status,
+    message: failure.message,
+    identifier: failure.identifier,
+  }).warn('Gameye: a request of the health check failed.');
+}
