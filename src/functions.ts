@@ -66,6 +66,21 @@ export function rpcGameyeSoloMatch(ctx: Context, logger: Logger, nk: Nakama, pay
 export function rpcGameyeJoinFriend(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().friendMatch(ctx, logger, nk, payload);
 }
+export function rpcGameyeStatus(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetStatus(ctx, logger, nk, payload);
+}
+export function rpcGameyeHealth(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetHealth(ctx, logger, nk, payload);
+}
+export function rpcGameyeDrain(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetDrain(ctx, logger, nk, payload);
+}
+export function rpcGameyeTerminate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetTerminate(ctx, logger, nk, payload);
+}
+export function rpcGameyeSetVersion(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().fleetSetVersion(ctx, logger, nk, payload);
+}
 
 // The matchmaker hook waits for this one, so it does without the library.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {

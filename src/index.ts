@@ -23,6 +23,11 @@ import {
   rpcGameyeLeave,
   rpcGameyeSoloMatch,
   rpcGameyeJoinFriend,
+  rpcGameyeStatus,
+  rpcGameyeHealth,
+  rpcGameyeDrain,
+  rpcGameyeTerminate,
+  rpcGameyeSetVersion,
   allocatorInit,
   allocatorLoop,
   allocatorJoinAttempt,
@@ -50,6 +55,11 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_leave', rpcGameyeLeave);
   initializer.registerRpc('gameye_solo_match', rpcGameyeSoloMatch);
   initializer.registerRpc('gameye_join_friend', rpcGameyeJoinFriend);
+  initializer.registerRpc('gameye_status', rpcGameyeStatus);
+  initializer.registerRpc('gameye_health', rpcGameyeHealth);
+  initializer.registerRpc('gameye_drain', rpcGameyeDrain);
+  initializer.registerRpc('gameye_terminate', rpcGameyeTerminate);
+  initializer.registerRpc('gameye_set_version', rpcGameyeSetVersion);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);
   initializer.registerMatch('gameye_allocator', {
     matchInit: allocatorInit,
