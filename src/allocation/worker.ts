@@ -10,6 +10,7 @@ import { leaveSeats } from '../instances/departure';
 import { readInstance, removeInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
+import { withVersion } from '../operations/version';
 import { assign } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
 import {
@@ -79,9 +80,11 @@ function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): H
 /** Stores the attempt, then sends it: nothing is sent before it is stored, nor after somebody cancelled. */
 function run(call: Call, hold: Hold): Hold | undefined {
   const { nk, config } = call;
-  const { in_doubt, attempts } = hold.allocation;
+  const { in_doubt, attempts, request: asked } = hold.allocation;
+  const request = attempts === 0 ? withVersion(nk, config, asked) : asked;
+  const attempt: Allocation = { ...hold.allocation, request, state: 'starting', attempts: attempts + 1 };
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
-  const stored = store(call, hold, { ...hold.allocation, state: 'starting', in_doubt: true, attempts: attempts + 1 });
+  const stored = store(call, hold, { ...attempt, in_doubt: true });
   if (!stored) return reread(call, hold);
   const superseded = attempts === 0 ? assign(nk, call.logger, stored.allocation) : (stored.allocation.superseded ?? []);
   const a: Allocation = { ...stored.allocation, in_doubt, superseded };
