@@ -10,7 +10,7 @@ const NOT_IMPLEMENTED =
   'authenticateApple authenticateCustom authenticateDevice authenticateEmail authenticateFacebook ' +
   'authenticateFacebookInstantGame authenticateGameCenter authenticateGoogle authenticateSteam bcryptCompare ' +
   'bcryptHash channelIdBuild channelMessageRemove channelMessageSend channelMessageUpdate channelMessagesList ' +
-  'cronNext cronPrev event friendsAdd friendsBlock friendsDelete friendsList friendsOfFriendsList getSatori ' +
+  'cronNext cronPrev event friendsAdd friendsBlock friendsDelete friendsOfFriendsList getSatori ' +
   'groupCreate groupDelete groupUpdate groupUserJoin groupUserLeave groupUsersAdd groupUsersBan groupUsersDemote ' +
   'groupUsersKick groupUsersList groupUsersPromote groupsGetId groupsGetRandom groupsList leaderboardCreate ' +
   'leaderboardDelete leaderboardList leaderboardRecordDelete leaderboardRecordWrite leaderboardRecordsHaystack ' +
