@@ -30,7 +30,7 @@ const missingSyntax = [
 ];
 
 export default defineConfig(
-  { ignores: ['build/', 'node_modules/', '.cache/'] },
+  { ignores: ['build/', 'dist/', 'node_modules/', '.cache/'] },
   tseslint.configs.recommended,
   {
     files: ['**/*.ts'],

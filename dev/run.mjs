@@ -47,9 +47,18 @@ function install() {
 
 function build() {
   const rollup = path.join(root, 'node_modules', 'rollup', 'dist', 'bin', 'rollup');
-  const result = spawnSync(process.execPath, [rollup, '-c', '--silent'], { cwd: root, stdio: ['ignore', 2, 2] });
-  if (result.status !== 0) fail('The module does not build: see above.');
-  if (task === 'build') console.log('Built build/index.js. Copy it into the modules folder of Nakama (data/modules).');
+  // Only other modules need the library, so nothing else waits for it.
+  const configs = task === 'build' ? ['rollup.config.mjs', 'rollup.library.config.mjs'] : ['rollup.config.mjs'];
+  for (const config of configs) {
+    const result = spawnSync(process.execPath, [rollup, '-c', config, '--silent'], {
+      cwd: root,
+      stdio: ['ignore', 2, 2],
+    });
+    if (result.status !== 0) fail('The module does not build: see above.');
+  }
+  if (task !== 'build') return;
+  console.log('Built build/index.js. Copy it into the modules folder of Nakama (data/modules).');
+  console.log('Built dist/nakama-gameye.js, which modules of your own can import.');
 }
 
 // The child gets the terminal's signals by itself; passing ours on serves `kill` of this process.

@@ -9,6 +9,8 @@ import * as server from './rpc/server';
 
 export { initialize } from './initialize';
 export { matchmakerMatched } from './matchmaker';
+export { configure } from './extension/extension';
+export { fleetManager } from './rpc/verbs';
 
 type Door = (ctx: Context, logger: Logger, nk: Nakama, payload: string) => string;
 

@@ -55,7 +55,8 @@ export function player(ctx: Context, logger: Logger, nk: Nakama, text: string, r
   });
 }
 
-function callOf(ctx: Context, logger: Logger, nk: Nakama): Call {
+/** What a verb needs; code 9 when the module is not configured. */
+export function callOf(ctx: Context, logger: Logger, nk: Nakama): Call {
   const configured = getConfig(ctx, nk);
   if ('config' in configured) return { ctx, logger, nk, config: configured.config };
   return rpcError(
@@ -67,10 +68,14 @@ function callOf(ctx: Context, logger: Logger, nk: Nakama): Call {
   );
 }
 
-/** Errors of ours go out as they are; anything else is logged, and the caller hears nothing of its text. */
 function answer(ctx: Context, logger: Logger, act: () => object): string {
+  return guarded(ctx, logger, () => JSON.stringify(act()));
+}
+
+/** Errors of ours go out as they are; anything else is logged, and the caller hears nothing of its text. */
+export function guarded<Answer>(ctx: Context, logger: Logger, act: () => Answer): Answer {
   try {
-    return JSON.stringify(act());
+    return act();
   } catch (error) {
     if (isRpcError(error)) throw error;
     withFields(logger, { error: errorText(error), user_id: ctx.userId }).error('Gameye: an RPC failed.');

@@ -1,0 +1,47 @@
+/*
+ * What another module imports. It registers the functions in its own InitModule, as index.ts does; all the rest is in the
+ * function `library()`, which the build puts in front of this file, so that a module gets few globals more (functions.ts).
+ */
+import type { Extension } from './extension/extension';
+import type * as Library from './library';
+import type { Context, Logger, Nakama } from './nakama/runtime';
+import type { FleetManager } from './rpc/verbs';
+
+export * from './functions';
+export type { Latency } from './allocation/request';
+export type { StartingInstance } from './allocation/locate';
+export type { Callback, CallbackResult, Extension, MatchRequest } from './extension/extension';
+export type { SessionInfo } from './fleet-manager';
+export type { FailureReason } from './gameye/failure';
+export type { Instance } from './instances/instance';
+export type {
+  Context,
+  Initializer,
+  Logger,
+  MatchHandler,
+  MatchmakerResult,
+  MatchState,
+  Nakama,
+  Presence,
+  RpcFunction,
+} from './nakama/runtime';
+export type { RpcError } from './rpc/errors';
+export type { CreateRequest, FleetManager } from './rpc/verbs';
+
+declare const library: { (): typeof Library; extension?: Extension };
+
+/**
+ * Says what this module adds. Called once, at the TOP LEVEL of the module's file: Nakama runs that in every VM, but
+ * InitModule in one only, so what is said there is missing where matches are made. Throws when it is too late.
+ */
+export function configure(extension: Extension): void {
+  if (library.extension) {
+    throw new Error('nakama-gameye: configure() has to be called once, at the top level of the module.');
+  }
+  library.extension = extension;
+}
+
+/** Gameye's fleet manager, for RPCs, hooks and matches of this module. Costs nothing until a verb is called. */
+export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetManager {
+  return library().fleetManager(ctx, logger, nk);
+}

@@ -1,0 +1,73 @@
+import type { StartingInstance } from '../allocation/locate';
+import type { Latency } from '../allocation/request';
+import type { SessionInfo } from '../fleet-manager';
+import type { Instance } from '../instances/instance';
+import type { Context, Logger, Nakama } from '../nakama/runtime';
+import { callOf, guarded, type Rpc } from './door';
+import * as fleet from './fleet';
+import { knownFieldsOnly } from './payload';
+
+/** What `create` takes; the payload of `fleet_create`. */
+export interface CreateRequest {
+  max_players: number;
+  /** Nakama user ids: they are notified and get seats. */
+  user_ids?: string[];
+  latencies?: Latency[];
+  /** Instead of the configured ones, in order of preference. */
+  regions?: string[];
+  image?: string;
+  version?: string;
+  /** Added to the container's environment. Stored in Nakama's database and shown by Gameye: no secrets. */
+  env?: { [name: string]: string };
+  metadata?: { [key: string]: unknown };
+  /** The name of a callback that was given to configure(). */
+  callback?: string;
+}
+
+/**
+ * Nakama's Go `runtime.FleetManager` with its words and JSON. Refusals are thrown as `{message, code}` with a gRPC code: an
+ * RPC that does not catch them passes them on to its caller. `get`, `join`, `leave` and `delete` use the network and wait
+ * for it: not in a matchmaker hook.
+ */
+export interface FleetManager {
+  /** Answers the session's id at once; its players are told when it runs, and the callback is called. */
+  create(request: CreateRequest): { session_id: string };
+  /** Compared with the Session API. While it starts, `connection_info` is null. */
+  get(id: string): Instance | StartingInstance;
+  /** From Nakama's storage index, with its query language; `limit` is 100 unless given, at most 1000. */
+  list(options?: { query?: string; limit?: number; order?: string[]; cursor?: string }): {
+    instances: Instance[];
+    cursor: string;
+  };
+  /** Reserves seats for all of them or, with `partial`, for as many as fit. */
+  join(
+    id: string,
+    userIds: string[],
+    options?: { partial?: boolean },
+  ): { instance_info: Instance; session_info: SessionInfo[] };
+  leave(id: string, userIds: string[]): { instance_info: Instance };
+  update(
+    id: string,
+    change: { player_count?: number; metadata?: { [key: string]: unknown } },
+  ): { instance_info: Instance };
+  /** Stops the session, also one that is starting. */
+  delete(id: string): void;
+}
+
+/** The verbs for a caller inside the server. The doors' checks of who calls are left out, those of what is asked are not. */
+export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetManager {
+  const ask = (rpc: Rpc<undefined>, payload: object): never =>
+    // The answer has the type that the interface says.
+    guarded(ctx, logger, () =>
+      rpc.answer(callOf(ctx, logger, nk), knownFieldsOnly({ ...payload }, rpc.fields), undefined),
+    ) as never;
+  return {
+    create: (request) => ask(fleet.fleetCreate, request),
+    get: (id) => ask(fleet.fleetGet, { id }),
+    list: (options = {}) => ask(fleet.fleetList, options),
+    join: (id, userIds, options = {}) => ask(fleet.fleetJoin, { ...options, id, user_ids: userIds }),
+    leave: (id, userIds) => ask(fleet.fleetLeave, { id, user_ids: userIds }),
+    update: (id, change) => ask(fleet.fleetUpdate, { ...change, id }),
+    delete: (id) => void ask(fleet.fleetDelete, { id }),
+  };
+}
