@@ -16,7 +16,7 @@ interface Token {
   vars: { [key: string]: string };
 }
 const issued = (sessionId: string, secret = SEAT_SECRET): Token =>
-  JSON.parse(serverToken(nk, configWith({ GAMEYE_SEAT_SECRET: secret }), sessionId, NOW)!) as Token;
+  JSON.parse(serverToken(nk, configWith({ GAMEYE_SEAT_SECRET: secret }), sessionId, 'a1', NOW)!) as Token;
 const caller = (more: Partial<Context>) => callingServer(context(more), nk, config);
 
 describe('the credential of a game server', () => {
@@ -33,11 +33,11 @@ describe('the credential of a game server', () => {
   });
   it('proves the session that it was made for', () => {
     const { userId, vars } = issued('s1');
-    expect(vars).toEqual({ gameye_session_id: 's1' });
+    expect(vars).toEqual({ gameye_session_id: 's1', gameye_allocation_id: 'a1' });
     expect(caller({ userId, vars })).toBe('s1');
   });
   it('does not exist without a seat secret', () => {
-    expect(serverToken(nk, configWith(), 's1', NOW)).toBeUndefined();
+    expect(serverToken(nk, configWith(), 's1', 'a1', NOW)).toBeUndefined();
     const { userId, vars } = issued('s1');
     expect(callingServer(context({ userId, vars }), nk, configWith())).toBeUndefined();
   });

@@ -14,7 +14,7 @@ const operator = context({ env });
 const player = context({ env, userId: PLAYER, vars: { gameye_session_id: 's1' } });
 
 function serverOf(sessionId: string): Context {
-  const token = serverToken(fakeNakama().nk, configWith(env), sessionId, 0)!;
+  const token = serverToken(fakeNakama().nk, configWith(env), sessionId, 'a1', 0)!;
   const { userId, vars } = JSON.parse(token) as { userId: string; vars: { [key: string]: string } };
   return context({ env, userId, vars });
 }

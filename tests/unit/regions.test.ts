@@ -19,7 +19,7 @@ describe('regions', () => {
     [
       'are judged by their slowest player',
       ['a', 'b'],
-      [ms('a', 'eu', 1), ms('b', 'eu', 200), ms('a', 'us', 100), ms('b', 'us', 100)],
+      [ms('a', 'eu', 1), ms('b', 'eu', 150), ms('a', 'us', 100), ms('b', 'us', 100)],
       ['us', 'eu', 'ap'],
     ],
     [

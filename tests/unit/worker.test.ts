@@ -137,11 +137,13 @@ describe('a worker', () => {
   });
 });
 
-function breakNotifications(fake: Life['fake']): void {
+function breakNotifications(fake: Life['fake'], at: () => void = () => undefined): void {
   const { before } = fake;
   fake.before = (event) => {
     before(event);
-    if (event.kind === 'notify' && event.notifications[0]!.persistent) throw goError('violates foreign key constraint');
+    if (event.kind !== 'notify' || !event.notifications[0]!.persistent) return;
+    at();
+    throw goError('violates foreign key constraint');
   };
 }
 
@@ -204,6 +206,18 @@ describe('meanwhile', () => {
       expect(life.fake.stored(INSTANCES, 'id-0')).toMatchObject({ seats: { u1: {}, u2: {} }, max_players: 2 });
       expect(life.fake.requests.filter((one) => one.method === 'put')).toHaveLength(1);
     }
+  });
+  it('an instance that was asked for goes with its session when nobody could be told', () => {
+    let stored = false;
+    const act = ({ call, fake }: Life) =>
+      breakNotifications(fake, () => {
+        update(call, 'id-0', 1, {});
+        stored = fake.rows().includes(`${INSTANCES}/id-0`);
+      });
+    const life = live({ config: reporting, meanwhile: { event: 1, act } });
+    expect(stored).toBe(true);
+    expect(life.running).toEqual([]);
+    expect(life.fake.rows()).not.toContain(`${INSTANCES}/id-0`);
   });
   it('another worker that took over is left alone', () => {
     const life = live({
