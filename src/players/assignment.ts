@@ -1,4 +1,5 @@
 import type { Allocation } from '../allocation/allocation';
+import { MINUTE } from '../config';
 import type { FailureReason } from '../gameye/failure';
 import { errorText, withFields } from '../nakama/log';
 import type { Logger, Nakama } from '../nakama/runtime';
@@ -9,7 +10,7 @@ import { deleteRow, readOwned, writeRows, type Row, type Write } from '../nakama
  * after a reconnect; only servers write it. Who starts something new replaces it.
  */
 export interface Assignment {
-  state: 'starting' | 'ready' | 'failed';
+  state: 'none' | 'starting' | 'ready' | 'failed';
   /** The allocation it comes from; empty when a seat in a running session was taken. */
   allocation_id: string;
   session_id: string;
@@ -39,9 +40,23 @@ export function writeAssignment(
   return writeRows(nk, [write(userId, value, version)]) === 'conflict' ? 'conflict' : 'written';
 }
 
-/** Removes a player's assignment unless it changed since it was read. */
-export function deleteAssignment(nk: Nakama, userId: string, version: string): void {
-  deleteRow(nk, COLLECTION, KEY, version, userId);
+/**
+ * Ends a player's assignment to a session, whatever state it is in meanwhile; one to another session stays. What counts
+ * for the limit per minute is kept.
+ */
+export function clearAssignment(nk: Nakama, userId: string, sessionId: string, now: number): void {
+  for (let i = 0; i < MOST_TRIES; i++) {
+    const row = readAssignment(nk, userId);
+    if (row?.value.session_id !== sessionId) return;
+    const solo_at_ms = row.value.solo_at_ms.filter((at) => at > now - MINUTE);
+    const none: Assignment = { state: 'none', allocation_id: '', session_id: '', updated_at_ms: now, solo_at_ms };
+    const done =
+      solo_at_ms.length === 0
+        ? deleteRow(nk, COLLECTION, KEY, row.version, userId)
+        : writeAssignment(nk, userId, none, row.version);
+    if (done !== 'conflict') return;
+  }
+  throw new Error('The assignment changed with every try to end it.');
 }
 
 /**

@@ -1,4 +1,5 @@
 import { withoutPlayer, type Allocation } from '../allocation/allocation';
+import { SECOND } from '../config';
 import { instanceOf } from '../allocation/launch';
 import { locateInstance } from '../allocation/locate';
 import { readAllocation, saveAllocation } from '../allocation/store';
@@ -8,8 +9,11 @@ import { withSeats, type Instance } from '../instances/instance';
 import { seatDeadline, take } from '../instances/seats';
 import { updateInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
-import { deleteAssignment, readAssignment, type Assignment } from './assignment';
+import { clearAssignment, readAssignment } from './assignment';
 import { connectionFor, type Connection } from './connection';
+
+/** An allocation is stored this long after its assignment at most, unless its node died in between. */
+const STORED_WITHIN_MS = 5 * SECOND;
 
 /** Where a player stands, as `gameye_assignment` answers it. */
 export type Standing =
@@ -24,12 +28,15 @@ export type Standing =
  */
 export function standing(call: Call, userId: string): Standing {
   const found = readAssignment(call.nk, userId)?.value;
-  if (!found) return { state: 'none' };
+  if (!found || found.state === 'none') return { state: 'none' };
   if (found.state === 'failed') return { state: 'failed', reason: found.reason ?? 'error' };
   const allocation = found.state === 'starting' ? readAllocation(call.nk, found.allocation_id)?.value : undefined;
   if (allocation) return allocationStanding(call, allocation, userId);
-  // Started meanwhile, or never stored because the node died at once: the instance tells.
+  // Its row comes a moment later, was deleted because it has led to an instance, or was never stored in a crash.
   const instance = locateInstance(call, found.session_id);
+  if (!instance && found.state === 'starting' && found.updated_at_ms > Date.now() - STORED_WITHIN_MS) {
+    return { state: 'starting', session_id: found.session_id };
+  }
   if (!instance || !isLive(instance.status)) return { state: 'none' };
   const seated = keepSeat(call, instance, userId);
   return seated ? { state: 'ready', ...connectionFor(call, seated, userId, Date.now()) } : { state: 'none' };
@@ -68,21 +75,14 @@ export function cancelStart(call: Call, userId: string): 'cancelled' | 'nothing'
   const { nk } = call;
   for (let i = 0; i < 20; i++) {
     const assignment = readAssignment(nk, userId);
-    if (!assignment || assignment.value.state === 'failed') return 'nothing';
+    if (!assignment || assignment.value.state === 'none' || assignment.value.state === 'failed') return 'nothing';
     if (assignment.value.state === 'ready') return 'started';
     const row = readAllocation(nk, assignment.value.allocation_id);
     if (!row) return locateInstance(call, assignment.value.session_id) ? 'started' : 'nothing';
     if (row.value.told) return row.value.state === 'started' || row.value.state === 'announced' ? 'started' : 'nothing';
     if (saveAllocation(nk, withoutPlayer(row.value, userId, Date.now()), row.version) === 'conflict') continue;
-    deleteAssignment(nk, userId, assignment.version);
+    clearAssignment(nk, userId, assignment.value.session_id, Date.now());
     return 'cancelled';
   }
   return 'started'; // It changes with every look: its worker is just announcing it.
-}
-
-/** True while this assignment stands for a session that is being started or runs with a seat for the player. */
-export function isLiveAssignment(call: Call, userId: string, assignment: Assignment | undefined): boolean {
-  if (!assignment || assignment.state === 'failed') return false;
-  const { state } = standing(call, userId);
-  return state === 'starting' || state === 'ready';
 }

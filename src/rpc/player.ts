@@ -1,5 +1,5 @@
 import * as fleetManager from '../fleet-manager';
-import { deleteAssignment, readAssignment } from '../players/assignment';
+import { clearAssignment, readAssignment } from '../players/assignment';
 import { cancelStart, standing } from '../players/current';
 import { joinFriend } from '../players/friend';
 import { startSolo } from '../players/solo';
@@ -30,10 +30,10 @@ export const leave: Rpc<string> = {
   fields: [],
   answer: (call, _payload, userId) => {
     const found = readAssignment(call.nk, userId);
-    if (!found || found.value.state === 'failed') return { left: false };
+    if (!found || found.value.session_id === '' || found.value.state === 'failed') return { left: false };
     if (cancelStart(call, userId) === 'cancelled') return { left: true };
     const left = fleetManager.leaveIfThere(call, found.value.session_id, userId);
-    deleteAssignment(call.nk, userId, found.version);
+    clearAssignment(call.nk, userId, found.value.session_id, Date.now());
     return { left };
   },
 };

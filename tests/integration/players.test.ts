@@ -103,7 +103,7 @@ forEachRuntime((runtime) => {
   it('starts only so many sessions for one player in a minute', async () => {
     const [player] = (await connectPlayers(stack().nakama, 1)) as [Player];
     for (let i = 0; i < 6; i++) {
-      await payloadOf(player, 'gameye_solo_match');
+      expect(await payloadOf(player, 'gameye_solo_match')).toEqual({ status: 'starting' });
       await until(() => player.answers.length === i + 1, 10_000, `answer ${i + 1}`);
       expect(await payloadOf(player, 'gameye_leave')).toEqual({ left: true });
     }
