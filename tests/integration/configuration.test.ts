@@ -1,7 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Nakama } from '../../dev/stack/nakama.ts';
 import { API_TOKEN } from '../../dev/stack/stack.ts';
 import { until } from '../../dev/stack/until.ts';
@@ -25,79 +25,78 @@ const MISTAKES = {
 };
 
 forEachRuntime((runtime) => {
-  describe('the environment of the server process', () => {
-    const stack = useStack(runtime, { ...quietStack(['home']), envBy: 'process' });
+  // All other files configure the module by runtime.env; here everything is in the environment of the processes.
+  const stack = useStack(runtime, { ...quietStack(['home']), envBy: 'process' });
+  let folder = '';
+  let broken: Nakama;
 
-    it('configures the module alone, without runtime.env', async () => {
-      const { nakama } = stack();
-      const ready = await nakama.waitForLog('fleet manager ready', 5_000);
-      expect(ready).toMatchObject({ regions: 'home', image: 'quiet' });
-      const players = await connectPlayers(nakama, 2);
-      await matchTogether(players);
-      const { sessionId } = await toldOneSession(stack(), players);
-      await endSessions(stack(), [sessionId]);
-      closeAll(players);
-    });
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'gameye-secrets-'));
+    broken = await stack().startNode({ env: MISTAKES });
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('takes its variables from the environment of the server process alone', async () => {
+    const { nakama } = stack();
+    const ready = await nakama.waitForLog('fleet manager ready', 5_000);
+    expect(ready).toMatchObject({ regions: 'home', image: 'quiet' });
+    const players = await connectPlayers(nakama, 2);
+    await matchTogether(players);
+    const { sessionId } = await toldOneSession(stack(), players);
+    await endSessions(stack(), [sessionId]);
+    closeAll(players);
   });
 
-  describe('files and mistakes', () => {
-    const stack = useStack(runtime, quietStack(['home']));
-    let folder = '';
-    let broken: Nakama;
-
-    beforeAll(async () => {
-      folder = await mkdtemp(path.join(tmpdir(), 'gameye-secrets-'));
-      broken = await stack().startNode({ env: MISTAKES });
+  it('takes secrets from the files that <NAME>_FILE names', async () => {
+    const token = path.join(folder, 'token');
+    const secret = path.join(folder, 'seat-secret');
+    await Promise.all([writeFile(token, `${API_TOKEN}\n`), writeFile(secret, `${SEAT_SECRET}\n`)]);
+    const nakama = await stack().startNode({
+      env: {
+        GAMEYE_API_TOKEN: '',
+        GAMEYE_API_TOKEN_FILE: token,
+        GAMEYE_SEAT_SECRET: '',
+        GAMEYE_SEAT_SECRET_FILE: secret,
+      },
     });
-    afterAll(() => rm(folder, { recursive: true, force: true }));
+    const { payload, status } = await nakama.rpc('fleet_create', { max_players: 2 });
+    expect(status).toBe(200);
+    const { session_id: id } = payload as { session_id: string };
+    await until(() => stack().simulator.ledger.get(id)?.runningAtMs, 10_000, 'the session');
+    expect(stack().simulator.ledger.get(id)?.envKeys).toContain('SEAT_SECRET');
+    await endSessions(stack(), [id]);
+    await nakama.stop();
+  });
 
-    it('takes secrets from the files that <NAME>_FILE names', async () => {
-      const token = path.join(folder, 'token');
-      const secret = path.join(folder, 'seat-secret');
-      await Promise.all([writeFile(token, `${API_TOKEN}\n`), writeFile(secret, `${SEAT_SECRET}\n`)]);
-      const nakama = await stack().startNode({
-        env: { GAMEYE_API_TOKEN: '', GAMEYE_SEAT_SECRET: '' },
-        processEnv: { GAMEYE_API_TOKEN_FILE: token, GAMEYE_SEAT_SECRET_FILE: secret },
-      });
-      const { payload, status } = await nakama.rpc('fleet_create', { max_players: 2 });
-      expect(status).toBe(200);
-      const { session_id: id } = payload as { session_id: string };
-      await until(() => stack().simulator.ledger.get(id)?.runningAtMs, 10_000, 'the session');
-      expect(stack().simulator.ledger.get(id)?.envKeys).toContain('SEAT_SECRET');
-      await endSessions(stack(), [id]);
-      await nakama.stop();
-    });
+  it('reports every mistake at once in the log, and goes on running', async () => {
+    const entries = broken.logs.filter(({ msg }) => msg.includes('not configured'));
+    expect(entries).toHaveLength(1);
+    const variables = Object.keys(MISTAKES);
+    expect(entries[0]).toMatchObject({ level: 'error', count: String(variables.length) });
+    for (const variable of variables) expect(entries[0]?.['problems']).toContain(variable);
+    expect(broken.logText()).not.toContain(MISTAKES.GAMEYE_SEAT_SECRET);
+    expect((await fetch(`${broken.url}/healthcheck`)).status).toBe(200);
+  });
 
-    it('reports every mistake at once in the log, and goes on running', async () => {
-      const entries = broken.logs.filter(({ msg }) => msg.includes('not configured'));
-      expect(entries).toHaveLength(1);
-      const variables = Object.keys(MISTAKES);
-      expect(entries[0]).toMatchObject({ level: 'error', count: String(variables.length) });
-      for (const variable of variables) expect(entries[0]?.['problems']).toContain(variable);
-      expect(broken.logText()).not.toContain(MISTAKES.GAMEYE_SEAT_SECRET);
-      expect((await fetch(`${broken.url}/healthcheck`)).status).toBe(200);
-    });
+  it('says what is wrong to servers that call it, and players nothing but that', async () => {
+    const answer = await broken.rpc('fleet_create', { max_players: 2 });
+    expect(answer).toMatchObject({ status: 400, code: 9 });
+    for (const variable of Object.keys(MISTAKES)) expect(answer.message).toContain(variable);
+    expect(answer.message).not.toContain(MISTAKES.GAMEYE_SEAT_SECRET);
+    const player = await Player.authenticate(broken);
+    const theirs = await player.rpc('update_instance_info', { player_count: 1 });
+    expect(theirs).toMatchObject({ code: 9, message: expect.not.stringContaining('GAMEYE_') });
+  });
 
-    it('says what is wrong to servers that call it, and players nothing but that', async () => {
-      const answer = await broken.rpc('fleet_create', { max_players: 2 });
-      expect(answer).toMatchObject({ status: 400, code: 9 });
-      for (const variable of Object.keys(MISTAKES)) expect(answer.message).toContain(variable);
-      expect(answer.message).not.toContain(MISTAKES.GAMEYE_SEAT_SECRET);
-      const player = await Player.authenticate(broken);
-      const theirs = await player.rpc('update_instance_info', { player_count: 1 });
-      expect(theirs).toMatchObject({ code: 9, message: expect.not.stringContaining('GAMEYE_') });
-    });
-
-    it('still lets Nakama match players, and tells them', async () => {
-      const players = await connectPlayers(broken, 2);
-      await matchTogether(players);
-      for (const player of players) {
-        expect(await player.waitForAnswer(10_000)).toMatchObject({ kind: 'failed', reason: 'misconfigured' });
-        expect(player.matchedAtMs).toHaveLength(1);
-      }
-      const posts = requestsOf(stack(), 'session-run').filter(({ status }) => status !== 201);
-      expect(posts).toEqual([]);
-      closeAll(players);
-    });
+  it('still lets Nakama match players, and tells them', async () => {
+    const players = await connectPlayers(broken, 2);
+    await matchTogether(players);
+    for (const player of players) {
+      expect(await player.waitForAnswer(10_000)).toMatchObject({ kind: 'failed', reason: 'misconfigured' });
+      await player.waitUntilMatched(10_000);
+    }
+    const posts = requestsOf(stack(), 'session-run').filter(({ status }) => status !== 201);
+    expect(posts).toEqual([]);
+    closeAll(players);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { NakamaRuntime } from '../../dev/stack/runtimes.ts';
 import { until } from '../../dev/stack/until.ts';
 import { closeAll, connectPlayers } from '../helpers/players.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
@@ -8,29 +9,31 @@ import { allocationRows, endSessions, quietStack, requestsOf, sessionsFor } from
 
 const CREATE_TIMEOUT_MS = 8_000;
 
-forEachRuntime((runtime) => {
+const onRuntime = (runtime: NakamaRuntime): void => {
   // Matches go to the first two; the third is for those who ask for it.
   const env = { GAMEYE_API_REGION: 'home,away', GAMEYE_CREATE_TIMEOUT: '8s' };
   const stack = useStack(runtime, quietStack(['home', 'away', 'reopening'], env));
 
-  it('starts a match in the region that is nearest to the players, and in the next one when that is full', async () => {
-    const { simulator } = stack();
-    const near = await queueMatch(stack(), 'away');
-    const { sessionId: nearId } = await toldOneSession(stack(), near);
-    expect(simulator.ledger.get(nearId)?.region).toBe('away');
+  describe.sequential('with capacity', () => {
+    it('starts a match in the region that is nearest to the players, and in the next one when that is full', async () => {
+      const { simulator } = stack();
+      const near = await queueMatch(stack(), 'away');
+      const { sessionId: nearId } = await toldOneSession(stack(), near);
+      expect(simulator.ledger.get(nearId)?.region).toBe('away');
 
-    simulator.configure({ regions: { away: { capacity: 1 } } });
-    const late = await queueMatch(stack(), 'away');
-    const { sessionId: lateId } = await toldOneSession(stack(), late);
-    expect(simulator.ledger.get(lateId)?.region).toBe('home');
-    expect(requestsOf(stack(), 'session-run', 'away').map(({ status }) => status)).toEqual([201, 420]);
-    expect(await allocationRows(stack())).toEqual([]);
-    await endSessions(stack(), [nearId, lateId]);
-    simulator.configure({ regions: { away: { capacity: 1000 } } });
-    closeAll([...near, ...late]);
+      simulator.configure({ regions: { away: { capacity: 1 } } });
+      const late = await queueMatch(stack(), 'away');
+      const { sessionId: lateId } = await toldOneSession(stack(), late);
+      expect(simulator.ledger.get(lateId)?.region).toBe('home');
+      expect(requestsOf(stack(), 'session-run', 'away').map(({ status }) => status)).toEqual([201, 420]);
+      expect(await allocationRows(stack())).toEqual([]);
+      await endSessions(stack(), [nearId, lateId]);
+      simulator.configure({ regions: { away: { capacity: 1000 } } });
+      closeAll([...near, ...late]);
+    });
   });
 
-  describe('when every region is full', () => {
+  describe.sequential('when every region is full', () => {
     it.concurrent('tells the players so when the create timeout has passed', async () => {
       const { simulator } = stack();
       simulator.configure({ regions: { home: { outage: true }, away: { capacity: 0 } } });
@@ -66,4 +69,7 @@ forEachRuntime((runtime) => {
       closeAll(players);
     });
   });
-});
+};
+
+// All runtimes at the same time: most of this is waiting.
+describe.concurrent('regions', () => forEachRuntime(onRuntime));
