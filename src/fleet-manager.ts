@@ -22,6 +22,7 @@ import { fitting, seatDeadline, take } from './instances/seats';
 import { insertInstance, readInstance, removeInstance, updateInstance } from './instances/store';
 import type { Call } from './nakama/caller';
 import { errorText, withFields } from './nakama/log';
+import { count } from './nakama/metrics';
 import { Code, rpcError, sessionApiError } from './rpc/errors';
 
 /*
@@ -141,6 +142,8 @@ export function join(
     return withSeats(before, now, (seats) => take(seats, seated, seatDeadline(config, now)));
   });
   if (joined === undefined) return notFound(id);
+  if (typeof joined === 'string') count(nk, 'gameye_seats', { outcome: joined }, userIds.length);
+  else count(nk, 'gameye_seats', { outcome: 'reserved' }, seated.length);
   if (joined === 'full') return rpcError(Code.RESOURCE_EXHAUSTED, 'The instance is full. Join another, or create one.');
   if (joined === 'closed')
     return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');

@@ -5,6 +5,7 @@ import { allocationFor } from './fleet-manager';
 import { shapeRequest } from './extension/shape';
 import type { FailureReason } from './gameye/failure';
 import { errorText, withFields } from './nakama/log';
+import { count, time } from './nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from './nakama/runtime';
 import { notifyFailed } from './players/notify';
 
@@ -13,26 +14,43 @@ import { notifyFailed } from './players/notify';
  * matches nobody else before every hook returned (matchmaker.go). Never throws: the group would get a relayed match.
  */
 export function matchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): void {
+  const calledAt = Date.now();
+  count(nk, 'gameye_matches', { outcome: handOver(ctx, logger, nk, entries) });
+  time(nk, 'gameye_hook', {}, Date.now() - calledAt);
+}
+
+/** Answers what became of the group. */
+function handOver(
+  ctx: Context,
+  logger: Logger,
+  nk: Nakama,
+  entries: MatchmakerResult[],
+): 'requested' | 'not_ours' | FailureReason {
   try {
     const configured = getConfig(ctx, nk);
     if ('problems' in configured) {
       const fields = { problems: describeProblems(configured.problems) };
       withFields(logger, fields).error('Gameye: a match got no game server, because the module is not configured.');
       tell(logger, nk, entries, 'misconfigured');
-      return;
+      return 'misconfigured';
     }
     const { config } = configured;
     const call = { ctx, logger, nk, config };
     const request = requestFromMatch(config, entries);
     const shaped = request && shapeRequest(call, entries, request);
-    if (!shaped) return;
-    if ('failed' in shaped) tell(logger, nk, entries, shaped.failed, config.notify);
-    else startAllocator(nk, allocationFor(call, shaped), '*');
+    if (!shaped) return 'not_ours';
+    if ('failed' in shaped) {
+      tell(logger, nk, entries, shaped.failed, config.notify);
+      return shaped.failed;
+    }
+    startAllocator(nk, allocationFor(call, shaped), '*');
+    return 'requested';
   } catch (error) {
     withFields(logger, { error: errorText(error) }).error(
       'Gameye: a match got no game server: no allocator could be started.',
     );
     tell(logger, nk, entries, 'unavailable');
+    return 'unavailable';
   }
 }
 

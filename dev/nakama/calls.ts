@@ -1,5 +1,6 @@
 // What the functions of `nk` and `initializer` ask the main thread to do.
 
+import { databaseErrorText, type Queryable } from './database.ts';
 import { httpRequest, type HttpRequest } from './http-request.ts';
 import type { Friends } from './friends.ts';
 import type { LocalCache } from './local-cache.ts';
@@ -19,6 +20,7 @@ import type { Fields, MatchHandlers } from './vm/protocol.ts';
 /** Everything a module can reach. */
 export interface Services {
   cache: LocalCache;
+  database: Queryable;
   friends: Friends;
   indexes: StorageIndexes;
   matches: Matches;
@@ -36,7 +38,8 @@ type Handler = (vm: VmThread, ...args: never[]) => unknown;
 
 /** The functions behind the bridge, by the names that vm/ uses. */
 export function createCalls(services: Services): Map<string, Handler> {
-  const { cache, friends, indexes, matches, metrics, notifications, runtime, storage, tokens, users } = services;
+  const { cache, database, friends, indexes, matches, metrics, notifications, runtime, storage, tokens, users } =
+    services;
   const handlers: Record<string, Handler> = {
     httpRequest: (_vm, request: HttpRequest) => httpRequest(request),
 
@@ -61,6 +64,15 @@ export function createCalls(services: Services): Map<string, Handler> {
       order: string[],
       cursor: string,
     ) => indexes.list((ids) => storage.read(caller, ids), caller, index, query, limit, order, cursor),
+
+    // On this runtime's own schema, in Postgres's dialect, as any SQL of a module.
+    sqlQuery: async (_vm, query: string, values: unknown[]) => {
+      try {
+        return (await database.query<Record<string, unknown>>(query, values)).rows;
+      } catch (error) {
+        throw new Error(databaseErrorText(error));
+      }
+    },
 
     matchCreate: (_vm, module: string, params: string) => matches.create(module, params),
     matchGet: (_vm, id: string) => matches.get(id),

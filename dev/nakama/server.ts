@@ -62,6 +62,7 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   const matches = new Matches(config, log, metrics, connections, () => runtime.reserve);
   const calls = createCalls({
     cache: new LocalCache(),
+    database,
     friends,
     indexes,
     matches,

@@ -10,6 +10,7 @@ import { leaveSeats } from '../instances/departure';
 import { readInstance, removeInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
+import { count, regionLabel } from '../nakama/metrics';
 import { withVersion } from '../operations/version';
 import { assign } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
@@ -30,6 +31,7 @@ import {
 } from './allocation';
 import { lease, reread, RUN_TIMEOUT_MS, save, store, type Hold } from './hold';
 import { finding, instanceOf, regionOf, sessionRun } from './launch';
+import { countEnd, countRetry } from './measure';
 import { deleteAllocation, saveRecorded } from './store';
 
 const CALL_TIMEOUT_MS = 10 * SECOND;
@@ -88,6 +90,7 @@ function run(call: Call, hold: Hold): Hold | undefined {
   if (!stored) return reread(call, hold);
   const superseded = attempts === 0 ? assign(nk, call.logger, stored.allocation) : (stored.allocation.superseded ?? []);
   const a: Allocation = { ...stored.allocation, in_doubt, superseded };
+  countRetry(call, a);
   const sentAt = Date.now();
   const timeoutMs = Math.max(SECOND, Math.min(RUN_TIMEOUT_MS, a.deadline_ms - sentAt));
   const outcome = runSession(nk, config, sessionRun(nk, config, a, sentAt), timeoutMs);
@@ -103,6 +106,7 @@ function lookUp(call: Call, hold: Hold): Hold | undefined {
   const outcome = describeSession(call.nk, call.config, a.session_id, CALL_TIMEOUT_MS);
   const found = outcome.kind === 'done' ? finding(call.config, a, outcome.value) : undefined;
   if (outcome.kind === 'done' && found === 'adoptable') {
+    count(call.nk, 'gameye_adoptions', { region: regionLabel(call.config, regionOf(a)) });
     logger(call, a).info('Gameye: adopted a session that an earlier request had started.');
     return started(call, hold, { host: outcome.value.host, ports: outcome.value.ports });
   }
@@ -142,6 +146,7 @@ function announce(call: Call, hold: Hold): Hold | undefined {
     return save(call, hold, (fresh) => afterNobodyTold(fresh, Date.now(), chance(call)));
   }
   logStarted(call, a, instance);
+  countEnd(call, a, 'started');
   assign(call.nk, call.logger, a, instance.connection_info.port);
   callBack(call, a, instance);
   return save(call, hold, (fresh) => afterAnnouncement(fresh, Date.now(), chance(call)));
@@ -173,6 +178,7 @@ function tellFailure(call: Call, hold: Hold): Hold | undefined {
     notifyFailed(call.nk, call.logger, a.reason ?? 'error', a.request.user_ids, call.config.notify);
   }
   logger(call, a).warn('Gameye: an allocation ended without a game server.');
+  countEnd(call, a, a.state === 'cancelled' ? 'cancelled' : 'failed');
   // Never stored: nothing was sent either.
   if (hold.version !== '*') assign(call.nk, call.logger, a);
   callBack(call, a);

@@ -1,5 +1,6 @@
 import type { Nakama, RequestMethod } from '../nakama/runtime';
 import { errorText } from '../nakama/log';
+import { time } from '../nakama/metrics';
 import { classifyStatus, mayHaveHappened, type Operation, type Outcome } from './failure';
 
 export interface Endpoint {
@@ -30,6 +31,14 @@ const MAX_BODY = 256 * 1024;
  * timeout, so only workers and RPCs may call it, never the matchmaker hook.
  */
 export function send(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Reply> {
+  const sentAt = Date.now();
+  const outcome = exchange(nk, endpoint, request);
+  const labels = { operation: request.operation, outcome: outcome.kind === 'done' ? 'done' : outcome.failure.kind };
+  time(nk, 'gameye_api', labels, Date.now() - sentAt);
+  return outcome;
+}
+
+function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Reply> {
   const headers: { [header: string]: string } = {
     Accept: 'application/json',
     Authorization: `Bearer ${endpoint.apiToken}`,

@@ -1,4 +1,6 @@
+import { count } from '../nakama/metrics';
 import type { Nakama } from '../nakama/runtime';
+import { waitForTurn } from '../nakama/turn';
 import { deleteRow, readRows, writeRows, type Row, type Write } from '../nakama/storage';
 import { Code, rpcError } from '../rpc/errors';
 import type { Instance } from './instance';
@@ -7,13 +9,14 @@ import type { Instance } from './instance';
 export const INSTANCES = '_gameye_instances';
 
 /**
- * How long a writer goes on that others overtake. Of those that write at once one always wins, and a server runs at most
- * its VMs (32): hundreds of rounds fit into this, so nobody loses them all by bad luck. Shorter than Nakama lets an RPC
- * answer (10 s), together with a call to the Session API.
+ * How long a writer goes on that others overtake. Together with a call to the Session API this is shorter than Nakama lets
+ * an RPC answer (10 s).
  */
 const PATIENCE_MS = 5000;
 /** Whatever the clock says: more rounds than that are a busy loop. */
-const MOST_TRIES = 2000;
+const MOST_TRIES = 500;
+/** Bounds of one writer's turn: about what its reading and writing takes on an idle and on a very busy server. */
+const TURN_MS = { least: 4, most: 60 };
 
 export function readInstance(nk: Nakama, id: string): Row<Instance> | undefined {
   return readRows<Instance>(nk, INSTANCES, [id])[0];
@@ -39,7 +42,7 @@ export function updateInstance<R extends Instance | string = Instance>(
   id: string,
   change: (instance: Instance) => R,
 ): R | undefined {
-  return untilWritten(id, () => {
+  return untilWritten(nk, id, () => {
     const row = readInstance(nk, id);
     if (!row) return { done: undefined };
     const changed = change(row.value);
@@ -51,20 +54,27 @@ export function updateInstance<R extends Instance | string = Instance>(
 
 /** Removes our record of a session that ended, whatever version it is at. Repeating it changes nothing. */
 export function removeInstance(nk: Nakama, id: string): void {
-  untilWritten(id, () => {
+  untilWritten(nk, id, () => {
     const row = readInstance(nk, id);
     if (!row) return { done: undefined };
     return deleteRow(nk, INSTANCES, id, row.version) === 'conflict' ? 'conflict' : { done: undefined };
   });
 }
 
-/** Reads and writes again at once after a conflict: the runtime cannot sleep, and the database makes everybody queue. */
-function untilWritten<T>(id: string, attempt: () => { done: T } | 'conflict'): T {
+/**
+ * Tries again after a conflict, each writer in its turn: of those that try at once all but one lose, and their work is what
+ * slows the next round. A turn is as long as the last try took.
+ */
+function untilWritten<T>(nk: Nakama, id: string, attempt: () => { done: T } | 'conflict'): T {
   const until = Date.now() + PATIENCE_MS;
   for (let i = 0; i < MOST_TRIES; i++) {
+    const startedAt = Date.now();
     const result = attempt();
     if (result !== 'conflict') return result.done;
-    if (Date.now() > until) break;
+    count(nk, 'gameye_conflicts', { record: 'instance' });
+    const now = Date.now();
+    if (now > until) break;
+    waitForTurn(nk, id, Math.min(TURN_MS.most, Math.max(TURN_MS.least, now - startedAt)));
   }
   return rpcError(Code.ABORTED, `Session ${id} is changed by many at once. Try again.`);
 }

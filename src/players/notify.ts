@@ -1,5 +1,6 @@
 import type { Logger, Nakama, NotificationRequest } from '../nakama/runtime';
 import { errorText, withFields } from '../nakama/log';
+import { count } from '../nakama/metrics';
 import type { Config, Dialect } from '../config';
 import type { FailureReason } from '../gameye/failure';
 import type { Instance } from '../instances/instance';
@@ -83,6 +84,17 @@ function withoutReserved(fields: { [field: string]: unknown }): { [field: string
 /** All at once; when the database refuses the batch, one by one, so that a deleted user does not cost the others theirs. */
 function sendAll(nk: Nakama, logger: Logger, notifications: NotificationRequest[]): string[] {
   if (notifications.length === 0) return [];
+  const missed = sendEach(nk, logger, notifications);
+  for (const { subject } of [MATCH, FAILED, CONNECTION_INFO, CREATE_TIMEOUT, CREATE_FAILED]) {
+    const sent = notifications.filter((one) => one.subject === subject);
+    const lost = sent.filter((one) => missed.includes(one.userId)).length;
+    count(nk, 'gameye_notifications', { subject, outcome: 'sent' }, sent.length - lost);
+    count(nk, 'gameye_notifications', { subject, outcome: 'missed' }, lost);
+  }
+  return missed;
+}
+
+function sendEach(nk: Nakama, logger: Logger, notifications: NotificationRequest[]): string[] {
   try {
     nk.notificationsSend(notifications);
     return [];

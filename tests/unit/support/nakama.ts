@@ -167,6 +167,7 @@ export function fakeNakama(): FakeNakama {
       const text = (typeof data === 'string' ? Buffer.from(data) : Buffer.from(data)).toString('base64url');
       return padding ? text.padEnd(Math.ceil(text.length / 4) * 4, '=') : text;
     },
+    sqlQuery: () => [],
     fileRead: (relative) => {
       const file = fake.files[relative.replace(/^(\.\.\/)+/, '/')];
       if (file === undefined) throw goError('failed to open file: no such file or directory');
