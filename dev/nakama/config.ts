@@ -16,6 +16,8 @@ export interface Config {
   port: number;
   address: string;
   maxRequestSizeBytes: number;
+  /** An RPC over HTTP that takes longer loses its answer. */
+  writeTimeoutMs: number;
   matchmakerIntervalSec: number;
   matchmakerMaxIntervals: number;
   matchmakerMaxTickets: number;
@@ -50,6 +52,7 @@ const FLAGS: Record<string, [kind: Kind, key?: keyof Config]> = {
   'socket.port': ['number', 'port'],
   'socket.address': ['text', 'address'],
   'socket.max_request_size_bytes': ['number', 'maxRequestSizeBytes'],
+  'socket.write_timeout_ms': ['number', 'writeTimeoutMs'],
   'matchmaker.interval_sec': ['number', 'matchmakerIntervalSec'],
   'matchmaker.max_intervals': ['number', 'matchmakerMaxIntervals'],
   'matchmaker.max_tickets': ['number', 'matchmakerMaxTickets'],
@@ -88,6 +91,7 @@ export function defaultConfig(): Config {
     port: 7350,
     address: '127.0.0.1',
     maxRequestSizeBytes: 262_144,
+    writeTimeoutMs: 10_000,
     matchmakerIntervalSec: 15,
     matchmakerMaxIntervals: 2,
     matchmakerMaxTickets: 3,

@@ -42,8 +42,14 @@ export class RpcApi {
         payload = text;
       }
     }
+    const startedAt = Date.now();
     const result = await this.runtime.rpc(id, origin, payload, request.gone);
     if (request.gone.aborted) return;
+    if (Date.now() - startedAt > this.config.writeTimeoutMs) {
+      // Go's server does not write to a connection whose time is over: the answer is lost.
+      request.raw.socket.destroy();
+      return;
+    }
     if (result === null) return refuse(Code.NotFound, 'RPC function not found');
     if (!('payload' in result)) {
       const { code, error, message } = result;

@@ -72,7 +72,6 @@ export class VmThread {
       trackUnmanagedFds: false,
       resourceLimits: { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 4, stackSizeMb: 4 },
     });
-    this.worker.unref();
     this.ready = new Promise((resolve, reject) => {
       this.pending.set(-1, (message) => {
         if (message.t === 'ready') resolve();

@@ -34,12 +34,12 @@ export function newDatabase(): Promise<string> {
   return createDatabase(server);
 }
 
-let shared: Promise<string> | undefined;
+const shared = new Map<string, Promise<string>>();
 
-/** The database that the nodes of one file share: migrations take longer than most tests. */
-function sharedDatabase(): Promise<string> {
-  shared ??= newDatabase();
-  return shared;
+/** The database that the nodes of one file share: migrations take longer than most tests. One for each runtime. */
+function sharedDatabase(runtime: string): Promise<string> {
+  if (!shared.has(runtime)) shared.set(runtime, newDatabase());
+  return shared.get(runtime)!;
 }
 
 /** Writes JavaScript to a folder of its own and answers the folder, as `--runtime.path` wants it. */
@@ -60,7 +60,7 @@ export async function startNode(options: Partial<NakamaOptions> & { source?: str
     ...(source === undefined ? {} : { modulePath: await moduleOf(source) }),
     ...rest,
     runtime,
-    database: rest.database ?? (await sharedDatabase()),
+    database: rest.database ?? (await sharedDatabase(JSON.stringify(runtime))),
     flags: [...few, ...(rest.flags ?? [])],
   });
   nodes.push(node);

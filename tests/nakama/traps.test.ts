@@ -156,6 +156,36 @@ describe('the pool of VMs', () => {
   });
 });
 
+describe('an RPC over HTTP', () => {
+  const source = `function wait(ctx, logger, nk, payload) {
+      try { nk.httpRequest(payload, 'get', {}, '', 1500); } catch (e) { logger.info('WAITED ' + e.message); }
+      try { nk.storageRead([{ collection: 'c', key: 'k' }]); logger.info('READ'); } catch (e) { logger.info('READ ' + e.message); }
+      return 'late';
+    }
+    function InitModule(ctx, logger, nk, initializer) { initializer.registerRpc('wait', wait); }`;
+
+  it('is cut off in the middle when its client goes away, and loses its answer when it takes too long', async () => {
+    const other = await startNode({ source, flags: ['--socket.write_timeout_ms', '500'] });
+    let connections = 0;
+    const silent = createServer(() => (connections += 1));
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(silent.address() as { port: number }).port}/`;
+    await expect(call(other, 'wait', url)).rejects.toThrow('fetch failed');
+    expect((await other.waitForLog('WAITED', 1_000)).msg).toContain('context deadline exceeded');
+
+    const gone = new AbortController();
+    const init = { method: 'POST', body: JSON.stringify(url), signal: gone.signal };
+    const request = fetch(`${other.url}/v2/rpc/wait?http_key=${other.httpKey}`, init).catch(() => undefined);
+    await expect.poll(() => connections, { timeout: 5_000 }).toBe(2);
+    gone.abort();
+    await request;
+    await other.waitForLog((entry) => entry.msg.startsWith('WAITED') && entry.msg.includes('context canceled'), 1_000);
+    expect((await other.waitForLog('READ failed', 1_000)).msg).toContain('context canceled');
+    silent.close();
+    await other.stop();
+  });
+});
+
 describe('what is a Go panic in Nakama', () => {
   it.each([
     ['logger.info() without arguments', 'logger.info()', 'logger.info() with 0 arguments'],

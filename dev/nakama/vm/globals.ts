@@ -27,6 +27,8 @@ export function reduceGlobals(version: string): void {
   const typedArray = Object.getPrototypeOf(Uint8Array) as { prototype: object };
   keepOnly(typedArray, TYPED_ARRAY.own, new Set());
   keepOnly(typedArray.prototype, TYPED_ARRAY.proto, later('TypedArray'));
+  const arrayIterator = Object.getPrototypeOf([][Symbol.iterator]()) as object;
+  keepOnly(Object.getPrototypeOf(arrayIterator) as object, '', new Set());
   for (const [name, properties] of Object.entries(PROPERTIES)) {
     const value = all[name];
     if (value === undefined || name === 'GoError') continue;

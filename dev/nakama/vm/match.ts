@@ -71,7 +71,7 @@ export class Match {
       throw new MatchInitError("matchInit 'label' value must be a string");
     if (!('state' in result))
       throw new MatchInitError("matchInit is expected to return an object with a 'state' property");
-    if (state === null || state === undefined) throw new MatchInitError('match init state is nil');
+    if (state === null || state === undefined) throw new MatchInitError('Match initial state must not be nil');
     const text = (label ?? '') as string;
     if (unescape(encodeURIComponent(text)).length > 2048)
       throw new MatchInitError('match label too long, must be 0-2048 bytes');
