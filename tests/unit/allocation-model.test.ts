@@ -62,7 +62,7 @@ function play(given: {
 }
 
 // A few seconds' worth; set FC_RUNS to search for longer.
-const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 300) };
+const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 200) };
 
 describe('an allocation, whatever the Session API does', () => {
   it('ends, and tells its players exactly once, at most 10 s after the deadline', () => {

@@ -88,6 +88,8 @@ export function drive(
           a = afterAnnouncement(a, clock.now(), chance);
         } else a = afterNobodyTold(a, clock.now(), chance);
         break;
+      case 'await-server':
+        throw new Error('Nobody asked to wait for the game server here.');
       case 'record':
         a = { ...a, state: 'announced' };
         break;

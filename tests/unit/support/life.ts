@@ -99,7 +99,9 @@ export function live(plan: Plan): Life {
     events++;
     if (plan.meanwhile?.event === events) {
       disturbed = true;
+      const at = now;
       plan.meanwhile.act(life);
+      now = at; // At the same time as the worker's call, not in between.
       disturbed = false;
     }
     current = blows.shift() ?? 'none';
