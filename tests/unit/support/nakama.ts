@@ -160,6 +160,7 @@ export function fakeNakama(): FakeNakama {
       token: JSON.stringify({ userId, username, exp, vars }),
       exp: exp ?? 0,
     }),
+    friendsList: () => ({ friends: [], cursor: '' }),
     uuidv4: () => randomUUID(),
     hmacSha256Hash: (input, key) => bytes(createHmac('sha256', key).update(input).digest()),
     base16Encode: (data) => Buffer.from(data as ArrayBuffer).toString('hex'),
