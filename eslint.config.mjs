@@ -30,12 +30,15 @@ const missingSyntax = [
 ];
 
 export default defineConfig(
-  { ignores: ['build/', 'dist/', 'node_modules/', '.cache/'] },
+  { ignores: ['**/build/', 'dist/', 'node_modules/', '.cache/'] },
   tseslint.configs.recommended,
   {
     files: ['**/*.ts'],
     languageOptions: {
-      parserOptions: { project: ['./tsconfig.json', './dev/tsconfig.json'], tsconfigRootDir: import.meta.dirname },
+      parserOptions: {
+        project: ['./tsconfig.json', './dev/tsconfig.json', './examples/*/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
     },
     rules: {
       '@typescript-eslint/no-floating-promises': 'error',
@@ -46,7 +49,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**/*.ts'],
+    files: ['src/**/*.ts', 'examples/**/*.ts'],
     rules: {
       'no-restricted-globals': ['error', ...missingGlobals],
       'no-restricted-syntax': ['error', ...missingSyntax],
@@ -54,7 +57,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/index.ts'],
+    files: ['src/index.ts', 'examples/*/main.ts'],
     rules: { '@typescript-eslint/no-unused-expressions': 'off' },
   },
   {

@@ -64,6 +64,54 @@ describe('gameye_failed', () => {
   });
 });
 
+describe('GAMEYE_NOTIFY', () => {
+  const both = configWith({ GAMEYE_NOTIFY: 'gameye,connection-info' });
+  const older = configWith({ GAMEYE_NOTIFY: 'connection-info' });
+  const kinds = (fake: FakeNakama) => fake.sent().map(({ subject, code, persistent }) => [subject, code, persistent]);
+
+  it('connection-info sends the older notification, without metadata and not persistent', () => {
+    const { sent } = told(fakeNakama(), instance({ map: 'dust' }, 'h.example'), older);
+    const content = { IpAddress: 'h.example', DnsName: 'h.example', Port: 20001, SessionId: 's1' };
+    expect(sent).toEqual([{ subject: 'connection-info', code: 111, userId: 'u1', persistent: false, content }]);
+    expect(told(fakeNakama(), instance(), older).sent[0]?.content).toMatchObject({ IpAddress: '1.2.3.4', DnsName: '' });
+  });
+  it('sends both when both are named', () => {
+    const fake = fakeNakama();
+    told(fake, instance(), both);
+    expect(kinds(fake)).toEqual([
+      ['gameye_match', 7300, true],
+      ['connection-info', 111, false],
+    ]);
+  });
+  it('sends the older one only to those who could be told at all', () => {
+    const fake = fakeNakama();
+    fake.before = (event) => {
+      if (event.kind !== 'notify') return;
+      if (event.notifications.some(({ userId, persistent }) => userId === 'gone' && persistent)) {
+        throw goError('failed to send notifications: violates foreign key constraint');
+      }
+    };
+    expect(told(fake, instance(), both, ['u1', 'gone']).missed).toEqual(['gone']);
+    const last = fake.events.at(-1);
+    expect(last?.kind === 'notify' && last.notifications.map(({ userId, code }) => [userId, code])).toEqual([
+      ['u1', 111],
+    ]);
+  });
+  it.each([
+    ['timeout', 'create-timeout', 112],
+    ['no_capacity', 'create-failed', 113],
+    ['error', 'create-failed', 113],
+  ] as const)('%s is %s, code %i', (reason, subject, code) => {
+    for (const { notify } of [older, both]) {
+      const fake = fakeNakama();
+      notifyFailed(fake.nk, fake.logger, reason, ['u1'], notify);
+      const others = notify.includes('gameye') ? [['gameye_failed', 7301, false]] : [];
+      expect(kinds(fake)).toEqual([...others, [subject, code, false]]);
+      expect(fake.sent().at(-1)?.content).toEqual({});
+    }
+  });
+});
+
 describe('a batch that the database refuses', () => {
   it('is sent one by one, so that a deleted user costs the others nothing', () => {
     const fake = fakeNakama();

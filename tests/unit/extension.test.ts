@@ -1,0 +1,173 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Allocation } from '../../src/allocation/allocation';
+import type { Extension } from '../../src/extension/extension';
+import type { MatchmakerResult } from '../../src/nakama/runtime';
+import { configWith, FIVE, SEAT_SECRET } from './support/config';
+import { context, fakeNakama, type FakeNakama } from './support/nakama';
+
+const USER = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
+const OTHER = '00000000-0000-4000-8000-000000000001';
+const ctx = context({ env: FIVE });
+
+/** Each VM has a library of its own: so has each test. */
+beforeEach(() => vi.resetModules());
+async function vm(extension?: Extension) {
+  const library = await import('../../src/library');
+  if (extension) library.configure(extension);
+  return library;
+}
+
+const entries: MatchmakerResult[] = [USER, OTHER].map((userId) => ({
+  presence: { userId, sessionId: 's', username: 'n', node: 'n1' },
+  properties: { mode: 'duel' },
+}));
+
+/** The allocation that the hook started, and what the players were told instead. */
+async function matched(fake: FakeNakama, extension?: Extension) {
+  const { matchmakerMatched } = await vm(extension);
+  matchmakerMatched(ctx, fake.logger, fake.nk, entries);
+  const started = fake.events.flatMap((event) => (event.kind === 'match' ? [event.params['allocation']] : []));
+  return {
+    started: started.map((text) => JSON.parse(text as string) as Allocation)[0],
+    reasons: fake.sent().map((one) => one.content['reason']),
+  };
+}
+
+describe('configure', () => {
+  it('names every mistake at once', async () => {
+    const wrong = { onMatched: 1, extras: 'x', callbacks: { a: { notify: false } }, onCreate: () => undefined };
+    const { configure } = await vm();
+    const act = () => configure(wrong as unknown as Extension);
+    for (const name of ['onMatched', 'extras', '"a"', '"onCreate"']) expect(act).toThrow(name);
+  });
+  it('is missed where only InitModule called it: players are told, and the log says what to do', async () => {
+    const fake = fakeNakama();
+    const initModule = await vm({ onMatched: () => false });
+    const initializer = { registerStorageIndex: () => undefined };
+    initModule.initialize(ctx, fake.logger, fake.nk, initializer as never);
+    vi.resetModules();
+    const { started, reasons } = await matched(fake);
+    expect(started).toBeUndefined();
+    expect(reasons).toEqual(['misconfigured', 'misconfigured']);
+    expect(fake.log.at(-1)).toMatchObject({ level: 'error', message: expect.stringContaining('top level') });
+  });
+});
+
+describe('onMatched', () => {
+  it('is given the entries, and changes nothing when it answers nothing', async () => {
+    for (const nothing of [undefined, null, {}]) {
+      vi.resetModules();
+      const onMatched = vi.fn(() => nothing as undefined);
+      const { started } = await matched(fakeNakama(), { onMatched });
+      expect(onMatched).toHaveBeenCalledWith(ctx, expect.anything(), expect.anything(), entries);
+      expect(started?.request).toEqual({ user_ids: [USER, OTHER], max_players: 2, latencies: [], metadata: {} });
+    }
+  });
+  it('leaves a match alone that is not ours', async () => {
+    const fake = fakeNakama();
+    expect(await matched(fake, { onMatched: () => false })).toEqual({ started: undefined, reasons: [] });
+    expect(fake.events).toEqual([]);
+  });
+  it('shapes the request', async () => {
+    const shape = {
+      regions: ['ap-1'],
+      image: 'other-game',
+      version: '2.0',
+      env: { MODE: 'duel' },
+      metadata: { map: 'dust', 'gameye.env': { MODE: 'x', MAP: 'dust' } },
+      maxPlayers: 8,
+      callback: 'ended',
+    };
+    const fake = fakeNakama();
+    const { started } = await matched(fake, { onMatched: () => shape, callbacks: { ended: () => undefined } });
+    expect(started?.regions).toEqual(['ap-1']);
+    expect(started?.request).toEqual({
+      user_ids: [USER, OTHER],
+      max_players: 8,
+      latencies: [],
+      regions: ['ap-1'],
+      image: 'other-game',
+      version: '2.0',
+      metadata: { map: 'dust', 'gameye.env': { MODE: 'duel', MAP: 'dust' } },
+      callback: 'ended',
+    });
+  });
+  it.each([
+    [{ region: ['eu'] }, '"region"'],
+    [{ regions: [] }, '"regions"'],
+    [{ regions: 'eu' }, '"regions"'],
+    [{ image: '' }, '"image"'],
+    [{ version: 'a b' }, '"version"'],
+    [{ env: { MODE: 1 } }, '"env"'],
+    [{ env: { 'A=B': 'x' } }, '"env"'],
+    [{ metadata: { env: 'x' } }, '"env"'],
+    [{ maxPlayers: 1 }, '"maxPlayers" must be a whole number from 2'],
+    [{ callback: 'toString' }, '"callback"'],
+    [{ callback: 'endet' }, 'There are: ended.'],
+    [true, 'object'],
+    ['eu', 'object'],
+    [[], 'object'],
+  ])('may not answer %j: it is logged, and the players are told misconfigured', async (shape, words) => {
+    const fake = fakeNakama();
+    const extension = { onMatched: () => shape, callbacks: { ended: () => undefined } } as unknown as Extension;
+    const { started, reasons } = await matched(fake, extension);
+    expect(started).toBeUndefined();
+    expect(reasons).toEqual(['misconfigured', 'misconfigured']);
+    expect(fake.log.at(-1)).toMatchObject({ level: 'error', fields: { problem: expect.stringContaining(words) } });
+  });
+  it('may throw: nothing reaches Nakama, the players are told error', async () => {
+    const fake = fakeNakama();
+    const onMatched = () => {
+      throw new TypeError('party is undefined');
+    };
+    expect(await matched(fake, { onMatched })).toEqual({ started: undefined, reasons: ['error', 'error'] });
+    expect(fake.log).toMatchObject([{ level: 'error', fields: { error: 'party is undefined' } }]);
+  });
+});
+
+describe('extras', () => {
+  async function told(fake: FakeNakama, extras: Extension['extras'], secret?: string) {
+    await vm({ ...(extras ? { extras } : {}) });
+    const { extrasFor } = await import('../../src/extension/extras');
+    const { newInstance } = await import('../../src/instances/instance');
+    const { notifyMatch } = await import('../../src/players/notify');
+    const config = configWith(secret === undefined ? {} : { GAMEYE_SEAT_SECRET: secret });
+    const session = { id: 's1', region: 'eu', maxPlayers: 2, metadata: { map: 'dust' }, startedAtMs: 0 };
+    const instance = newInstance(config, session, { host: '1.2.3.4', ports: { '7777/udp': 1 } }, {})!;
+    const call = { ctx, logger: fake.logger, nk: fake.nk, config };
+    notifyMatch(fake.nk, fake.logger, config, instance, [USER, OTHER], Date.now(), extrasFor(call, instance));
+    return fake.sent().map(({ content }) => content);
+  }
+  const plain = { host: '1.2.3.4', port: 1, session_id: 's1', map: 'dust' };
+
+  it('come along for each player, over the metadata', async () => {
+    const extras: Extension['extras'] = (_ctx, _logger, _nk, instance, userId) => ({ map: instance.id, team: userId });
+    expect(await told(fakeNakama(), extras)).toEqual([
+      { ...plain, map: 's1', team: USER },
+      { ...plain, map: 's1', team: OTHER },
+    ]);
+  });
+  it('cannot replace what the module says, nor say it where the module says nothing', async () => {
+    const reserved = { host: 'evil', port: 9, session_id: 'x', ports: {}, seat_token: 'x', exp: 1 };
+    expect(await told(fakeNakama(), () => reserved)).toEqual([plain, plain]);
+    vi.resetModules();
+    for (const content of await told(fakeNakama(), () => reserved, SEAT_SECRET)) {
+      expect(content).toMatchObject(plain);
+      expect(content['seat_token']).toMatch(/^v1\./);
+      expect(content['exp']).not.toBe(1);
+    }
+  });
+  it.each([
+    ['an exception', () => JSON.parse('{') as object],
+    ['a text', () => 'red'],
+    ['a list', () => ['red']],
+    ['what JSON cannot say', () => ({ big: { toJSON: () => JSON.parse('{') as object } })],
+  ])('that are %s are logged, and the player is told without them', async (_name, extras) => {
+    const fake = fakeNakama();
+    expect(await told(fake, extras as unknown as Extension['extras'])).toEqual([plain, plain]);
+    expect(fake.log.map(({ level, fields }) => [level, fields['user_id']])).toEqual([
+      ['error', USER],
+      ['error', OTHER],
+    ]);
+  });
+});
