@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { projectRoot } from '../../dev/stack/paths.ts';
+import { readme } from './readme.ts';
+
+const read = (file: string): string => readFileSync(`${projectRoot}/${file}`, 'utf8');
+const names = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((match) => match[1] ?? '');
+
+describe('the README, its part about the library', () => {
+  const section = readme.split(/^## /m).find((text) => text.startsWith('As a library\n')) ?? '';
+
+  it('shows code of the example, which the integration tests build and run', () => {
+    const shown = [...section.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match) => match[1] ?? '');
+    expect(shown).toHaveLength(3);
+    const example = read('examples/own-module/main.ts');
+    for (const code of shown) expect(example).toContain(code);
+  });
+
+  it('describes everything that configure takes', () => {
+    const described = names(section, /^\| `(\w+)` +\|/gm).filter((name) => name !== 'configure');
+    const known = /const known = \[(.*)\]/.exec(read('src/extension/extension.ts'))?.[1]?.match(/\w+/g) ?? [];
+    expect(described.sort()).toEqual([...known].sort());
+  });
+});
+
+describe('the library', () => {
+  it('has every function that the drop-in registers', () => {
+    const registered = names(read('src/index.ts'), /\bregister\w+\([^)]*?(\w+)\);/g);
+    const match = names(read('src/index.ts'), /\bmatch[A-Z]\w+: (\w+)/g);
+    const exported = names(read('src/functions.ts'), /^export function (\w+)/gm);
+    expect(registered.length).toBeGreaterThan(12);
+    for (const name of [...registered, ...match]) expect(exported).toContain(name);
+    expect(read('src/public.ts')).toContain("export * from './functions';");
+  });
+});
