@@ -6,7 +6,6 @@ import type { Instance } from '../instances/instance';
 import { INSTANCES } from '../instances/store';
 import type { Nakama } from '../nakama/runtime';
 import { listRows, visitRows } from '../nakama/pages';
-import { isOpen } from './status';
 
 /** Which instances an operator means: those to which all of these apply. */
 export interface Selection {
@@ -60,9 +59,9 @@ export function sweep(
 export function countStarting(nk: Nakama, config: Config, selection: Selection, deadlineMs: number): number {
   let count = 0;
   visitRows<Allocation>(nk, ALLOCATIONS, deadlineMs, (a) => {
-    const starting = a.state === 'starting' || a.state === 'started';
+    const starting = a.state === 'queued' || a.state === 'starting' || a.state === 'started';
     const view = { region: regionOf(a), version: imageOf(config, a.request).version ?? '' };
-    if (starting && isOpen(a) && isSelected(selection, view)) count++;
+    if (starting && isSelected(selection, view)) count++;
     return true;
   });
   return count;

@@ -113,7 +113,7 @@ function allocations({ nk }: Call, limit: number, now: number): Status['allocati
 }
 
 /** Something is still to be done. An announced allocation can stay only to lead from one id to another. */
-export function isOpen(a: Allocation): boolean {
+function isOpen(a: Allocation): boolean {
   return a.state !== 'announced' || a.abandoned.length > 0;
 }
 

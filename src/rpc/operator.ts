@@ -7,6 +7,7 @@ import { terminate, terminateOne } from '../operations/terminate';
 import { overrideVersion, requireVersion, VERSION_CACHE_SECONDS } from '../operations/version';
 import { withFields } from '../nakama/log';
 import type { Rpc } from './door';
+import { Code, rpcError } from './errors';
 import { invalid, optionalFlag, optionalText, sessionId, wholeNumber, type Payload } from './payload';
 
 /** `gameye_status {limit?}` → what runs, what is being started, and what new sessions are started with */
@@ -61,7 +62,7 @@ export const setVersion: Rpc<undefined> = {
 function meant(payload: Payload): { id: string | undefined; selection: Selection; cursor: string } {
   const names = ['id', 'version', 'region'];
   if (names.every((name) => payload[name] === undefined)) {
-    return invalid('id', ', "version" or "region" must be there: which instances are meant?');
+    return rpcError(Code.INVALID_ARGUMENT, '"id", "version" or "region" must be there: which instances are meant?');
   }
   const id = payload['id'] === undefined ? undefined : sessionId(payload);
   const selection: Selection = {};
