@@ -1,3 +1,4 @@
+import { errorText } from './log';
 import { SYSTEM_USER } from './storage';
 import type { Nakama } from './runtime';
 
@@ -20,7 +21,7 @@ export function listRows<T>(nk: Nakama, collection: string, limit: number, curso
     return { rows, cursor: page.cursor ?? '' };
   } catch (error) {
     // Nakama tells it by its text only (core_storage.go).
-    if (error instanceof Error && error.message.includes('Malformed cursor')) return 'bad-cursor';
+    if (errorText(error).includes('Malformed cursor')) return 'bad-cursor';
     throw error;
   }
 }

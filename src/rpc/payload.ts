@@ -4,6 +4,8 @@ import { Code, rpcError } from './errors';
 export type Payload = { [field: string]: unknown };
 
 const MOST_USERS = 1000;
+/** Far more than any payload of ours needs, far less than makes a parser run out of stack. */
+const DEEPEST = 32;
 
 /** Parses a payload; a field that the RPC does not know is an error, because it is a spelling mistake. */
 export function parsePayload(text: string | undefined, known: string[]): Payload {
@@ -19,14 +21,46 @@ export function parsePayload(text: string | undefined, known: string[]): Payload
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     return rpcError(Code.INVALID_ARGUMENT, 'The payload must be a JSON object.');
   }
-  return knownFieldsOnly(parsed as Payload, known);
+  const payload = knownFieldsOnly(parsed as Payload, known);
+  if (isTooDeep(payload, DEEPEST)) {
+    return rpcError(Code.INVALID_ARGUMENT, `The payload is nested too deeply: ${DEEPEST} levels at most.`);
+  }
+  if (hasUnstorableText(payload)) {
+    return rpcError(Code.INVALID_ARGUMENT, 'The payload has a text with a NUL character or half a surrogate pair.');
+  }
+  return payload;
+}
+
+/** True when a value has more levels of objects and lists than this. */
+function isTooDeep(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => isTooDeep(inner, levels - 1));
+}
+
+/** True when a text, also a key, is none that Postgres takes: it refuses the whole record (jsonb). */
+function hasUnstorableText(value: unknown): boolean {
+  if (typeof value === 'string') return value.includes('\0') || hasHalfPair(value);
+  if (typeof value !== 'object' || value === null) return false;
+  return Object.entries(value).some(([key, inner]) => hasUnstorableText(key) || hasUnstorableText(inner));
+}
+
+function hasHalfPair(text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0xd800 || unit > 0xdfff) continue;
+    const next = text.charCodeAt(i + 1);
+    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return true;
+    i++;
+  }
+  return false;
 }
 
 /** The payload itself, when it has no other fields than these. */
 export function knownFieldsOnly(payload: Payload, known: string[]): Payload {
   const unknown = Object.keys(payload).filter((field) => !known.includes(field));
   if (unknown.length === 0) return payload;
-  const names = unknown.map((field) => JSON.stringify(field.slice(0, 50))).join(', ');
+  const named = unknown.slice(0, 10).map((field) => JSON.stringify(field.slice(0, 50)));
+  const names = named.join(', ') + (unknown.length > 10 ? ' and more' : '');
   return rpcError(Code.INVALID_ARGUMENT, `Unknown field ${names}. Known here: ${known.join(', ') || 'no field'}.`);
 }
 

@@ -27,6 +27,8 @@ describe('a payload', () => {
     ['', {}],
     ['{}', {}],
     ['{"a":1,"b":null}', { a: 1, b: null }],
+    ['{"a":"\\ud83d\\ude00 😀"}', { a: '😀 😀' }],
+    [`{"a":${'['.repeat(30)}${']'.repeat(30)}}`, { a: expect.any(Array) }],
   ])('may be %j', (text, payload) => expect(parsePayload(text, ['a', 'b'])).toEqual(payload));
   it.each([
     ['{"a":', /not JSON/],
@@ -39,9 +41,16 @@ describe('a payload', () => {
     ['{"a":1,"c":1,"d":2}', /Unknown field "c", "d"/],
     ['{"__proto__":{"a":1}}', /Unknown field "__proto__"/],
     ['{"constructor":1}', /Unknown field "constructor"/],
+    ['{"a":"x\\u0000"}', /NUL character/],
+    ['{"a":{"b":[{"\\u0000":1}]}}', /NUL character/],
+    ['{"a":"\\ud83d"}', /half a surrogate pair/],
+    ['{"a":"\\ude00\\ud83d"}', /half a surrogate pair/],
+    [`{"a":${'['.repeat(33)}${']'.repeat(33)}}`, /nested too deeply/],
   ])('may not be %s', (text, message) => expect(words(() => parsePayload(text, ['a', 'b']))).toMatch(message));
   it('may not be huge in its error', () => {
     expect(words(() => parsePayload(JSON.stringify({ ['x'.repeat(9000)]: 1 }), [])).length).toBeLessThan(200);
+    const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, 1]));
+    expect(words(() => parsePayload(JSON.stringify(many), ['a']))).toMatch(/"field9" and more\. Known here: a\.$/);
   });
 });
 

@@ -1,0 +1,178 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { newAllocation } from '../../src/allocation/allocation';
+import { newInstance } from '../../src/instances/instance';
+import type { RpcError } from '../../src/rpc/errors';
+import { serverToken } from '../../src/servers/credential';
+import { fieldsFrom, payloadFor, strangersIn } from '../helpers/payloads.ts';
+import { configWith, FIVE, SEAT_SECRET, TOKEN } from '../unit/support/config';
+import { answer } from '../unit/support/gameye';
+import { ALLOCATIONS, INSTANCES } from '../unit/support/life';
+import { context, fakeNakama, goError, type FakeNakama } from '../unit/support/nakama';
+import { nakamaVm } from './support/vm.ts';
+
+const RUNS = 200;
+const PLAYER = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
+const STRANGER = '00000000-0000-4000-8000-000000000001';
+const SESSION = '0a0a0a0a-0000-4000-8000-00000000000a';
+const OTHER_SESSION = '0a0a0a0a-0000-4000-8000-00000000000b';
+const STARTING = '0a0a0a0a-0000-4000-8000-00000000000c';
+const variables = { GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: 'http://nakama:7350' };
+const config = configWith(variables);
+const known = {
+  sessions: [SESSION, OTHER_SESSION, STARTING],
+  users: [PLAYER, STRANGER],
+  regions: ['eu-central-1', 'us-east-1'],
+};
+
+/** Two sessions run, one is being started, and the Session API agrees. */
+function world(): FakeNakama {
+  const fake = fakeNakama();
+  for (const id of [SESSION, OTHER_SESSION]) {
+    const session = { id, region: 'eu-central-1', maxPlayers: 3, metadata: { map: 'ice' }, startedAtMs: 0 };
+    const where = { host: '1.2.3.4', ports: { '7777/udp': 1 } };
+    fake.put(INSTANCES, id, newInstance(config, session, where, { [STRANGER]: { state: 'joined' } })!);
+  }
+  const request = { user_ids: [STRANGER], max_players: 2, latencies: [], metadata: {} };
+  fake.put(ALLOCATIONS, STARTING, newAllocation(STARTING, request, config.regions, 'm1', 60_000, Date.now()));
+  fake.http = ({ method, url }) => {
+    const path = url.replace(/^https?:\/\/[^/]+/, '');
+    const id = [SESSION, OTHER_SESSION].find((one) => path === `/session/${one}`);
+    const labels = { tags: '{"nakama_fleet":"default"}' };
+    const port = { '7777/udp': 1 };
+    if (method === 'get' && id !== undefined) {
+      return answer(200, {
+        id,
+        status: 'running',
+        host: '1.2.3.4',
+        port,
+        location: 'eu-central-1',
+        image: 'i',
+        labels,
+      });
+    }
+    if (path.startsWith('/session?')) return answer(200, { sessions: [] });
+    if (path.startsWith('/available-location/')) return answer(200, { locations: [] });
+    if (path.startsWith('/session/player/')) return answer(200, {});
+    if (path.startsWith('/tag/')) return answer(200, { exists: path.endsWith('/1.2.3') });
+    if (method === 'post') return answer(422, { message: 'no location' });
+    return method === 'delete' && id !== undefined ? answer(204, {}) : answer(404, {});
+  };
+  fake.indexAnswer = (args) => {
+    // As a parser does that is fed with any text.
+    if (/["(/\\~^]/.test(String(args[1]).slice('-user_id:/.*[1-9a-f].*/'.length))) {
+      throw goError('failed to lookup storage index: parse error: syntax error');
+    }
+    return { objects: [], cursor: null };
+  };
+  return fake;
+}
+
+function serverUser(): { userId: string; vars: { [name: string]: string } } {
+  return JSON.parse(serverToken(fakeNakama().nk, config, SESSION, SESSION, Date.now())!) as never;
+}
+
+const env = { ...FIVE, ...variables };
+const { userId, vars } = serverUser();
+const CALLERS = {
+  'another server': context({ env }),
+  'a player': context({ env, userId: PLAYER, vars: {} }),
+  'a player who pretends to be a game server': context({ env, userId: PLAYER, vars }),
+  'a game server': context({ env, userId, vars }),
+};
+
+/** The functions of the built file, by RPC id: one that is added is fuzzed without a change here. */
+function registeredRpcs(): Map<string, string> {
+  const rpcs = new Map<string, string>();
+  const registerRpc = (id: string, fn: { name: string }): void => void rpcs.set(id, fn.name);
+  const initializer = new Proxy(
+    {},
+    { get: (_target, name) => (name === 'registerRpc' ? registerRpc : () => undefined) },
+  );
+  const fake = fakeNakama();
+  nakamaVm(false).global('InitModule')(CALLERS['another server'], fake.logger, fake.nk, initializer);
+  return rpcs;
+}
+
+const vm = nakamaVm(true);
+const rpcs = registeredRpcs();
+
+/** Calls an RPC of the built file; answers its JSON, or what it refused with. Fails when it throws anything else. */
+function ask(rpc: string, caller: keyof typeof CALLERS, payload: string, fake: FakeNakama): string | RpcError {
+  try {
+    return vm.global(rpcs.get(rpc)!)(CALLERS[caller], fake.logger, fake.nk, payload) as string;
+  } catch (error) {
+    // An Error of the VM is none of ours: looked at by what it has.
+    if (typeof error === 'object' && error !== null && !('stack' in error) && 'code' in error) return error as RpcError;
+    throw error;
+  }
+}
+
+function fieldsOf(rpc: string): string[] {
+  for (const caller of ['another server', 'a player'] as const) {
+    const refused = ask(rpc, caller, '{"surely not a field":1}', world());
+    const fields = typeof refused === 'string' ? undefined : fieldsFrom(refused.message);
+    if (fields) return fields;
+  }
+  throw new Error(`${rpc} does not say which fields it knows`);
+}
+
+const dump = (fake: FakeNakama): string => {
+  const place = (row: string): [string, string] => [row.slice(0, row.indexOf('/')), row.slice(row.indexOf('/') + 1)];
+  return JSON.stringify(
+    fake
+      .rows()
+      .sort()
+      .map((row) => [row, fake.stored(...place(row))]),
+  );
+};
+
+it('there are RPCs to fuzz', () => {
+  expect(rpcs.size).toBeGreaterThan(15);
+  expect(fieldsOf('fleet_join')).toEqual(['id', 'user_ids', 'partial']);
+});
+
+describe.each([...rpcs.keys()])('%s', (rpc) => {
+  const fields = fieldsOf(rpc);
+
+  it.each(Object.keys(CALLERS) as (keyof typeof CALLERS)[])(
+    'withstands whatever %s sends',
+    (caller) => {
+      fc.assert(
+        fc.property(payloadFor(fields, known), (payload) => {
+          const fake = world();
+          const before = dump(fake);
+          const result = ask(rpc, caller, payload, fake);
+          if (typeof result === 'string') {
+            expect(JSON.parse(result)).toBeTypeOf('object');
+          } else {
+            expect([3, 5, 7, 8, 9, 10, 16], result.message).toContain(result.code);
+            expect(Object.keys(result).sort()).toEqual(['code', 'message']);
+            expect(result.message.length).toBeLessThan(2_000);
+            expect(dump(fake)).toBe(before);
+            expect(fake.events.filter(({ kind }) => kind === 'match' || kind === 'notify')).toEqual([]);
+            expect(
+              fake.requests.filter(({ method, body }) => method !== 'get' && JSON.stringify(body) !== '{}'),
+            ).toEqual([]);
+            const strangers = strangersIn(payload, fields) ?? [];
+            if (strangers.length > 0 && result.code !== 7 && result.code !== 16) {
+              expect(result.code).toBe(3);
+              for (const name of strangers.slice(0, 10))
+                expect(result.message).toContain(JSON.stringify(name.slice(0, 50)));
+            }
+          }
+          expect(fake.log.filter(({ level }) => level === 'error')).toEqual([]);
+          const said = `${JSON.stringify(result)} ${JSON.stringify(fake.log)} ${dump(fake)}`;
+          for (const secret of [TOKEN, SEAT_SECRET]) expect(said).not.toContain(secret);
+          if (caller === 'a player who pretends to be a game server' || caller === 'a player') {
+            for (const id of [SESSION, OTHER_SESSION]) {
+              expect(fake.stored(INSTANCES, id)).toEqual(world().stored(INSTANCES, id));
+            }
+          }
+        }),
+        { numRuns: RUNS },
+      );
+    },
+    60_000,
+  );
+});
