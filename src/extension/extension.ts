@@ -54,8 +54,9 @@ export interface Extension {
   /**
    * What may be named as `callback` of a request. Runs when the allocation has ended, well or not, after its players were
    * notified, or instead of that with `notify: false`. In the allocator's VM: nothing that another VM holds in variables
-   * is there, and the network may be used. Once per allocation; after a crash of the server possibly once more, with the
-   * same `id`. What it throws is logged and changes nothing.
+   * is there, and the network may be used, for 10 s at most: later, another worker may believe that this one crashed. Once
+   * per allocation; after a crash of the server possibly once more, with the same `id`. Not at all when the last player of
+   * a session that is starting has cancelled. What it throws is logged and changes nothing.
    */
   callbacks?: { [name: string]: Callback | { run: Callback; notify?: boolean } };
   /**

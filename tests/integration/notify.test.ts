@@ -19,7 +19,6 @@ forEachRuntime((runtime) => {
         {
           subject: 'connection-info',
           code: 111,
-          persistent: false,
           content: { IpAddress: host, DnsName: '', Port: port, SessionId: sessionId },
         },
       ]);

@@ -32,4 +32,9 @@ describe('the library', () => {
     for (const name of [...registered, ...match]) expect(exported).toContain(name);
     expect(read('src/public.ts')).toContain("export * from './functions';");
   });
+  it('is used by the example with all its matches: without one of them nothing works', () => {
+    const matches = (file: string) => names(read(file), /\bregisterMatch\('(\w+)'/g).sort();
+    expect(matches('src/index.ts')).toContain('gameye_allocator');
+    expect(matches('examples/own-module/main.ts')).toEqual(matches('src/index.ts'));
+  });
 });

@@ -66,5 +66,37 @@ describe('our declarations of the runtime', () => {
       }`;
       expect(complaints(program, official)).toEqual([]);
     });
+    it('make a library for modules that are written with the official ones', () => {
+      const program = `import * as gameye from '${path.resolve(import.meta.dirname, '../../src/public')}';
+        gameye.configure({
+          onMatched(ctx: nkruntime.Context, logger: nkruntime.Logger, nk: nkruntime.Nakama, entries: nkruntime.MatchmakerResult[]) {
+            return entries[0]?.properties['mode'] === 'duel' ? { maxPlayers: 4, callback: 'ended' } : false;
+          },
+          callbacks: {
+            ended(ctx: nkruntime.Context, logger: nkruntime.Logger, nk: nkruntime.Nakama, result: gameye.CallbackResult) {
+              nk.leaderboardsGetId([result.id]);
+            },
+          },
+          extras: (ctx: nkruntime.Context, logger: nkruntime.Logger, nk: nkruntime.Nakama, { id }: gameye.Instance) => ({ id }),
+        });
+        const rpc: nkruntime.RpcFunction = (ctx, logger, nk) =>
+          gameye.fleetManager(ctx, logger, nk).list().instances.map(({ id }) => id).join();
+        export const InitModule: nkruntime.InitModule = (ctx, logger, nk, initializer) => {
+          initializer.registerRpc('mine', rpc);
+          initializer.registerRpc('fleet_create', gameye.rpcFleetCreate);
+          initializer.registerMatchmakerMatched(gameye.gameyeMatchmakerMatched);
+          initializer.registerMatch('gameye_allocator', {
+            matchInit: gameye.allocatorInit,
+            matchJoinAttempt: gameye.allocatorJoinAttempt,
+            matchJoin: gameye.allocatorJoin,
+            matchLeave: gameye.allocatorLeave,
+            matchLoop: gameye.allocatorLoop,
+            matchTerminate: gameye.allocatorTerminate,
+            matchSignal: gameye.allocatorSignal,
+          });
+          gameye.initializeGameye(ctx, logger, nk, initializer);
+        };`;
+      expect(complaints(program, official)).toEqual([]);
+    });
   }
 });
