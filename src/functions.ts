@@ -5,6 +5,7 @@
  */
 import type { Context, Initializer, Logger, MatchmakerResult, MatchState, Nakama, Presence } from './nakama/runtime';
 import type { AllocatorState } from './allocation/allocator';
+import type { SupervisorState } from './supervision/supervisor';
 import type * as Library from './library';
 
 declare function library(): typeof Library;
@@ -82,11 +83,12 @@ export function rpcGameyeSetVersion(ctx: Context, logger: Logger, nk: Nakama, pa
   return library().fleetSetVersion(ctx, logger, nk, payload);
 }
 
-// The matchmaker hook waits for this one, so it does without the library.
+// The matchmaker hook waits for this one, so it does without the library. A node's supervisor is a match of this kind too.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
+  const { allocation, version, claim = '', supervisor } = params;
   return {
-    state: { allocation: params['allocation'], version: params['version'], wake_at_ms: 0 },
-    tickRate: 60,
+    state: supervisor ? { supervisor: true, next_pass_at_ms: 0 } : { allocation, version, claim, wake_at_ms: 0 },
+    tickRate: supervisor ? 1 : 60,
     label: '',
   };
 }
@@ -98,7 +100,7 @@ export function allocatorLoop(
   _tick: number,
   state: MatchState,
 ) {
-  return library().allocatorLoop(ctx, logger, nk, state as AllocatorState);
+  return library().allocatorLoop(ctx, logger, nk, state as AllocatorState | SupervisorState);
 }
 export function allocatorJoinAttempt(
   _c: Context,

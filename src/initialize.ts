@@ -2,6 +2,7 @@ import { describeProblems, getConfig } from './config';
 import { noteExtension } from './extension/extension';
 import { registerInstanceIndex } from './instances/queries';
 import { withFields } from './nakama/log';
+import { ensureSupervisor } from './supervision/supervisor';
 import type { Context, Initializer, Logger, Nakama } from './nakama/runtime';
 
 /**
@@ -31,4 +32,5 @@ export function initialize(ctx: Context, logger: Logger, nk: Nakama, initializer
     seat_tokens: config.seatSecret !== undefined,
     server_reports: config.nakamaUrl !== undefined,
   }).info('Gameye: fleet manager ready.');
+  ensureSupervisor(nk);
 }

@@ -1,5 +1,6 @@
 import { loopAllocator, type AllocatorState } from './allocation/allocator';
 import { getConfig } from './config';
+import { loopSupervisor, type SupervisorState } from './supervision/supervisor';
 import type { Context, Logger, Nakama } from './nakama/runtime';
 import { gameServer, player as playerDoor, serverToServer } from './rpc/door';
 import * as fleet from './rpc/fleet';
@@ -57,10 +58,11 @@ export function allocatorLoop(
   ctx: Context,
   logger: Logger,
   nk: Nakama,
-  state: AllocatorState,
-): { state: AllocatorState } | null {
+  state: AllocatorState | SupervisorState,
+): { state: AllocatorState | SupervisorState } | null {
   const configured = getConfig(ctx, nk);
   if ('problems' in configured) return null;
-  const next = loopAllocator({ ctx, logger, nk, config: configured.config }, state);
+  const call = { ctx, logger, nk, config: configured.config };
+  const next = 'supervisor' in state ? loopSupervisor(call, state) : loopAllocator(call, state);
   return next ? { state: next } : null;
 }

@@ -8,6 +8,7 @@ import { errorText, withFields } from './nakama/log';
 import { count, time } from './nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from './nakama/runtime';
 import { notifyFailed } from './players/notify';
+import { ensureSupervisor } from './supervision/supervisor';
 
 /**
  * The matchmaker hook: hands a matched group to an allocator and returns, without waiting for the network, because Nakama
@@ -44,6 +45,7 @@ function handOver(
       return shaped.failed;
     }
     startAllocator(nk, allocationFor(call, shaped), '*');
+    ensureSupervisor(nk);
     return 'requested';
   } catch (error) {
     withFields(logger, { error: errorText(error) }).error(

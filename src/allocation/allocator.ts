@@ -3,7 +3,7 @@ import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Nakama } from '../nakama/runtime';
 import { nextStep, type Allocation } from './allocation';
-import type { Hold } from './hold';
+import { store, type Hold } from './hold';
 import { work } from './worker';
 
 /**
@@ -18,11 +18,17 @@ export interface AllocatorState {
   version: string;
   /** Nothing to do before this. */
   wake_at_ms: number;
+  /** `yes` for a worker that takes over: it has to get the lease before it does anything. */
+  claim?: string;
 }
 
-/** Starts an allocator match; version `*` when the allocation is not stored yet. Takes about a millisecond. */
-export function startAllocator(nk: Nakama, allocation: Allocation, version: string): void {
-  nk.matchCreate(ALLOCATOR, { allocation: JSON.stringify(allocation), version });
+/**
+ * Starts an allocator match; version `*` when the allocation is not stored yet, `claim` when another worker may have it.
+ * Takes about a millisecond.
+ */
+export function startAllocator(nk: Nakama, allocation: Allocation, version: string, claim?: 'claim'): void {
+  const params = { allocation: JSON.stringify(allocation), version };
+  nk.matchCreate(ALLOCATOR, claim ? { ...params, claim: 'yes' } : params);
 }
 
 /** One tick. Undefined: the allocation is finished, the match may end. Never throws. */
@@ -31,6 +37,11 @@ export function loopAllocator(call: Call, state: AllocatorState): AllocatorState
   if (now < state.wake_at_ms) return state;
   let latest: Hold = { allocation: JSON.parse(state.allocation) as Allocation, version: state.version };
   try {
+    if (state.claim === 'yes') {
+      const claimed = store(call, latest, latest.allocation);
+      if (!claimed) return undefined;
+      latest = claimed;
+    }
     const hold = work(call, latest, (moved) => (latest = moved));
     if (!hold) return undefined;
     const step = nextStep(hold.allocation, now);
@@ -40,7 +51,8 @@ export function loopAllocator(call: Call, state: AllocatorState): AllocatorState
       'Gameye: an allocation step failed, probably because of the database. It is tried again.',
     );
     // A cancelled context means that the server stops this match: the next tick, if there is one, is its last chance.
-    return keep(latest, Date.now() + SECOND);
+    const next = keep(latest, Date.now() + SECOND);
+    return latest.version === state.version && state.claim ? { ...next, claim: state.claim } : next;
   }
 }
 

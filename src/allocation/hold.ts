@@ -6,7 +6,7 @@ import { readAllocation, saveAllocation } from './store';
 /** One request may block its worker this long; starting a session normally takes half a second. */
 export const RUN_TIMEOUT_MS = 15 * SECOND;
 /** Longer than the longest call and the steps around it. */
-const LEASE_MS = RUN_TIMEOUT_MS + 15 * SECOND;
+const LEASE_MS = RUN_TIMEOUT_MS + 5 * SECOND;
 
 /** A worker's hold on its allocation. */
 export interface Hold {

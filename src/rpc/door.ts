@@ -2,6 +2,7 @@ import { describeProblems, getConfig } from '../config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
+import { ensureSupervisor } from '../supervision/supervisor';
 import { callingServer } from '../servers/credential';
 import { Code, isRpcError, rpcError } from './errors';
 import { parsePayload, sessionId, type Payload } from './payload';
@@ -58,7 +59,10 @@ export function player(ctx: Context, logger: Logger, nk: Nakama, text: string, r
 /** What a verb needs; code 9 when the module is not configured. */
 export function callOf(ctx: Context, logger: Logger, nk: Nakama): Call {
   const configured = getConfig(ctx, nk);
-  if ('config' in configured) return { ctx, logger, nk, config: configured.config };
+  if ('config' in configured) {
+    ensureSupervisor(nk);
+    return { ctx, logger, nk, config: configured.config };
+  }
   return rpcError(
     Code.FAILED_PRECONDITION,
     // Players get no details of the server's configuration.
