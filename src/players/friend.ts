@@ -7,6 +7,8 @@ import { connectionFor, type Connection } from './connection';
 
 /** Nakama's state of a friendship that both sides have accepted. */
 const MUTUAL = 0;
+/** The most that Nakama 3.22 gives at once; later versions give 1000. */
+const FRIENDS_PAGE = 100;
 
 /**
  * Takes a seat in the session in which a friend plays. Only for mutual friends: a user id alone must not tell anybody where
@@ -45,7 +47,7 @@ export function joinFriend(call: Call, userId: string, friendId: string): { stat
 function areFriends(call: Call, userId: string, friendId: string): boolean {
   let cursor: string | undefined;
   do {
-    const page = call.nk.friendsList(userId, 1000, MUTUAL, cursor);
+    const page = call.nk.friendsList(userId, FRIENDS_PAGE, MUTUAL, cursor);
     if (page.friends?.some((friend) => friend.user?.userId === friendId)) return true;
     cursor = page.cursor || undefined;
   } while (cursor !== undefined);
