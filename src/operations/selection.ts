@@ -5,7 +5,7 @@ import type { Config } from '../config';
 import type { Instance } from '../instances/instance';
 import { INSTANCES } from '../instances/store';
 import type { Nakama } from '../nakama/runtime';
-import { listRows, visitRows } from '../nakama/pages';
+import { listRows, visitRows, type Page } from '../nakama/pages';
 
 /** Which instances an operator means: those to which all of these apply. */
 export interface Selection {
@@ -19,8 +19,10 @@ export interface Swept {
   more: boolean;
 }
 
-/** Small, because a sweep that runs out of time begins its page anew. */
+/** A page is written in one transaction; a sweep that runs out of time begins its page anew. */
 const PAGE = 100;
+
+export type Selected = Page<Instance>['rows'][number];
 
 /** True when everything in the selection applies. */
 export function isSelected(selection: Selection, instance: { region: string; version: string }): boolean {
@@ -31,25 +33,23 @@ export function isSelected(selection: Selection, instance: { region: string; ver
 }
 
 /**
- * Calls `act` for every selected instance that the database has, until the time is up or `act` answers false. What was done
- * must show in the record, or the record be gone: a page that was not finished is read again. Undefined: the cursor is none
- * of ours.
+ * Calls `act` with the selected instances of each page that the database has, until the time is up or `act` answers that it
+ * did not finish its page. What was done must show in the record, or the record be gone: such a page is read again. The
+ * records are for reading only. Undefined: the cursor is none of ours.
  */
 export function sweep(
   nk: Nakama,
   selection: Selection,
   cursor: string,
   deadlineMs: number,
-  act: (id: string, instance: Instance) => boolean,
+  act: (rows: Selected[]) => boolean,
 ): Swept | undefined {
   let position = cursor;
   do {
     const page = listRows<Instance>(nk, INSTANCES, PAGE, position);
     if (page === 'bad-cursor') return undefined;
-    for (const { key, value } of page.rows) {
-      if (!isSelected(selection, value)) continue;
-      if (Date.now() >= deadlineMs || !act(key, value)) return { cursor: position, more: true };
-    }
+    const selected = page.rows.filter(({ value }) => isSelected(selection, value));
+    if (selected.length > 0 && !act(selected)) return { cursor: position, more: true };
     position = page.cursor;
   } while (position !== '' && Date.now() < deadlineMs);
   return { cursor: position, more: position !== '' };

@@ -30,7 +30,9 @@ export function terminate(call: Call, selection: Selection, confirm: boolean, cu
   }
   const deadline = Date.now() + STOP_MS;
   const result = { stopped: 0, failed: [] as Terminated['failed'] };
-  const swept = sweep(nk, selection, cursor, deadline, (id) => stopOne(call, id, result));
+  const swept = sweep(nk, selection, cursor, deadline, (rows) =>
+    rows.every(({ key }) => Date.now() < deadline && stopOne(call, key, result)),
+  );
   if (!swept) return invalid('cursor', 'must be one that gameye_terminate answered, or be left out.');
   const starting = swept.more ? 0 : countStarting(nk, config, selection, deadline + SECOND);
   logTerminated(call, result);
@@ -63,7 +65,7 @@ function stopOne(call: Call, id: string, result: { stopped: number; failed: Term
 
 function isAtMostOne({ nk }: Call, selection: Selection): boolean {
   let count = 0;
-  const swept = sweep(nk, selection, '', Date.now() + COUNT_MS, () => ++count < 2);
+  const swept = sweep(nk, selection, '', Date.now() + COUNT_MS, (rows) => (count += rows.length) < 2);
   return swept?.more === false;
 }
 

@@ -272,24 +272,33 @@ describe('the status', () => {
 });
 
 describe('draining many', () => {
-  it('stops when the time is up and goes on from its cursor', () => {
+  it('writes a page at a time, stops when the time is up and goes on from its cursor', () => {
     for (let i = 0; i < 250; i++) store(`s${100 + i}`);
-    fake.after = ({ kind }) => void (kind === 'write' && (now += 40));
-    let [cursor, changed, calls] = ['', 0, 0];
-    do {
-      const result = drain(call, { region: 'eu' }, false, cursor);
-      changed += result.changed;
-      cursor = result.cursor;
-      calls++;
-      if (!result.more) break;
-    } while (calls < 20);
-    expect({ changed, calls }).toEqual({ changed: 250, calls: 2 });
+    fake.after = ({ kind }) => void (kind === 'write' && (now += 3000));
+    const first = drain(call, { region: 'eu' }, false, '');
+    expect(first).toMatchObject({ changed: 200, more: true });
+    expect(drain(call, { region: 'eu' }, false, first.cursor)).toMatchObject({ changed: 50, more: false, cursor: '' });
+    expect(fake.events.filter(({ kind }) => kind === 'write')).toHaveLength(3);
   });
-  it('leaves an instance alone that ended while it was read', () => {
+  it('goes one by one through a page of which one changed meanwhile, as far as the time lasts', () => {
+    for (let i = 0; i < 30; i++) store(`s${100 + i}`);
+    let joined = false;
+    fake.before = ({ kind }) => {
+      if (kind !== 'write' || joined) return;
+      joined = true;
+      store('s105', { player_count: 3 });
+    };
+    fake.after = ({ kind }) => void (kind === 'write' && (now += 300));
+    const first = drain(call, { region: 'eu' }, false, '');
+    expect(first).toMatchObject({ changed: 17, more: true });
+    expect(drain(call, { region: 'eu' }, false, first.cursor)).toMatchObject({ changed: 13, more: false });
+    expect(fake.stored(INSTANCES, 's105')).toMatchObject({ player_count: 3, status: 'draining' });
+  });
+  it('passes over instances that ended, before or meanwhile', () => {
     store('s1', { status: 'exited' });
     store('s2');
-    fake.before = ({ kind, ...event }) => {
-      if (kind === 'read' && 'keys' in event && event.keys[0] === `${INSTANCES}/s2`) fake.drop(INSTANCES, 's2');
+    fake.before = ({ kind }) => {
+      if (kind === 'write') fake.drop(INSTANCES, 's2');
     };
     expect(drain(call, { region: 'eu' }, false, '')).toMatchObject({ changed: 0 });
   });
