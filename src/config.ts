@@ -130,16 +130,16 @@ export function parseConfig(environment: Lookup): Configured {
   if (port !== undefined && !isPortName(port))
     problem('GAMEYE_API_PORT', 'must be PORT/udp or PORT/tcp, such as 7777/udp.');
 
-  const maxPlayersText = value('GAMEYE_MAX_PLAYERS');
-  const maxPlayers = maxPlayersText === undefined ? undefined : Number(maxPlayersText);
-  if (maxPlayers !== undefined && !(Number.isInteger(maxPlayers) && maxPlayers >= 1 && maxPlayers <= 10_000)) {
-    problem('GAMEYE_MAX_PLAYERS', 'must be a whole number from 1 to 10000.');
-  }
-
-  const soloPerMinute = Number(value('GAMEYE_SOLO_PER_MINUTE') ?? '6');
-  if (!(Number.isInteger(soloPerMinute) && soloPerMinute >= 0 && soloPerMinute <= 1000)) {
-    problem('GAMEYE_SOLO_PER_MINUTE', 'must be a whole number from 0 to 1000.');
-  }
+  // Number() would take 1e3 and 0x10, which nobody means.
+  const wholeNumber = (variable: string, least: number, most: number): number | undefined => {
+    const text = value(variable);
+    if (text === undefined) return undefined;
+    const parsed = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
+    if (parsed >= least && parsed <= most) return parsed;
+    return problem(variable, `must be a whole number from ${least} to ${most}.`);
+  };
+  const maxPlayers = wholeNumber('GAMEYE_MAX_PLAYERS', 1, 10_000);
+  const soloPerMinute = wholeNumber('GAMEYE_SOLO_PER_MINUTE', 0, 1000) ?? 6;
 
   const matchPropertyText = value('GAMEYE_MATCH_PROPERTY');
   const matchProperty = matchPropertyText === undefined ? undefined : parseMatchProperty(matchPropertyText);
