@@ -80,8 +80,10 @@ export function allocationFor(call: Call, request: AllocationRequest): Allocatio
  */
 export function get(call: Call, id: string): Instance | StartingInstance {
   const { nk, config } = call;
-  const stored = locateInstance(call, id);
-  const pending = stored ? undefined : locatePending(call, id);
+  const before = locateInstance(call, id);
+  const pending = before ? undefined : locatePending(call, id);
+  // Its session may have started between the two looks.
+  const stored = before ?? (pending ? undefined : locateInstance(call, id));
   if (pending) {
     return 'failed' in pending
       ? rpcError(Code.NOT_FOUND, `The session could not be started: ${pending.failed}.`)

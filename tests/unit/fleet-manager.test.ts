@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { newAllocation, type Allocation } from '../../src/allocation/allocation';
+import { afterStart, newAllocation, type Allocation } from '../../src/allocation/allocation';
 import * as fleet from '../../src/fleet-manager';
 import { newInstance, type Instance } from '../../src/instances/instance';
 import type { Call } from '../../src/nakama/caller';
@@ -87,6 +87,20 @@ describe('create', () => {
 });
 
 describe('get', () => {
+  it('does not take a session that starts between two looks for a stranger', () => {
+    const allocation = newAllocation('s1', request, ['eu'], 'm1', 60_000, Date.now());
+    fake.put(ALLOCATIONS, 's1', allocation);
+    let reads = 0;
+    fake.after = (event) => {
+      // After the first look at instance and allocation, the worker stores that the session runs.
+      if (event.kind === 'read' && ++reads === 2) {
+        fake.put(ALLOCATIONS, 's1', afterStart(allocation, { host: '1.2.3.4', ports: { '7777/udp': 1 } }, false, 0));
+      }
+    };
+    gameye['get'] = () => view();
+    expect(fleet.get(call, 's1')).toMatchObject({ status: 'running', max_players: 2, player_count: 1 });
+  });
+
   it('shows an allocation under way as an instance without an address', () => {
     storeAllocation({ state: 'starting' });
     expect(fleet.get(call, 'a1')).toMatchObject({
