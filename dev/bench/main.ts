@@ -6,7 +6,9 @@ import { buildDir } from '../stack/paths.ts';
 import { startPostgres } from '../stack/postgres.ts';
 import { describeRuntime, findNakama, type NakamaRuntime } from '../stack/runtimes.ts';
 import { runBurst, type BurstResult } from './burst.ts';
+import { withFillProbe } from './fill-probe.ts';
 import { withHookProbe } from './hook-probe.ts';
+import { listTable } from './list.ts';
 import { startSimulatorProcess, type SimulatorProcess } from './simulator-process.ts';
 import { markdownTable, percentile } from './statistics.ts';
 
@@ -21,11 +23,16 @@ async function main(): Promise<void> {
       embedded: { type: 'boolean' },
       /** Sizes of the bursts, comma-separated. */
       bursts: { type: 'string', default: '1,50,200' },
+      /** Instead of bursts: lists and joins among this many instances. */
+      list: { type: 'string' },
     },
   });
   const sizes = values.bursts.split(',').map(Number);
   if (sizes.some((size) => !Number.isInteger(size) || size < 1))
     throw new Error('--bursts takes sizes such as 1,50,200');
+  const instances = values.list === undefined ? undefined : Number(values.list);
+  if (instances !== undefined && !(Number.isInteger(instances) && instances >= 1))
+    throw new Error('--list takes a number of instances such as 10000');
   const runtime: NakamaRuntime = (values.embedded ? undefined : findNakama()[0]) ?? { kind: 'embedded' };
   const ends: (() => Promise<void>)[] = [];
   try {
@@ -36,7 +43,7 @@ async function main(): Promise<void> {
     const nakama = await startNakama({
       runtime,
       database: await postgres.newDatabase(),
-      modulePath: await withHookProbe(path.join(buildDir, 'index.js')),
+      modulePath: await (instances === undefined ? withHookProbe : withFillProbe)(path.join(buildDir, 'index.js')),
       env: {
         GAMEYE_API_URL: simulator.url,
         GAMEYE_API_TOKEN: 'sim-token',
@@ -51,6 +58,10 @@ async function main(): Promise<void> {
     console.log(
       `${describeRuntime(runtime)}, ${os.cpus().length} cores, Session API that takes ${API_MS} ms, groups of 2\n`,
     );
+    if (instances !== undefined) {
+      console.log(await listTable(nakama, instances));
+      return;
+    }
     await runBurst(WARM_UP, nakama, simulator);
     console.log(await table(sizes, nakama, simulator));
   } finally {

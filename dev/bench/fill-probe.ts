@@ -1,0 +1,65 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { cacheDir } from '../stack/paths.ts';
+import type { Nakama } from '../stack/nakama.ts';
+
+const INIT = /function InitModule\(ctx, logger, nk, initializer\) \{\n/;
+const BATCH = 500;
+
+/** Writes a copy of the module with one more RPC, which stores instances in batches, and answers that file. */
+export async function withFillProbe(moduleFile: string): Promise<string> {
+  const code = await readFile(moduleFile, 'utf8');
+  if (!INIT.test(code)) throw new Error(`${moduleFile} does not begin InitModule as expected`);
+  const probe = `
+function benchFill(ctx, logger, nk, payload) {
+  var range = JSON.parse(payload);
+  var writes = [];
+  for (var i = range.from; i < range.to; i++) {
+    var players = i % 9;
+    var id = nk.uuidv4();
+    writes.push({
+      collection: '_gameye_instances',
+      key: id,
+      userId: '00000000-0000-0000-0000-000000000000',
+      permissionRead: 0,
+      permissionWrite: 0,
+      version: '*',
+      value: {
+        id: id,
+        connection_info: { ip_address: '127.0.0.1', dns_name: '', port: 20000 + (i % 9999) },
+        create_time: new Date(Date.now() - i * 1000).toISOString(),
+        player_count: players,
+        status: 'running',
+        metadata: { mode: i % 2 ? 'duel' : 'arena', map: 'map-' + (i % 40) },
+        region: 'region-' + (i % 5),
+        image: 'demo-game',
+        version: '1.' + (i % 3),
+        max_players: 8,
+        open_seats: Math.max(0, 8 - players),
+        ports: { '7777/udp': 20000 + (i % 9999) },
+        seats: {},
+        unseated: players,
+      },
+    });
+  }
+  nk.storageWrite(writes);
+  return '{}';
+}
+`;
+  const file = path.join(cacheDir, 'bench', 'fill.js');
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(
+    file,
+    code.replace(INIT, (init) => `${init}  initializer.registerRpc('bench_fill', benchFill);\n`) + probe,
+  );
+  return file;
+}
+
+/** Stores this many instances, all different, without any session. */
+export async function fill(nakama: Nakama, instances: number): Promise<void> {
+  for (let from = 0; from < instances; from += BATCH) {
+    const range = { from, to: Math.min(instances, from + BATCH) };
+    const answer = await nakama.rpc('bench_fill', range);
+    if (answer.status !== 200) throw new Error(`bench_fill failed: ${JSON.stringify(answer)}`);
+  }
+}
