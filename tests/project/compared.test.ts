@@ -1,0 +1,86 @@
+import { existsSync, readFileSync } from 'node:fs';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { projectRoot } from '../../dev/stack/paths.ts';
+import { readme, tableAfter } from './readme.ts';
+
+const [header = [], ...table] = tableAfter('Compared with the other fleet managers');
+const rows = table.map(([feature = '', ours = '', others = '', shownBy = '']) => {
+  const [verdict = '', ...words] = ours.split(': ');
+  const tests = [...shownBy.matchAll(/`(tests\/[\w/-]+\.test\.ts)`: "([^"]+)"/g)].map(([, file = '', title = '']) => ({
+    file,
+    title,
+  }));
+  return { feature, verdict, words: words.join(': '), others, shownBy, tests };
+});
+
+/** What the tests of a file are called: the first arguments of `it` and `describe`, and the names in tables of cases. */
+function titlesIn(file: string): string[] {
+  const source = ts.createSourceFile(
+    file,
+    readFileSync(`${projectRoot}/${file}`, 'utf8'),
+    ts.ScriptTarget.Latest,
+    true,
+  );
+  const titles: string[] = [];
+  const visit = (node: ts.Node): void => {
+    const isTest = ts.isCallExpression(node) && /^(it|describe)\b(?!.*\.(skip|todo))/s.test(node.expression.getText());
+    const first = isTest ? node.arguments[0] : ts.isArrayLiteralExpression(node) ? node.elements[0] : undefined;
+    if (first && ts.isStringLiteralLike(first)) titles.push(first.text);
+    if (first && ts.isTemplateExpression(first)) titles.push(first.head.text);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return titles;
+}
+
+describe('the comparison in the README', () => {
+  it('has a verdict on every feature, each once', () => {
+    expect(header).toEqual(['feature', 'ours', 'others', 'shown by']);
+    expect(rows.length).toBeGreaterThan(50);
+    expect(new Set(rows.map((row) => row.feature)).size).toBe(rows.length);
+    for (const { feature, verdict } of rows) expect(['yes', 'partly', 'no'], feature).toContain(verdict);
+  });
+
+  it('says what is missing where we have a part', () => {
+    const partly = rows.filter((row) => row.verdict === 'partly');
+    expect(partly.length).toBeGreaterThan(0);
+    for (const { feature, words } of partly) expect(words, feature).not.toBe('');
+  });
+
+  it('counts right', () => {
+    const count = (verdict: string): number => rows.filter((row) => row.verdict === verdict).length;
+    expect(readme).toContain(`Ours: ${count('yes')} yes, ${count('partly')} partly, ${count('no')} no.`);
+  });
+
+  it.each(rows.filter((row) => row.verdict !== 'no'))('shows "$feature" by tests that exist', ({ tests, shownBy }) => {
+    expect(tests.length).toBeGreaterThan(0);
+    expect(tests.map(({ file, title }) => `\`${file}\`: "${title}"`).join(', '), 'nothing else is there').toBe(shownBy);
+    for (const { file, title } of tests) {
+      expect(existsSync(`${projectRoot}/${file}`), file).toBe(true);
+      expect(title.length, 'distinctive').toBeGreaterThan(15);
+      expect(
+        titlesIn(file).filter((one) => one.includes(title)),
+        `${file}: ${title}`,
+      ).not.toEqual([]);
+    }
+  });
+
+  it('names no test for what we lack', () => {
+    for (const { feature, verdict, shownBy } of rows) if (verdict === 'no') expect(shownBy, feature).toBe('');
+  });
+
+  it('names the others by the names that its text introduces', () => {
+    const known = ['GameLift', 'Go plugin', 'scrapyard', 'Edgegap', 'i3D', 'ODIN', 'Agones', 'Unity'];
+    const introduction = /^## Compared with[^\n]*\n([^|]*)/m.exec(readme)?.[1] ?? '';
+    for (const name of known) expect(introduction).toContain(name);
+    for (const { feature, others } of rows) {
+      const named = others === 'none' ? [] : others.split(/, |; /).map((name) => name.replace(/^partly /, ''));
+      if (others !== 'none') expect(named.length, feature).toBeGreaterThan(0);
+      expect(
+        named.filter((name) => !known.includes(name)),
+        feature,
+      ).toEqual([]);
+    }
+  });
+});
