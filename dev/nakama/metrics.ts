@@ -39,7 +39,9 @@ export class Metrics {
       this.metrics.set(name, entry);
     }
     if (entry.kind !== kind || entry.labels !== shape) return;
-    const given = Object.fromEntries(labels.map((label, i) => [label, Object.values(tags)[i]!]));
+    // The real server's library lets nothing but letters, digits and underscores into a value.
+    const values = Object.values(tags).map((value) => value.replace(/[^a-zA-Z0-9_]/g, '_'));
+    const given = Object.fromEntries(labels.map((label, i) => [label, values[i]!]));
     if (entry.metric instanceof Counter) entry.metric.inc(given, value);
     else if (entry.metric instanceof Gauge) entry.metric.set(given, value);
     else entry.metric.observe(given, value);

@@ -3,7 +3,7 @@ import type { Nakama } from './runtime';
 /*
  * What the module counts, beside Nakama's own figures; they show as `nakama_custom_<name>`. The README's table has the same
  * rows. Every label has a handful of values, never an id or a text from outside: each combination is a time series, and
- * Nakama stops at 10000 of them. A metric keeps its labels, because Prometheus refuses a second set.
+ * Nakama stops at 10000 of them. It turns every `-` and `.` of a value into `_`. A metric keeps its labels, because Prometheus refuses a second set.
  */
 
 export const COUNTERS = {
@@ -58,7 +58,7 @@ export function regionLabel(config: { regions: string[] }, region: string): stri
   return config.regions.includes(region) ? region : 'other';
 }
 
-/** How many POSTs it took, as label: `0` to `3`, `4+`. */
+/** How many POSTs it took, as label: `0` to `3`, `more`. */
 export function attemptLabel(attempts: number): string {
-  return attempts < 4 ? String(attempts) : '4+';
+  return attempts < 4 ? String(attempts) : 'more';
 }
