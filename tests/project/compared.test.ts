@@ -53,7 +53,7 @@ describe('the comparison in the README', () => {
     expect(readme).toContain(`Ours: ${count('yes')} yes, ${count('partly')} partly, ${count('no')} no.`);
   });
 
-  it.each(rows.filter((row) => row.verdict !== 'no'))('shows "$feature" by tests that exist', ({ tests, shownBy }) => {
+  it.each(rows.filter((row) => row.verdict !== 'no'))('shows by tests that exist: $feature', ({ tests, shownBy }) => {
     expect(tests.length).toBeGreaterThan(0);
     expect(tests.map(({ file, title }) => `\`${file}\`: "${title}"`).join(', '), 'nothing else is there').toBe(shownBy);
     for (const { file, title } of tests) {
