@@ -66,7 +66,7 @@ export interface Allocation {
 export const SETTLE_MS = 30 * SECOND;
 
 /** The shortest wait between telling the players and storing the instance; the longest is twice this. */
-const RECORD_DELAY_MS = 0.5 * SECOND;
+const RECORD_DELAY_MS = SECOND;
 
 /** How many unknown outcomes or contradictions in a row before another id or region is tried. */
 const PATIENCE = 3;

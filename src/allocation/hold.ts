@@ -1,5 +1,6 @@
 import { SECOND } from '../config';
 import type { Call } from '../nakama/caller';
+import type { Write } from '../nakama/storage';
 import type { Allocation } from './allocation';
 import { readAllocation, saveAllocation } from './store';
 
@@ -34,10 +35,10 @@ export function save(call: Call, hold: Hold, change: (a: Allocation) => Allocati
   }
 }
 
-/** Undefined when the record is not at the version that we know. */
-export function store(call: Call, hold: Hold, next: Allocation): Hold | undefined {
+/** Undefined when the record, or another that is stored with it, is not at the version that we know. */
+export function store(call: Call, hold: Hold, next: Allocation, others: Write[] = []): Hold | undefined {
   const leased: Allocation = { ...next, lease: lease(call) };
-  const version = saveAllocation(call.nk, leased, hold.version);
+  const version = saveAllocation(call.nk, leased, hold.version, others);
   return version === 'conflict' ? undefined : { allocation: leased, version };
 }
 

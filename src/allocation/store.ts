@@ -10,9 +10,14 @@ export function readAllocation(nk: Nakama, id: string): Row<Allocation> | undefi
   return readRows<Allocation>(nk, ALLOCATIONS, [id])[0];
 }
 
-/** Stores an allocation; version `*` for a new one. Answers its new version. */
-export function saveAllocation(nk: Nakama, allocation: Allocation, version: string): string | 'conflict' {
-  const versions = writeRows(nk, [write(allocation, version)]);
+/** Stores an allocation, and other records with it in one transaction; version `*` for a new one. Answers its new version. */
+export function saveAllocation(
+  nk: Nakama,
+  allocation: Allocation,
+  version: string,
+  others: Write[] = [],
+): string | 'conflict' {
+  const versions = writeRows(nk, [write(allocation, version), ...others]);
   return versions === 'conflict' ? 'conflict' : (versions[0] ?? '');
 }
 

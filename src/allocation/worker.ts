@@ -12,7 +12,7 @@ import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count, regionLabel } from '../nakama/metrics';
 import { withVersion } from '../operations/version';
-import { assign } from '../players/assignment';
+import { assign, startingAssignments } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
 import {
   afterAnnouncement,
@@ -86,19 +86,32 @@ function run(call: Call, hold: Hold): Hold | undefined {
   const request = attempts === 0 ? withVersion(nk, config, asked) : asked;
   const attempt: Allocation = { ...hold.allocation, request, state: 'starting', attempts: attempts + 1 };
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
-  const stored = store(call, hold, { ...attempt, in_doubt: true });
+  const stored = storeAttempt(call, hold, { ...attempt, in_doubt: true });
   if (!stored) return reread(call, hold);
-  const superseded = attempts === 0 ? assign(nk, call.logger, stored.allocation) : (stored.allocation.superseded ?? []);
-  const a: Allocation = { ...stored.allocation, in_doubt, superseded };
+  const a: Allocation = { ...stored.allocation, in_doubt };
   countRetry(call, a);
   const sentAt = Date.now();
   const timeoutMs = Math.max(SECOND, Math.min(RUN_TIMEOUT_MS, a.deadline_ms - sentAt));
   const outcome = runSession(nk, config, sessionRun(nk, config, a, sentAt), timeoutMs);
-  if (outcome.kind === 'done')
-    return started(call, { ...stored, allocation: { ...stored.allocation, superseded } }, outcome.value);
+  if (outcome.kind === 'done') return started(call, stored, outcome.value);
   logFailure(call, a, outcome);
   const now = Date.now();
-  return save(call, stored, (fresh) => afterRun({ ...fresh, in_doubt, superseded }, outcome, now, chance(call)));
+  return save(call, stored, (fresh) => afterRun({ ...fresh, in_doubt }, outcome, now, chance(call)));
+}
+
+/** With the first attempt its players' assignments are stored: in one transaction, or one by one when that is refused. */
+function storeAttempt(call: Call, hold: Hold, attempt: Allocation): Hold | undefined {
+  if (attempt.attempts > 1) return store(call, hold, attempt);
+  try {
+    const { writes, superseded } = startingAssignments(call.nk, attempt);
+    const stored = store(call, hold, { ...attempt, superseded }, writes);
+    if (stored) return stored;
+  } catch {
+    // A deleted account refuses the batch; a database that fails throws again below.
+  }
+  const stored = store(call, hold, attempt);
+  if (stored) assign(call.nk, call.logger, stored.allocation);
+  return stored;
 }
 
 function lookUp(call: Call, hold: Hold): Hold | undefined {
@@ -119,6 +132,7 @@ function started(call: Call, hold: Hold, where: Started): Hold | undefined {
   const { port, ready } = call.config;
   const now = Date.now();
   if (choosePort(where.ports, port) !== undefined) {
+    // Stored before the players are told: who cancelled meanwhile must not be told an address as well.
     return save(call, hold, (a) => afterStart(a, where, ready === 'server', now));
   }
   const exposed = Object.keys(where.ports).join(', ') || 'none';
@@ -147,9 +161,10 @@ function announce(call: Call, hold: Hold): Hold | undefined {
   }
   logStarted(call, a, instance);
   countEnd(call, a, 'started');
-  assign(call.nk, call.logger, a, instance.connection_info.port);
   callBack(call, a, instance);
-  return save(call, hold, (fresh) => afterAnnouncement(fresh, Date.now(), chance(call)));
+  const saved = save(call, hold, (fresh) => afterAnnouncement(fresh, Date.now(), chance(call)));
+  if (saved) assign(call.nk, call.logger, saved.allocation, instance.connection_info.port);
+  return saved;
 }
 
 /** Stores the instance and ends the allocation in one transaction, then tells Gameye who plays. */

@@ -62,31 +62,47 @@ export function clearAssignment(nk: Nakama, userId: string, sessionId: string, n
 /**
  * Brings the assignments of an allocation's players up to its state. A new allocation replaces what a player had; later
  * only those change that still belong to it. It stands beside the notification, so a failure is logged and stops nothing.
- * Answers the sessions in which players still had a seat.
  */
-export function assign(
-  nk: Nakama,
-  logger: Logger,
-  a: Allocation,
-  port?: number,
-): { user_id: string; session_id: string }[] {
+export function assign(nk: Nakama, logger: Logger, a: Allocation, port?: number): void {
   const userIds = a.request.user_ids;
-  if (userIds.length === 0) return [];
+  if (userIds.length === 0) return;
   try {
     const rows = readOwned<Assignment>(nk, COLLECTION, KEY, userIds);
     const writes = userIds.flatMap((userId) => changeFor(a, userId, rows[userId], port));
     if (writes.length > 0 && writeRows(nk, writes) === 'conflict') assignSingly(nk, a, port);
-    return userIds.flatMap((user_id) => {
-      const old = rows[user_id]?.value;
-      return old?.state === 'ready' && old.session_id !== a.session_id ? [{ user_id, session_id: old.session_id }] : [];
-    });
   } catch (batchError) {
     // One deleted account refuses the whole batch.
     const error = errorText(batchError);
     withFields(logger, { allocation: a.id, error }).debug('Gameye: assignments are stored one by one.');
     assignSingly(nk, a, port);
-    return [];
   }
+}
+
+/**
+ * The writes that make a new allocation its players' assignment, to be stored together with it, and the sessions in which
+ * they still have a seat.
+ */
+export function startingAssignments(
+  nk: Nakama,
+  a: Allocation,
+): { writes: Write[]; superseded: { user_id: string; session_id: string }[] } {
+  const userIds = a.request.user_ids;
+  if (userIds.length === 0) return { writes: [], superseded: [] };
+  const rows = readOwned<Assignment>(nk, COLLECTION, KEY, userIds);
+  return {
+    writes: userIds.flatMap((userId) => changeFor(a, userId, rows[userId], undefined)),
+    superseded: supersededBy(a, rows),
+  };
+}
+
+function supersededBy(
+  a: Allocation,
+  rows: { [userId: string]: Row<Assignment> },
+): { user_id: string; session_id: string }[] {
+  return a.request.user_ids.flatMap((user_id) => {
+    const old = rows[user_id]?.value;
+    return old?.state === 'ready' && old.session_id !== a.session_id ? [{ user_id, session_id: old.session_id }] : [];
+  });
 }
 
 function assignSingly(nk: Nakama, a: Allocation, port: number | undefined): void {

@@ -24,7 +24,7 @@ function story(life: Life): string[] {
 describe('a worker', () => {
   it('stores first, then asks, tells the players, and stores the instance last', () => {
     expect(story(live({ config }))).toEqual([
-      `write ${row}`,
+      `write ${row} gameye_assignment/current@u1 gameye_assignment/current@u2`,
       'post /session',
       `write ${row}`,
       'notify 7300 7300',
