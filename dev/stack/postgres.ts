@@ -87,6 +87,8 @@ export async function startPostgres(): Promise<Postgres> {
       async stop() {
         if (server.exitCode === null && server.signalCode === null) {
           const exited = new Promise((resolve) => server.once('exit', resolve));
+          // Nothing else may keep Node alive until then; without it the process ends here, and silently.
+          server.ref();
           server.kill('SIGINT');
           await exited;
         }
