@@ -4,7 +4,7 @@ import { until } from '../../dev/stack/until.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
 import { Player } from '../helpers/players.ts';
 import { useStack } from '../helpers/stack.ts';
-import { containerEnv, endSessions, instanceRows, quietStack } from './support/world.ts';
+import { allocationRows, containerEnv, endSessions, instanceRows, quietStack } from './support/world.ts';
 
 forEachRuntime((runtime) => {
   const stack = useStack(runtime, quietStack(['home']));
@@ -16,7 +16,12 @@ forEachRuntime((runtime) => {
   const start = async (): Promise<string> => {
     const { payload } = await stack().nakama.rpc('fleet_create', { max_players: 4, user_ids: [ann, ben] });
     const { session_id: id } = payload as { session_id: string };
-    await until(() => stack().simulator.ledger.get(id)?.runningAtMs, 10_000, 'the session');
+    // Players hear of a session when its allocation says that it has started; before, nobody can come.
+    const hasStarted = async (): Promise<boolean> => {
+      const row = (await allocationRows(stack())).find(({ key }) => key === id);
+      return row === undefined || row.value.state === 'started';
+    };
+    await until(hasStarted, 10_000, 'the session');
     return id;
   };
 
