@@ -7,7 +7,8 @@ import { newInstance, type Instance } from '../instances/instance';
 import { seatDeadline, take } from '../instances/seats';
 import { sessionSeatSecret } from '../players/seat-token';
 import { serverToken } from '../servers/credential';
-import type { Allocation, Finding } from './allocation';
+import type { Allocation } from './allocation';
+import type { Finding } from './transitions';
 import { ENV_KEY, EXTERNAL_ID_KEY, labelsFrom, type AllocationRequest } from './request';
 
 /** The label that says which fleet a session belongs to. */

@@ -1,7 +1,8 @@
 import type { Instance } from '../instances/instance';
 import { insertInstance, readInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
-import { cancel, withServerReady, type Allocation } from './allocation';
+import { type Allocation } from './allocation';
+import { cancel, withServerReady } from './transitions';
 import { imageOf, instanceOf, regionOf } from './launch';
 import { publicMetadata } from './request';
 import { deleteAllocation, readAllocation, saveAllocation } from './store';

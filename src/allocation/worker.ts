@@ -14,6 +14,7 @@ import { count, regionLabel } from '../nakama/metrics';
 import { withVersion } from '../operations/version';
 import { assign, startingAssignments } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
+import { nextStep, type Allocation, type Step } from './allocation';
 import {
   afterAnnouncement,
   afterGiveUpId,
@@ -24,11 +25,8 @@ import {
   afterStart,
   afterStop,
   fail,
-  nextStep,
   timeOut,
-  type Allocation,
-  type Step,
-} from './allocation';
+} from './transitions';
 import { lease, reread, RUN_TIMEOUT_MS, save, store, type Hold } from './hold';
 import { finding, instanceOf, regionOf, sessionRun } from './launch';
 import { countEnd, countRetry } from './measure';

@@ -1,4 +1,5 @@
-import { withoutPlayer, type Allocation } from '../allocation/allocation';
+import { type Allocation } from '../allocation/allocation';
+import { withoutPlayer } from '../allocation/transitions';
 import { SECOND } from '../config';
 import { instanceOf } from '../allocation/launch';
 import { locateInstance } from '../allocation/locate';

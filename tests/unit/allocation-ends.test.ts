@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
-  afterStop,
-  cancel,
-  fail,
   newAllocation,
   nextStep,
-  SETTLE_MS,
-  timeOut,
   type Allocation,
   type AllocationState,
   type Step,
 } from '../../src/allocation/allocation';
+import { afterStop, cancel, fail, SETTLE_MS, timeOut } from '../../src/allocation/transitions';
 import type { FailureKind, Outcome } from '../../src/gameye/failure';
 
 const NOW = 1_000_000;

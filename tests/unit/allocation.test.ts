@@ -1,16 +1,14 @@
 import { describe, expect, it } from 'vitest';
+import { newAllocation, nextStep, type Allocation } from '../../src/allocation/allocation';
 import {
   afterGiveUpId,
   afterLookUp,
   afterNobodyTold,
   afterPortMissing,
   afterRun,
-  newAllocation,
-  nextStep,
   SETTLE_MS,
-  type Allocation,
   type Finding,
-} from '../../src/allocation/allocation';
+} from '../../src/allocation/transitions';
 import type { FailureKind, Outcome } from '../../src/gameye/failure';
 import type { SessionView } from '../../src/gameye/wire';
 

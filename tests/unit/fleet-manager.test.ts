@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { afterStart, newAllocation, type Allocation } from '../../src/allocation/allocation';
+import { newAllocation, type Allocation } from '../../src/allocation/allocation';
+import { afterStart } from '../../src/allocation/transitions';
 import * as fleet from '../../src/fleet-manager';
 import { newInstance, type Instance } from '../../src/instances/instance';
 import type { Call } from '../../src/nakama/caller';

@@ -1,12 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  afterAnnouncement,
-  afterStart,
-  fail,
-  newAllocation,
-  withServerReady,
-  type Allocation,
-} from '../../src/allocation/allocation';
+import { newAllocation, type Allocation } from '../../src/allocation/allocation';
+import { afterAnnouncement, afterStart, fail, withServerReady } from '../../src/allocation/transitions';
 import { newInstance } from '../../src/instances/instance';
 import type { Seats } from '../../src/instances/seats';
 import type { Call } from '../../src/nakama/caller';

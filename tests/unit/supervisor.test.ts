@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { afterStart, cancel, fail, newAllocation, type Allocation } from '../../src/allocation/allocation';
+import { newAllocation, type Allocation } from '../../src/allocation/allocation';
+import { afterStart, cancel, fail } from '../../src/allocation/transitions';
 import { loopAllocator } from '../../src/allocation/allocator';
 import type { Call } from '../../src/nakama/caller';
 import { needsWorker, resumeAllocations } from '../../src/supervision/resume';

@@ -1,4 +1,5 @@
 import type { Config } from '../../../src/config';
+import { nextStep, type Allocation } from '../../../src/allocation/allocation';
 import {
   afterAnnouncement,
   afterGiveUpId,
@@ -7,11 +8,9 @@ import {
   afterRun,
   afterStart,
   afterStop,
-  nextStep,
   timeOut,
-  type Allocation,
   type Chance,
-} from '../../../src/allocation/allocation';
+} from '../../../src/allocation/transitions';
 import { finding, regionOf } from '../../../src/allocation/launch';
 import { describeSession, runSession, stopSession } from '../../../src/gameye/session-api';
 import type { Nakama } from '../../../src/nakama/runtime';

@@ -1,0 +1,215 @@
+import { SECOND } from '../config';
+import { isFinal, reasonFor, type Failure, type FailureReason, type Outcome } from '../gameye/failure';
+import type { SessionView, Started } from '../gameye/wire';
+import type { Allocation } from './allocation';
+import { noCapacityDelayMs, retryDelayMs } from './backoff';
+
+/*
+ * What follows for an allocation from what its worker did or somebody asked for: pure functions from one record to the
+ * next. What the states mean stands in allocation.ts.
+ */
+
+/** After this a POST that was on its way when its id was given up has arrived or never will. */
+export const SETTLE_MS = 30 * SECOND;
+
+/** The shortest wait between telling the players and storing the instance; the longest is twice this. */
+const RECORD_DELAY_MS = SECOND;
+
+/** How many unknown outcomes or contradictions in a row before another id or region is tried. */
+const PATIENCE = 3;
+
+/** Another session id, or a random number from 0 to 1, from the outside: this file is pure. */
+export interface Chance {
+  newId: () => string;
+  random: () => number;
+}
+
+/** After a POST that did not start a session. */
+export function afterRun(
+  a: Allocation,
+  outcome: Exclude<Outcome<Started>, { kind: 'done' }>,
+  now: number,
+  chance: Chance,
+): Allocation {
+  const { failure } = outcome;
+  const failed = { ...a, last_failure: failure };
+  if (outcome.kind === 'unknown') {
+    const doubtful = { ...failed, in_doubt: true };
+    return patience(doubtful, now, chance, (tired) => otherRegion(tired, now, chance), failure.retry_after_ms);
+  }
+  // The id is a UUID of ours: who has it is an earlier delivery of this request, ours or one that a proxy repeated.
+  if (failure.kind === 'conflict') return { ...failed, in_doubt: true, next: 'look-up', next_at_ms: now };
+  if (isFinal(failure.kind)) return fail(failed, reasonFor(failure.kind), now);
+  if (failure.kind === 'no-capacity') {
+    // The region can be full because our own session fills it: an earlier POST of this id may have been carried out.
+    if (a.in_doubt) return { ...failed, next: 'look-up', next_at_ms: now };
+    return otherRegion(failed, now, chance);
+  }
+  return backOff({ ...failed, failures: a.failures + 1 }, now, chance, failure.retry_after_ms);
+}
+
+/** What a GET of the id found: ours and reachable, still starting, without the port that players need, and so on. */
+export type Finding = 'adoptable' | 'starting' | 'port-missing' | 'ended' | 'not-ours';
+
+/** After a 201 without the port that players need: a second look, because the API may not have had it yet. */
+export function afterPortMissing(a: Allocation, message: string, now: number): Allocation {
+  const last_failure: Failure = { kind: 'invalid', operation: 'session-run', message };
+  return { ...a, in_doubt: true, last_failure, next: 'look-up', next_at_ms: now };
+}
+
+/** After the id was looked up, unless it was found `adoptable`. */
+export function afterLookUp(
+  a: Allocation,
+  outcome: Outcome<SessionView>,
+  finding: Finding | undefined,
+  now: number,
+  chance: Chance,
+): Allocation {
+  if (outcome.kind === 'done') {
+    switch (finding) {
+      case 'ended':
+      case 'not-ours':
+        return patience({ ...a, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance, (tired) =>
+          fail(tired, 'error', now),
+        );
+      case 'port-missing':
+        return patience({ ...a, in_doubt: true, next: 'look-up' }, now, chance, (tired) =>
+          fail(tired, 'misconfigured', now),
+        );
+      default:
+        return backOff({ ...a, in_doubt: true, next: 'look-up', failures: a.failures + 1 }, now, chance);
+    }
+  }
+  if (outcome.failure.kind === 'not-found') {
+    if (a.last_failure?.kind === 'no-capacity') return { ...a, next: 'give-up-id', next_at_ms: now };
+    // The API says that the id is taken and that it does not exist: it is just starting, or was used up long ago.
+    return patience({ ...a, next: 'run' }, now, chance, (tired) => ({ ...tired, next: 'give-up-id', next_at_ms: now }));
+  }
+  const failed = { ...a, last_failure: outcome.failure };
+  if (outcome.kind === 'refused' && isFinal(outcome.failure.kind)) {
+    return fail({ ...failed, in_doubt: true }, reasonFor(outcome.failure.kind), now);
+  }
+  return backOff({ ...failed, failures: a.failures + 1 }, now, chance, outcome.failure.retry_after_ms);
+}
+
+/** After the DELETE that makes way for another id. Only when it was answered may another id be sent. */
+export function afterGiveUpId(
+  a: Allocation,
+  outcome: Outcome<'stopped' | 'absent'>,
+  now: number,
+  chance: Chance,
+): Allocation {
+  if (outcome.kind !== 'done') {
+    const failed: Allocation = { ...a, last_failure: outcome.failure, failures: a.failures + 1, next: 'run' };
+    return backOff(failed, now, chance, outcome.failure.retry_after_ms);
+  }
+  const abandoned =
+    outcome.value === 'stopped' ? a.abandoned : [...a.abandoned, { session_id: a.session_id, since_ms: now }];
+  return otherRegion({ ...a, abandoned, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance);
+}
+
+/** The session runs: the players are told next, or once the game server says that it is ready. */
+export function afterStart(a: Allocation, where: Started, waitForServer: boolean, now: number): Allocation {
+  const started = { host: where.host, ports: where.ports, at_ms: now };
+  const waits = waitForServer ? { wait_for_server: true } : {};
+  return { ...a, ...waits, state: 'started', started, in_doubt: false, failures: 0, next_at_ms: now };
+}
+
+/** The game server is ready, which it may say before the API has answered that it runs. */
+export function withServerReady(a: Allocation): Allocation {
+  return { ...a, server_ready: true };
+}
+
+/** A player does not want the session any more. Nobody is left: it is cancelled, and nobody has to be told. */
+export function withoutPlayer(a: Allocation, userId: string, now: number): Allocation {
+  const userIds = a.request.user_ids.filter((id) => id !== userId);
+  const left: Allocation = { ...a, request: { ...a.request, user_ids: userIds } };
+  return userIds.length > 0 ? left : { ...cancel(left, now), told: true };
+}
+
+/** The players were told. Bursts of matches end within a second: the slow part waits until then, each at its own time. */
+export function afterAnnouncement(a: Allocation, now: number, chance: Chance): Allocation {
+  return { ...a, told: true, failures: 0, next_at_ms: now + Math.round(RECORD_DELAY_MS * (1 + chance.random())) };
+}
+
+/** Nobody could be notified: tried again, then the session is of no use to anybody. */
+export function afterNobodyTold(a: Allocation, now: number, chance: Chance): Allocation {
+  return patience(a, now, chance, (tired) => fail({ ...tired, in_doubt: true }, 'error', now));
+}
+
+/** The create timeout passed: the reason is what kept failing last. */
+export function timeOut(a: Allocation, now: number): Allocation {
+  // It runs, but its game server never was ready.
+  if (a.state === 'started') return fail({ ...a, in_doubt: true }, 'timeout', now);
+  return fail(a, a.last_failure ? reasonFor(a.last_failure.kind) : 'timeout', now);
+}
+
+/** Gives up: the players are told first, then whatever may run is stopped. */
+export function fail(a: Allocation, reason: FailureReason, now: number): Allocation {
+  return { ...withoutDoubt(a, now), state: 'failed', reason, failures: 0, next_at_ms: now };
+}
+
+/** Somebody deleted the session before its instance was stored. */
+export function cancel(a: Allocation, now: number): Allocation {
+  return {
+    ...withoutDoubt({ ...a, in_doubt: a.state !== 'queued' }, now),
+    state: 'cancelled',
+    reason: 'error',
+    failures: 0,
+    next_at_ms: now,
+  };
+}
+
+/** After a DELETE of the first abandoned id. One that cannot be stopped dies at its ttl. */
+export function afterStop(
+  a: Allocation,
+  outcome: Outcome<'stopped' | 'absent'>,
+  ttlMs: number,
+  now: number,
+  chance: Chance,
+): Allocation {
+  const first = a.abandoned[0];
+  if (!first) return a;
+  const age = now - first.since_ms;
+  const gone = outcome.kind === 'done' && (outcome.value === 'stopped' || age >= SETTLE_MS);
+  if (gone || age > ttlMs + SETTLE_MS) return { ...a, abandoned: a.abandoned.slice(1), failures: 0, next_at_ms: now };
+  if (outcome.kind === 'done') return { ...a, next_at_ms: first.since_ms + SETTLE_MS };
+  const failed = { ...a, last_failure: outcome.failure, failures: a.failures + 1 };
+  return backOff(failed, now, chance, outcome.failure.retry_after_ms);
+}
+
+/** Counts a failure: backs off until PATIENCE is used up, then does what `tired` says. */
+function patience(
+  a: Allocation,
+  now: number,
+  chance: Chance,
+  tired: (a: Allocation) => Allocation,
+  hintMs?: number,
+): Allocation {
+  const failures = a.failures + 1;
+  return failures < PATIENCE ? backOff({ ...a, failures }, now, chance, hintMs) : tired({ ...a, failures });
+}
+
+/** `hintMs` is what the API asked for just now: an older Retry-After must not hold up something else. */
+function backOff(a: Allocation, now: number, chance: Chance, hintMs?: number): Allocation {
+  return { ...a, next_at_ms: now + retryDelayMs(Math.max(1, a.failures), chance.random(), hintMs) };
+}
+
+/** The next region at once; after the last one a pause, then the first again. Never with an id in doubt. */
+function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
+  if (a.in_doubt) {
+    // A single region has nowhere to go: the same id again is then safest, and finds what may run.
+    return a.regions.length > 1
+      ? { ...a, next: 'give-up-id', next_at_ms: now }
+      : { ...backOff(a, now, chance, a.last_failure?.retry_after_ms), next: 'run' };
+  }
+  const region_index = (a.region_index + 1) % a.regions.length;
+  const next_at_ms =
+    region_index === 0 ? now + noCapacityDelayMs(chance.random(), a.last_failure?.retry_after_ms) : now;
+  return { ...a, region_index, failures: 0, next: 'run', next_at_ms };
+}
+
+function withoutDoubt(a: Allocation, now: number): Allocation {
+  if (!a.in_doubt) return a;
+  return { ...a, in_doubt: false, abandoned: [...a.abandoned, { session_id: a.session_id, since_ms: now }] };
+}
