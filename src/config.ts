@@ -24,6 +24,9 @@ export interface Config {
   /** When players are told: as soon as the session has started, or when its game server says so. */
   ready: 'started' | 'server';
   seatTimeoutMs: number;
+  /** How long a session may stay without players. */
+  emptyGraceMs: number;
+  reconcileIntervalMs: number;
   /** How many sessions of their own a player may ask for in a minute; 0 turns gameye_solo_match off. */
   soloPerMinute: number;
   /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
@@ -59,6 +62,8 @@ const KNOWN = [
   'GAMEYE_CREATE_TIMEOUT',
   'GAMEYE_READY',
   'GAMEYE_SEAT_TIMEOUT',
+  'GAMEYE_EMPTY_GRACE',
+  'GAMEYE_RECONCILE_INTERVAL',
   'GAMEYE_SOLO_PER_MINUTE',
   'GAMEYE_MATCH_PROPERTY',
   'GAMEYE_PING_PREFIX',
@@ -125,6 +130,8 @@ export function parseConfig(environment: Lookup): Configured {
   const ttlMs = duration('GAMEYE_API_TTL', '30m', 'mh');
   const createTimeoutMs = duration('GAMEYE_CREATE_TIMEOUT', '60s', 'smh');
   const seatTimeoutMs = duration('GAMEYE_SEAT_TIMEOUT', '60s', 'smh');
+  const emptyGraceMs = duration('GAMEYE_EMPTY_GRACE', '60s', 'smh');
+  const reconcileIntervalMs = duration('GAMEYE_RECONCILE_INTERVAL', '2m', 'smh');
 
   const port = value('GAMEYE_API_PORT');
   if (port !== undefined && !isPortName(port))
@@ -196,6 +203,8 @@ export function parseConfig(environment: Lookup): Configured {
       createTimeoutMs,
       ready: ready === 'server' ? 'server' : 'started',
       seatTimeoutMs,
+      emptyGraceMs,
+      reconcileIntervalMs,
       soloPerMinute,
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',

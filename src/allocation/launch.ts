@@ -49,6 +49,7 @@ export function instanceOf(config: Config, a: Allocation, now: number): Instance
     maxPlayers: a.request.max_players,
     metadata: a.request.metadata,
     startedAtMs: a.started.at_ms,
+    ttlMs: config.ttlMs,
   };
   return newInstance(config, session, a.started, take({}, a.request.user_ids, seatDeadline(config, now)));
 }

@@ -2,11 +2,12 @@ import type { Nakama } from '../nakama/runtime';
 import type { Operation, Outcome } from './failure';
 import { send, unreadable, type Endpoint, type Reply } from './transport';
 import {
+  readListing,
   readLocations,
   readSession,
-  readSessionCount,
   readStarted,
   readTagExists,
+  type Listing,
   type SessionView,
   type Started,
 } from './wire';
@@ -99,14 +100,34 @@ export function leaveSession(
   return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
 }
 
+/** 10,000 sessions with their labels are about 8 MB. */
+const MAX_LISTING = 64 * 1024 * 1024;
+
 /**
- * GET /session with a label that no session has: an answer of a few bytes that proves that this is the Session API and that
+ * GET /session?all=true: the sessions of one fleet, whatever their status. Whether it is complete and up to date, nobody can
+ * tell: it has no pages and no time.
+ */
+export function listSessions(nk: Nakama, api: Endpoint, fleet: string, timeoutMs: number): Outcome<Listing> {
+  const path = `/session?all=true&${fleetFilter(fleet)}`;
+  const request = { operation: 'session-list', method: 'get', path, timeoutMs, maxBody: MAX_LISTING } as const;
+  return readReply(api, send(nk, api, request), 'session-list', readListing);
+}
+
+/**
+ * GET /session of a fleet that does not exist: an answer of a few bytes that proves that this is the Session API and that
  * the token may read. Answers how many sessions it shows.
  */
 export function listNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outcome<number> {
-  const path = `/session?${encodeURIComponent('filter[nakama_fleet]')}=${encodeURIComponent(nk.uuidv4())}`;
+  const path = `/session?${fleetFilter(nk.uuidv4())}`;
   const outcome = send(nk, api, { operation: 'session-list', method: 'get', path, timeoutMs });
-  return readReply(api, outcome, 'session-list', readSessionCount);
+  return readReply(api, outcome, 'session-list', (body) => {
+    const listing = readListing(body);
+    return typeof listing === 'string' ? listing : listing.sessions.length + listing.unreadable;
+  });
+}
+
+function fleetFilter(fleet: string): string {
+  return `${encodeURIComponent('filter[nakama_fleet]')}=${encodeURIComponent(fleet)}`;
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Request {
   path: string;
   body?: object;
   timeoutMs: number;
+  /** The longest answer that is read, in characters. */
+  maxBody?: number;
 }
 
 /** What a 2xx brought: parsed JSON, or undefined for an empty body. */
@@ -61,7 +63,7 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
       ? { kind: 'refused', failure: { kind: 'unavailable', operation: request.operation, message } }
       : { kind: 'unknown', failure: { kind: 'unknown', operation: request.operation, message } };
   }
-  const parsed = parse(endpoint, response.body);
+  const parsed = parse(endpoint, response.body, request.maxBody ?? MAX_BODY);
   if (response.code >= 200 && response.code < 300) {
     if (!('unreadable' in parsed)) return { kind: 'done', value: { status: response.code, body: parsed.body } };
     return unreadable(endpoint, request.operation, response.code, parsed.unreadable);
@@ -94,9 +96,9 @@ function redact(endpoint: Endpoint, message: string): string {
   return message.split(endpoint.apiToken).join('[token]');
 }
 
-function parse(endpoint: Endpoint, text: string): { body: unknown } | { unreadable: string } {
+function parse(endpoint: Endpoint, text: string, maxBody: number): { body: unknown } | { unreadable: string } {
   if (text === '') return { body: undefined };
-  if (text.length > MAX_BODY)
+  if (text.length > maxBody)
     return { unreadable: `The answer has ${text.length} characters, which no answer of the API has.` };
   try {
     return { body: JSON.parse(text) as unknown };

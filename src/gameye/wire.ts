@@ -19,6 +19,16 @@ export interface SessionView {
   players?: string[];
 }
 
+/** A session as `session-list` shows it: without the players' names. Status empty: the API did not say. */
+export type ListedSession = Omit<SessionView, 'players'> & { playerCount?: number };
+
+/** What `session-list` answered. */
+export interface Listing {
+  sessions: ListedSession[];
+  /** Entries without an id, which cannot be told from each other. */
+  unreadable: number;
+}
+
 /** Where a started session is reached. */
 export interface Started {
   id?: string;
@@ -39,9 +49,36 @@ export function readStarted(body: unknown): Started | string {
 /** Reads the 200 of `describe-session`, or says what is wrong with it. */
 export function readSession(body: unknown): SessionView | string {
   if (!isRecord(body)) return 'The description of the session is no JSON object.';
-  const text = (key: string): string => (typeof body[key] === 'string' ? body[key] : '');
-  if (text('id') === '' || text('status') === '') return 'The description of the session has no id or status.';
+  const session = readCommon(body);
+  if (session.id === '' || session.status === '') return 'The description of the session has no id or status.';
   const players = isRecord(body['players']) ? body['players']['joined'] : undefined;
+  if (!Array.isArray(players)) return session;
+  return { ...session, players: players.filter((id): id is string => typeof id === 'string') };
+}
+
+/** Reads the 200 of `session-list`, or says what is wrong with it. Of an id that is shown twice the live one counts. */
+export function readListing(body: unknown): Listing | string {
+  const entries = isRecord(body) ? body['sessions'] : undefined;
+  if (!Array.isArray(entries)) return 'The list of sessions has no sessions.';
+  const sessions = new Map<string, ListedSession>();
+  let unreadable = 0;
+  for (const entry of entries as unknown[]) {
+    const session = isRecord(entry) ? readCommon(entry) : undefined;
+    if (!session || session.id === '') {
+      unreadable++;
+      continue;
+    }
+    const other = sessions.get(session.id);
+    if (other && isLive(other.status)) continue;
+    const playerCount = (entry as { [key: string]: unknown })['playerCount'];
+    sessions.set(session.id, { ...session, ...(typeof playerCount === 'number' ? { playerCount } : {}) });
+  }
+  return { sessions: [...sessions.values()], unreadable };
+}
+
+/** What a description and a list show alike; an empty text is what the API left out. */
+function readCommon(body: { [key: string]: unknown }): Omit<SessionView, 'players'> {
+  const text = (key: string): string => (typeof body[key] === 'string' ? body[key] : '');
   return {
     id: text('id'),
     status: text('status'),
@@ -52,14 +89,7 @@ export function readSession(body: unknown): SessionView | string {
     ...(text('tag') === '' ? {} : { version: text('tag') }),
     ...(typeof body['created'] === 'number' ? { createdAtMs: body['created'] } : {}),
     labels: readLabels(body['labels']),
-    ...(Array.isArray(players) ? { players: players.filter((id): id is string => typeof id === 'string') } : {}),
   };
-}
-
-/** Reads the 200 of `session-list`: how many sessions it shows. Or says what is wrong with it. */
-export function readSessionCount(body: unknown): number | string {
-  const sessions = isRecord(body) ? body['sessions'] : undefined;
-  return Array.isArray(sessions) ? sessions.length : 'The list of sessions has no sessions.';
 }
 
 /** Reads the 200 of `get-available-locations`: the regions' names. Or says what is wrong with it. */

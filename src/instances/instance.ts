@@ -25,7 +25,14 @@ export interface Instance {
   seats: Seats;
   /** Players that the game server counted beyond the joined seats; below zero when it counted fewer. */
   unseated: number;
+  /** Since when nobody is in it. Missing while somebody is, and when nobody was ever expected. */
+  empty_since_ms?: number;
+  /** When Gameye ends it at the latest: the end of its ttl. Missing for an adopted session, whose ttl nobody knows. */
+  expires_at_ms?: number;
 }
+
+/** Our own status beside Gameye's: one request said that there is no such session. It takes no players until that is certain. */
+export const LOST = 'lost';
 
 /** The instance of a session that just started or was adopted. Undefined when it lacks the port that players need. */
 export function newInstance(
@@ -39,13 +46,15 @@ export function newInstance(
     maxPlayers: number;
     metadata: { [key: string]: unknown };
     startedAtMs: number;
+    /** Unless nobody knows it. */
+    ttlMs?: number;
   },
   where: { host: string; ports: Ports },
   seats: Seats,
 ): Instance | undefined {
   const port = choosePort(where.ports, config.port);
   if (port === undefined) return undefined;
-  return recount({
+  const instance: Instance = {
     id: session.id,
     connection_info: connection(where.host, port),
     create_time: new Date(session.startedAtMs).toISOString(),
@@ -60,7 +69,9 @@ export function newInstance(
     ports: where.ports,
     seats,
     unseated: 0,
-  });
+    ...(session.ttlMs === undefined ? {} : { expires_at_ms: session.startedAtMs + session.ttlMs }),
+  };
+  return recount(instance, session.startedAtMs);
 }
 
 /**
@@ -85,18 +96,25 @@ export function instanceFromSession(config: Config, session: SessionView, now: n
     { host: session.host, ports: session.ports },
     seats,
   );
-  return instance && { ...instance, image: session.image, status: session.status, version: session.version ?? '' };
+  if (!instance) return undefined;
+  const empty = players.length === 0 ? { empty_since_ms: now } : {};
+  return { ...instance, ...empty, image: session.image, status: session.status, version: session.version ?? '' };
 }
 
 /**
  * The instance as the Session API shows its session now (status, address) and without the reservations that ran out. The
  * object itself when nothing changed.
  */
-export function refreshed(config: Config, instance: Instance, session: SessionView, now: number): Instance {
+export function refreshed(
+  config: Config,
+  instance: Instance,
+  session: Pick<SessionView, 'host' | 'ports' | 'status'>,
+  now: number,
+): Instance {
   const port = choosePort(session.ports, config.port) ?? instance.connection_info.port;
   const host = session.host === '' ? instance.connection_info.ip_address : session.host;
   // A session that we drain stays so, whatever its container says.
-  const status = instance.status === 'draining' ? instance.status : session.status;
+  const status = instance.status === 'draining' || session.status === '' ? instance.status : session.status;
   const counted = withSeats(instance, now, (seats) => seats);
   const same =
     instance.status === status &&
@@ -106,15 +124,29 @@ export function refreshed(config: Config, instance: Instance, session: SessionVi
   return same ? instance : { ...counted, status, connection_info: connection(host, port) };
 }
 
-/** Recounts players and open seats after the seats changed. */
-export function recount(instance: Instance): Instance {
+/** Recounts players and open seats after the seats changed. Once the last player has gone, it is empty since `now`. */
+export function recount(instance: Instance, now: number): Instance {
+  const { empty_since_ms = now, ...rest } = instance;
   const player_count = Object.keys(instance.seats).length + instance.unseated;
-  return { ...instance, player_count, open_seats: Math.max(0, instance.max_players - player_count) };
+  const counted = { ...rest, player_count, open_seats: Math.max(0, instance.max_players - player_count) };
+  const wasUsed = instance.player_count > 0 || instance.empty_since_ms !== undefined;
+  return player_count <= 0 && wasUsed ? { ...counted, empty_since_ms } : counted;
 }
 
 /** The instance with other seats, without those that ran out, and recounted. */
 export function withSeats(instance: Instance, now: number, change: (seats: Seats) => Seats): Instance {
-  return recount({ ...instance, seats: change(withoutExpired(instance.seats, now)) });
+  const kept = recount({ ...instance, seats: withoutExpired(instance.seats, now) }, lastExpiry(instance.seats, now));
+  const seats = change(kept.seats);
+  return seats === kept.seats ? kept : recount({ ...kept, seats }, now);
+}
+
+/** When the last of the reservations that ran out did so; now, when none did. */
+function lastExpiry(seats: Seats, now: number): number {
+  const expired = Object.keys(seats).flatMap((userId) => {
+    const seat = seats[userId];
+    return seat?.state === 'reserved' && seat.until_ms <= now ? [seat.until_ms] : [];
+  });
+  return expired.length === 0 ? now : Math.max(...expired);
 }
 
 /** The players are in the game. Those that the server had counted without a seat have one now. */
@@ -123,7 +155,7 @@ export function withJoined(instance: Instance, userIds: string[], now: number): 
   const after = withSeats(instance, now, (seats) => join(seats, userIds));
   const unseated =
     after.unseated > 0 ? Math.max(0, after.unseated - (joinedCount(after.seats) - before)) : after.unseated;
-  return recount({ ...after, unseated });
+  return recount({ ...after, unseated }, now);
 }
 
 /** The players left. Those that the server had already ceased to count are not taken off twice. */
@@ -132,13 +164,13 @@ export function withLeft(instance: Instance, userIds: string[], now: number): In
   const after = withSeats(instance, now, (seats) => leave(seats, userIds));
   const unseated =
     after.unseated < 0 ? Math.min(0, after.unseated + (before - joinedCount(after.seats))) : after.unseated;
-  return recount({ ...after, unseated });
+  return recount({ ...after, unseated }, now);
 }
 
 /** The game server counted its players: that outranks our guesses. Reservations come on top until they run out. */
 export function withReportedCount(instance: Instance, playerCount: number, now: number): Instance {
   const seats = withoutExpired(instance.seats, now);
-  return recount({ ...instance, seats, unseated: playerCount - joinedCount(seats) });
+  return recount({ ...instance, seats, unseated: playerCount - joinedCount(seats) }, now);
 }
 
 function joinedCount(seats: Seats): number {

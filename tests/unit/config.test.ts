@@ -21,6 +21,8 @@ describe('the five variables alone', () => {
       createTimeoutMs: 60_000,
       ready: 'started',
       seatTimeoutMs: 60_000,
+      emptyGraceMs: 60_000,
+      reconcileIntervalMs: 120_000,
       soloPerMinute: 6,
       pingPrefix: 'ping_',
       fleet: 'default',

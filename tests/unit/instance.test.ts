@@ -22,7 +22,7 @@ const joined = { state: 'joined' as const };
 function instance(seats: Seats = {}, more: Partial<Instance> = {}): Instance {
   const session = { id: 's1', region: 'eu', maxPlayers: 4, metadata: { map: 'dust' }, startedAtMs: NOW };
   const created = newInstance(config, session, { host: '1.2.3.4', ports: { '7777/udp': 20001 } }, seats)!;
-  return recount({ ...created, ...more });
+  return recount({ ...created, ...more }, NOW);
 }
 
 describe('seats', () => {
