@@ -1,5 +1,5 @@
 import { newAllocation, type Allocation } from './allocation/allocation';
-import { startAllocator } from './allocation/allocator';
+import { tryAllocator } from './allocation/allocator';
 import { FLEET_LABEL } from './allocation/launch';
 import { cancelPending, locateInstance, locatePending, type StartingInstance } from './allocation/locate';
 import { rankRegions } from './allocation/regions';
@@ -47,21 +47,18 @@ export function create(call: Call, request: AllocationRequest): { session_id: st
   return startAllocation(call, allocationFor(call, request));
 }
 
-/** Stores a new allocation and starts its worker. */
+/** Stores a new allocation and starts its worker; a server that shuts down leaves that to another node. */
 export function startAllocation(call: Call, allocation: Allocation): { session_id: string } {
   const { nk, config } = call;
   const queued: Allocation = { ...allocation, state: 'queued' };
   const version = saveAllocation(nk, queued, '*');
   if (version === 'conflict') return rpcError(Code.ABORTED, `The session id ${allocation.id} is taken. Try again.`);
   try {
-    startAllocator(nk, queued, version);
+    tryAllocator(call, queued, version);
   } catch (error) {
     deleteAllocation(nk, allocation.id, version);
     withFields(call.logger, { error: errorText(error) }).error('Gameye: no allocator could be started.');
-    return rpcError(
-      Code.UNAVAILABLE,
-      'The server takes no new sessions now, probably because it shuts down. Try again.',
-    );
+    return rpcError(Code.UNAVAILABLE, 'The server starts no sessions now; its log says why. Try again.');
   }
   withFields(call.logger, { allocation: allocation.id, fleet: config.fleet }).debug('Gameye: session requested.');
   return { session_id: allocation.id };

@@ -134,8 +134,9 @@ export function allocatorLeave(
 ) {
   return { state };
 }
+// The server shuts down and waits for its matches: what never ends on its own has to be told.
 export function allocatorTerminate(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {
-  return { state };
+  return { state: { ...state, ending: true } };
 }
 export function allocatorSignal(_c: Context, _l: Logger, _n: Nakama, _d: unknown, _tick: number, state: MatchState) {
   return { state };

@@ -53,7 +53,10 @@ export const leave = players(player.leave);
 export const soloMatch = players(player.soloMatch);
 export const friendMatch = players(player.friendMatch);
 
-/** The allocator's matchLoop; null ends the match. */
+/**
+ * The allocator's matchLoop; null ends the match. One that works on an allocation goes on while the server shuts down, as
+ * long as that lets it; the others would only hold it up.
+ */
 export function allocatorLoop(
   ctx: Context,
   logger: Logger,
@@ -62,6 +65,7 @@ export function allocatorLoop(
 ): { state: AllocatorState | SupervisorState } | null {
   const configured = getConfig(ctx, nk);
   if ('problems' in configured) return null;
+  if ('ending' in state && !('allocation' in state)) return null;
   const call = { ctx, logger, nk, config: configured.config };
   const next = 'supervisor' in state ? loopSupervisor(call, state) : loopAllocator(call, state);
   return next ? { state: next } : null;

@@ -1,5 +1,6 @@
-import { startAllocator } from './allocation/allocator';
+import { tryAllocator } from './allocation/allocator';
 import { requestFromMatch } from './allocation/request';
+import { saveAllocation } from './allocation/store';
 import { describeProblems, getConfig, type Dialect } from './config';
 import { allocationFor } from './fleet-manager';
 import { shapeRequest } from './extension/shape';
@@ -13,6 +14,9 @@ import { ensureSupervisor } from './supervision/supervisor';
 /**
  * The matchmaker hook: hands a matched group to an allocator and returns, without waiting for the network, because Nakama
  * matches nobody else before every hook returned (matchmaker.go). Never throws: the group would get a relayed match.
+ *
+ * A server that shuts down starts no matches: then the allocation is stored, and any node's supervisor takes it. Only when
+ * that fails as well are the players told that there is no server.
  */
 export function matchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): void {
   const calledAt = Date.now();
@@ -26,7 +30,7 @@ function handOver(
   logger: Logger,
   nk: Nakama,
   entries: MatchmakerResult[],
-): 'requested' | 'not_ours' | FailureReason {
+): 'requested' | 'queued' | 'not_ours' | FailureReason {
   try {
     const configured = getConfig(ctx, nk);
     if ('problems' in configured) {
@@ -44,7 +48,11 @@ function handOver(
       tell(logger, nk, entries, shaped.failed, config.notify);
       return shaped.failed;
     }
-    startAllocator(nk, allocationFor(call, shaped), '*');
+    const allocation = allocationFor(call, shaped);
+    if (!tryAllocator(call, allocation, '*')) {
+      saveAllocation(nk, { ...allocation, state: 'queued' }, '*');
+      return 'queued';
+    }
     ensureSupervisor(nk);
     return 'requested';
   } catch (error) {

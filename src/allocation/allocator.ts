@@ -31,6 +31,23 @@ export function startAllocator(nk: Nakama, allocation: Allocation, version: stri
   nk.matchCreate(ALLOCATOR, claim ? { ...params, claim: 'yes' } : params);
 }
 
+/**
+ * The same, but false when this server shuts down and starts no matches any more: once the allocation is stored, any node's
+ * supervisor takes it. Nakama tells that by its text only (match_registry.go). Other errors are thrown.
+ */
+export function tryAllocator(call: Call, allocation: Allocation, version: string): boolean {
+  try {
+    startAllocator(call.nk, allocation, version);
+    return true;
+  } catch (error) {
+    if (!errorText(error).includes('shutdown in progress')) throw error;
+    withFields(call.logger, { allocation: allocation.id }).warn(
+      'Gameye: this server shuts down; the allocation is left to the other nodes.',
+    );
+    return false;
+  }
+}
+
 /** One tick. Undefined: the allocation is finished, the match may end. Never throws. */
 export function loopAllocator(call: Call, state: AllocatorState): AllocatorState | undefined {
   const now = Date.now();

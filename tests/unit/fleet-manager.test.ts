@@ -78,9 +78,16 @@ describe('create', () => {
     const { session_id } = fleet.create(call, { ...request, regions: ['a', 'b'], latencies });
     expect(fake.stored(ALLOCATIONS, session_id)).toMatchObject({ regions: ['b', 'a'] });
   });
-  it('leaves nothing behind when no allocator can be started', () => {
+  it('leaves the request to another node when this one shuts down', () => {
     fake.before = (event) => {
       if (event.kind === 'match') throw goError('error creating match: shutdown in progress');
+    };
+    const { session_id } = fleet.create(call, request);
+    expect(fake.stored(ALLOCATIONS, session_id)).toMatchObject({ state: 'queued', told: false });
+  });
+  it('leaves nothing behind when no allocator can be started', () => {
+    fake.before = (event) => {
+      if (event.kind === 'match') throw goError('error creating match: not found');
     };
     expect(refusal(() => fleet.create(call, request))).toMatchObject({ code: 14 });
     expect(fake.rows()).toEqual([]);

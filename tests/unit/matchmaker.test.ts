@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { initialize, matchmakerMatched } from '../../src/library';
 import type { Initializer, MatchmakerResult } from '../../src/nakama/runtime';
 import type { Allocation } from '../../src/allocation/allocation';
+import { needsWorker } from '../../src/supervision/resume';
 import { FIVE, TOKEN } from './support/config';
 import { context, fakeNakama, goError } from './support/nakama';
 
@@ -40,17 +41,44 @@ describe('the matchmaker hook', () => {
     matchmakerMatched(ctx, fake.logger, fake.nk, [entry('a'), entry('b', { mode: 'casual' })]);
     expect(fake.events).toEqual([]);
   });
-  it('tells the players when no allocator can be started, and does not throw', () => {
+  it('stores the group for any node when its own shuts down, and tells the players nothing yet', () => {
     const fake = fakeNakama();
     fake.before = (event) => {
       if (event.kind === 'match') throw goError('error creating match: shutdown in progress');
     };
     matchmakerMatched(ctx, fake.logger, fake.nk, [entry('a'), entry('b')]);
+    expect(fake.sent()).toEqual([]);
+    const [row = ''] = fake.rows();
+    const allocation = fake.stored('_gameye_allocations', row.split('/')[1] ?? '') as Allocation;
+    expect(allocation).toMatchObject({ state: 'queued', attempts: 0, told: false, request: { user_ids: ['a', 'b'] } });
+    expect(needsWorker(allocation, Date.now() + 6000)).toBe(true);
+    expect(fake.log).toMatchObject([{ level: 'warn', fields: { allocation: allocation.id } }]);
+  });
+  const nowhere: [string, (kind: string) => void][] = [
+    [
+      'the server shuts down and its database is gone',
+      (kind) => {
+        if (kind === 'match') throw goError('error creating match: shutdown in progress');
+        if (kind === 'write') throw goError('failed to write storage objects: sql: database is closed');
+      },
+    ],
+    [
+      'no node can start one',
+      (kind) => {
+        if (kind === 'match') throw goError('error creating match: not found');
+      },
+    ],
+  ];
+  it.each(nowhere)('tells the players when %s, and does not throw', (_situation, fail) => {
+    const fake = fakeNakama();
+    fake.before = (event) => fail(event.kind);
+    matchmakerMatched(ctx, fake.logger, fake.nk, [entry('a'), entry('b')]);
     expect(fake.sent()).toMatchObject([
       { userId: 'a', code: 7301, content: { reason: 'unavailable' } },
       { userId: 'b', code: 7301 },
     ]);
-    expect(fake.log).toMatchObject([{ level: 'error', fields: { error: expect.stringContaining('shutdown') } }]);
+    expect(fake.rows()).toEqual([]);
+    expect(fake.log.at(-1)).toMatchObject({ level: 'error', fields: { error: expect.any(String) } });
   });
 });
 
