@@ -32,6 +32,8 @@ export interface Config {
   /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
   matchProperty?: { name: string; value?: string };
   pingPrefix: string;
+  /** Regions farther than this from a player are not used, in milliseconds. */
+  maxPingMs?: number;
   seatSecret?: string;
   nakamaUrl?: string;
   fleet: string;
@@ -67,6 +69,7 @@ const KNOWN = [
   'GAMEYE_SOLO_PER_MINUTE',
   'GAMEYE_MATCH_PROPERTY',
   'GAMEYE_PING_PREFIX',
+  'GAMEYE_MAX_PING',
   'GAMEYE_SEAT_SECRET',
   'GAMEYE_NAKAMA_URL',
   'GAMEYE_FLEET',
@@ -146,6 +149,7 @@ export function parseConfig(environment: Lookup): Configured {
     return problem(variable, `must be a whole number from ${least} to ${most}.`);
   };
   const maxPlayers = wholeNumber('GAMEYE_MAX_PLAYERS', 1, 10_000);
+  const maxPingMs = wholeNumber('GAMEYE_MAX_PING', 1, 60_000);
   const soloPerMinute = wholeNumber('GAMEYE_SOLO_PER_MINUTE', 0, 1000) ?? 6;
 
   const matchPropertyText = value('GAMEYE_MATCH_PROPERTY');
@@ -208,6 +212,7 @@ export function parseConfig(environment: Lookup): Configured {
       soloPerMinute,
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',
+      ...(maxPingMs === undefined ? {} : { maxPingMs }),
       ...(seatSecret === undefined ? {} : { seatSecret }),
       ...(nakamaUrl === undefined ? {} : { nakamaUrl }),
       fleet,

@@ -2,7 +2,7 @@ import { newAllocation, type Allocation } from './allocation/allocation';
 import { tryAllocator } from './allocation/allocator';
 import { FLEET_LABEL } from './allocation/launch';
 import { cancelPending, locateInstance, locatePending, type StartingInstance } from './allocation/locate';
-import { rankRegions } from './allocation/regions';
+import { acceptableRegions } from './allocation/regions';
 import { publicMetadata, type AllocationRequest } from './allocation/request';
 import { deleteAllocation, saveAllocation } from './allocation/store';
 import { SECOND } from './config';
@@ -67,7 +67,7 @@ export function startAllocation(call: Call, allocation: Allocation): { session_i
 /** A new allocation for a request; its id is the idempotency key of everything that follows. */
 export function allocationFor(call: Call, request: AllocationRequest): Allocation {
   const { nk, config, ctx } = call;
-  const regions = rankRegions(request.regions ?? config.regions, request.user_ids, request.latencies);
+  const regions = acceptableRegions(config, request);
   return newAllocation(nk.uuidv4(), request, regions, ctx.matchId ?? ctx.node, config.createTimeoutMs, Date.now());
 }
 

@@ -1,28 +1,54 @@
-import type { Latency } from './request';
+import type { AllocationRequest, Latency } from './request';
+
+/** Nobody plays a minute away: a longer measurement is a mistake, or says that there was no answer. */
+const LONGEST_MS = 60_000;
 
 /**
- * Orders regions for these players: the region whose slowest player is fastest comes first, then the lower mean; regions
- * that not everybody has measured come after those that everybody has, in the given order. Pure.
+ * The regions in which these players may play, best first: the region whose slowest player is fastest, then the lower
+ * mean, then the given order. With `mostMs` only those within this for everybody; when there is none, the best one alone,
+ * because people must be able to play. Deterministic, and the order of players and measurements does not matter.
+ *
+ * The best of several measurements counts; one that cannot be true (negative, not finite, above a minute) counts as
+ * missing. Who measured none of these regions has no say. For who measured others, a missing one is slower than any
+ * measurement: usually there was no answer. So a region that nobody measured comes after all that were measured, in the
+ * given order.
  */
-export function rankRegions(regions: string[], userIds: string[], latencies: Latency[]): string[] {
-  const ranked = regions.map((region, position) => {
-    const perUser = userIds.map((userId) => {
-      const measured = latencies.filter((one) => one.region === region && one.user_id === userId).map((one) => one.ms);
-      return measured.length === 0 ? undefined : Math.min(...measured);
-    });
-    const known = perUser.filter((ms): ms is number => ms !== undefined);
-    const complete = known.length === userIds.length && known.length > 0;
-    return {
-      region,
-      position,
-      complete,
-      worst: complete ? Math.max(...known) : 0,
-      mean: complete ? known.reduce((sum, ms) => sum + ms, 0) / known.length : 0,
-    };
-  });
-  ranked.sort((a, b) => {
-    if (a.complete !== b.complete) return a.complete ? -1 : 1;
-    return a.worst - b.worst || a.mean - b.mean || a.position - b.position;
-  });
-  return ranked.map((one) => one.region);
+export function rankRegions(regions: string[], userIds: string[], latencies: Latency[], mostMs?: number): string[] {
+  const measured = bestMeasurements(regions, userIds, latencies);
+  const ranked = regions.map((region, position) => ({ region, position, ...judge(region, measured) }));
+  ranked.sort((a, b) => a.missing - b.missing || a.worst - b.worst || a.mean - b.mean || a.position - b.position);
+  const near = ranked.filter((one) => mostMs === undefined || (one.missing === 0 && one.worst <= mostMs));
+  return (near.length > 0 ? near : ranked.slice(0, 1)).map((one) => one.region);
+}
+
+/**
+ * The regions that are acceptable to everybody in a request, best first; at least one. An allocation's `regions` are these,
+ * so a running session suits a waiting allocation when its region is among them.
+ */
+export function acceptableRegions(
+  config: { regions: string[]; maxPingMs?: number },
+  request: Pick<AllocationRequest, 'regions' | 'user_ids' | 'latencies'>,
+): string[] {
+  return rankRegions(request.regions ?? config.regions, request.user_ids, request.latencies, config.maxPingMs);
+}
+
+/** For each player who measured at least one of the regions: region → milliseconds. */
+function bestMeasurements(regions: string[], userIds: string[], latencies: Latency[]): Map<string, number>[] {
+  const known = new Set(regions);
+  const players = new Map(userIds.map((userId) => [userId, new Map<string, number>()]));
+  for (const { user_id, region, ms } of latencies) {
+    const own = players.get(user_id);
+    if (!own || !known.has(region) || !(ms >= 0 && ms <= LONGEST_MS)) continue;
+    own.set(region, Math.min(ms, own.get(region) ?? ms));
+  }
+  return [...players.values()].filter((own) => own.size > 0);
+}
+
+/** How many players are without a measurement, and the slowest and the mean of the others (0 without any). */
+function judge(region: string, measured: Map<string, number>[]): { missing: number; worst: number; mean: number } {
+  const all = measured.map((own) => own.get(region)).filter((ms): ms is number => ms !== undefined);
+  // Sorted, because a sum of fractions depends on its order.
+  all.sort((a, b) => a - b);
+  const sum = all.reduce((total, ms) => total + ms, 0);
+  return { missing: measured.length - all.length, worst: all[all.length - 1] ?? 0, mean: sum / (all.length || 1) };
 }

@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rankRegions } from '../../src/allocation/regions';
+import { acceptableRegions, rankRegions } from '../../src/allocation/regions';
+import type { Latency } from '../../src/allocation/request';
 import { noCapacityDelayMs, retryDelayMs } from '../../src/allocation/backoff';
+import { configWith } from './support/config';
 
 const ms = (user_id: string, region: string, value: number) => ({ user_id, region, ms: value });
 const REGIONS = ['eu', 'us', 'ap'];
@@ -29,9 +31,15 @@ describe('regions', () => {
       ['us', 'eu', 'ap'],
     ],
     [
-      'that not everybody measured come last',
+      'that not everybody measured come after those that everybody did, and those that nobody measured last',
       ['a', 'b'],
-      [ms('a', 'eu', 1), ms('a', 'ap', 99), ms('b', 'ap', 99)],
+      [ms('a', 'us', 1), ms('a', 'ap', 99), ms('b', 'ap', 99)],
+      ['ap', 'us', 'eu'],
+    ],
+    [
+      'are ranked without the players who measured none of them',
+      ['a', 'b', 'old client'],
+      [ms('a', 'eu', 80), ms('b', 'eu', 80), ms('a', 'ap', 20), ms('b', 'ap', 20), ms('old client', 'mars', 1)],
       ['ap', 'eu', 'us'],
     ],
     [
@@ -41,19 +49,110 @@ describe('regions', () => {
       ['us', 'eu', 'ap'],
     ],
     ['ignore strangers and unknown regions', ['a'], [ms('z', 'us', 1), ms('a', 'mars', 1)], ['eu', 'us', 'ap']],
+    [
+      'take a measurement that cannot be true for a missing one',
+      ['a'],
+      [ms('a', 'eu', -1), ms('a', 'eu', NaN), ms('a', 'ap', 1e9), ms('a', 'ap', Infinity), ms('a', 'us', 300)],
+      ['us', 'eu', 'ap'],
+    ],
   ])('%s', (_sentence, users, latencies, ranked) => expect(rankRegions(REGIONS, users, latencies)).toEqual(ranked));
 
-  it('are always all there, each once, and the given list stays as it was', () => {
-    const latency = fc.record({
-      user_id: fc.constantFrom('a', 'b'),
-      region: fc.constantFrom(...REGIONS, 'x'),
-      ms: fc.nat(),
-    });
+  const near = [ms('a', 'eu', 40), ms('b', 'eu', 90), ms('a', 'us', 70), ms('b', 'us', 100), ms('a', 'ap', 10)];
+  it.each([
+    ['are left out beyond the limit for anybody, or not measured', 100, near, ['eu', 'us']],
+    ['are acceptable at the limit', 90, near, ['eu']],
+    ['are left out but the best one when none is within the limit', 50, near, ['eu']],
+    ['are all acceptable to players who measured nothing', 50, [], ['eu', 'us', 'ap']],
+    [
+      'that somebody could not reach are the last resort',
+      5,
+      [ms('a', 'ap', 1), ms('a', 'us', 9), ms('b', 'us', 9)],
+      ['us'],
+    ],
+  ])('%s (GAMEYE_MAX_PING=%i)', (_sentence, most, latencies, ranked) => {
+    const config = configWith({ GAMEYE_API_REGION: REGIONS.join(','), GAMEYE_MAX_PING: String(most) });
+    expect(acceptableRegions(config, { user_ids: ['a', 'b'], latencies })).toEqual(ranked);
+  });
+  it('of a request come before those of the configuration', () => {
+    const request = { user_ids: ['a'], latencies: [ms('a', 'sa', 5)], regions: ['af', 'sa'] };
+    expect(acceptableRegions(configWith(), request)).toEqual(['sa', 'af']);
+  });
+});
+
+describe('the ranking of regions, whatever was measured,', () => {
+  const users = ['a', 'b', 'c', 'd'];
+  const latency = fc.record({
+    user_id: fc.constantFrom(...users, 'stranger'),
+    region: fc.constantFrom(...REGIONS, 'mars'),
+    ms: fc.oneof(fc.double({ min: 0, max: 300 }), fc.integer({ min: -2, max: 300 }), fc.constantFrom(NaN, 1e9, -1)),
+  });
+  const limit = fc.option(fc.integer({ min: 1, max: 300 }), { nil: undefined });
+  const given = fc.record({
+    regions: fc.shuffledSubarray(REGIONS, { minLength: 1 }),
+    latencies: fc.array(latency),
+    limit,
+  });
+  /** What a player measured at best; undefined: nothing that can be true. */
+  const best = (latencies: Latency[], user: string, region: string): number | undefined => {
+    const own = latencies.filter((one) => one.user_id === user && one.region === region).map((one) => one.ms);
+    const real = own.filter((one) => one >= 0 && one <= 60_000);
+    return real.length > 0 ? Math.min(...real) : undefined;
+  };
+
+  it('names regions that were given, each once, at least one, and without a limit all', () => {
     fc.assert(
-      fc.property(fc.shuffledSubarray(REGIONS), fc.array(latency), (regions, latencies) => {
-        const given = regions.slice();
-        expect(rankRegions(regions, ['a', 'b'], latencies).sort()).toEqual(given.slice().sort());
-        expect(regions).toEqual(given);
+      fc.property(given, ({ regions, latencies, limit }) => {
+        const copy = regions.slice();
+        const ranked = rankRegions(regions, users, latencies, limit);
+        expect(new Set(ranked).size).toBe(ranked.length);
+        expect(regions).toEqual(expect.arrayContaining(ranked));
+        expect(ranked.length).toBeGreaterThan(0);
+        expect(rankRegions(regions, users, latencies).sort()).toEqual(copy.slice().sort());
+        expect(regions).toEqual(copy);
+      }),
+    );
+  });
+  it('is the same for the same measurements, in whatever order players and measurements come', () => {
+    const shuffled = given.chain((one) =>
+      fc.record({
+        one: fc.constant(one),
+        latencies: fc.shuffledSubarray(one.latencies, { minLength: one.latencies.length }),
+        users: fc.shuffledSubarray(users, { minLength: users.length }),
+      }),
+    );
+    fc.assert(
+      fc.property(shuffled, ({ one, latencies, users: others }) => {
+        const ranked = rankRegions(one.regions, users, one.latencies, one.limit);
+        expect(rankRegions(one.regions, others, latencies, one.limit)).toEqual(ranked);
+      }),
+    );
+  });
+  it('loses no region that is within the limit for everybody who measured any', () => {
+    fc.assert(
+      fc.property(given, fc.integer({ min: 1, max: 300 }), ({ regions, latencies }, most) => {
+        const asked = users.filter((user) => regions.some((region) => best(latencies, user, region) !== undefined));
+        const ranked = rankRegions(regions, users, latencies, most);
+        const near = regions.filter((region) =>
+          asked.every((user) => (best(latencies, user, region) ?? Infinity) <= most),
+        );
+        expect(ranked).toEqual(expect.arrayContaining(near));
+        expect(ranked).toHaveLength(Math.max(1, near.length));
+      }),
+    );
+  });
+  it('never puts a region further back when a player reaches it faster', () => {
+    const faster = fc.record({ given, index: fc.nat(), part: fc.double({ min: 0, max: 1, noNaN: true }) });
+    fc.assert(
+      fc.property(faster, ({ given: { regions, latencies, limit }, index, part }) => {
+        const possible = latencies.filter((one) => one.ms >= 0 && one.ms <= 60_000);
+        fc.pre(possible.length > 0);
+        const changed = possible[index % possible.length]!;
+        const better = latencies.map((one) => (one === changed ? { ...one, ms: one.ms * part } : one));
+        const place = (list: Latency[]): number => {
+          const at = rankRegions(regions, users, list, limit).indexOf(changed.region);
+          return at < 0 ? Infinity : at;
+        };
+        expect(place(better)).toBeLessThanOrEqual(place(latencies));
       }),
     );
   });
