@@ -47,6 +47,8 @@ export interface AccountOptions {
 
 const MATCH_CODE = 7300;
 const FAILED_CODE = 7301;
+/** Notifications on one page. */
+const LISTED = 100;
 
 /** A player with the real client library: an account, a live connection, and what came over it. */
 export class Player {
@@ -58,6 +60,7 @@ export class Player {
   readonly matchedAtMs: number[] = [];
   queuedAtMs = 0;
   private socket: Socket | undefined;
+  private open = false;
 
   private constructor(
     private nakama: NakamaAddress,
@@ -87,6 +90,11 @@ export class Player {
     return this.session.username as string;
   }
 
+  /** False once the live connection was lost or closed, whoever did it. */
+  get isConnected(): boolean {
+    return this.open;
+  }
+
   get token(): string {
     return this.session.token;
   }
@@ -100,17 +108,21 @@ export class Player {
     const socket = this.client.createSocket(false, false);
     socket.onnotification = (notification) => this.receive(notification);
     socket.onmatchmakermatched = () => void this.matchedAtMs.push(Date.now());
-    socket.ondisconnect = () => {};
+    socket.ondisconnect = () => {
+      if (this.socket === socket) this.open = false;
+    };
     socket.onerror = () => {};
     socket.onheartbeattimeout = () => {};
     await socket.connect(this.session, true);
     this.socket = socket;
+    this.open = true;
   }
 
   /** Drops the live connection; notifications then wait in Nakama's database. */
   closeSocket(): void {
     this.socket?.disconnect(false);
     this.socket = undefined;
+    this.open = false;
   }
 
   /** Queues for a match and answers the ticket. */
@@ -141,8 +153,16 @@ export class Player {
 
   /** The stored answers, newest last: what a player finds who was not connected when it came. */
   async listAnswers(): Promise<Answer[]> {
-    const listed = await this.client.listNotifications(this.session, 100);
-    return (listed.notifications ?? []).flatMap((notification) => answerOf(notification, 'listed') ?? []);
+    const all: Notification[] = [];
+    let cursor: string | undefined;
+    for (;;) {
+      const page = await this.client.listNotifications(this.session, LISTED, cursor);
+      const notifications = page.notifications ?? [];
+      all.push(...notifications);
+      if (notifications.length < LISTED || !page.cacheable_cursor) break;
+      cursor = page.cacheable_cursor;
+    }
+    return all.flatMap((notification) => answerOf(notification, 'listed') ?? []);
   }
 
   /** Calls a player RPC with this player's own token. */
@@ -185,7 +205,10 @@ function clientOf(nakama: NakamaAddress): Client {
 
 function answerOf(notification: Notification, via: 'live' | 'listed'): Answer | undefined {
   const content = (notification.content ?? {}) as Record<string, unknown>;
-  const base = { atMs: Date.now(), via, notificationId: notification.id ?? '', content };
+  // What comes live comes now; a stored one has the second of its sending.
+  const sentAtMs = via === 'listed' ? Date.parse(notification.create_time ?? '') : NaN;
+  const atMs = Number.isNaN(sentAtMs) ? Date.now() : sentAtMs;
+  const base = { atMs, via, notificationId: notification.id ?? '', content };
   if (notification.code === FAILED_CODE) return { ...base, kind: 'failed', reason: String(content['reason']) };
   if (notification.code !== MATCH_CODE) return undefined;
   const match = {

@@ -188,6 +188,7 @@ export class Fleet {
       warm,
       host: this.machine.host,
       envKeys: Object.keys(env),
+      matchUserIds: (env['NAKAMA_MATCH_USER_IDS'] ?? '').split(',').filter((userId) => userId !== ''),
       requestedAtMs: Date.now(),
       ports: [],
       players: [],

@@ -23,6 +23,8 @@ export interface LedgerEntry {
   readonly warm: boolean;
   readonly host: string;
   readonly envKeys: readonly string[];
+  /** The players that the caller started it for (NAKAMA_MATCH_USER_IDS in its environment); the only value kept of it. */
+  readonly matchUserIds: readonly string[];
   readonly requestedAtMs: number;
   /** Absent when it was stopped before its start was over: it never ran. */
   runningAtMs?: number;

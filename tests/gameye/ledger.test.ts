@@ -14,6 +14,7 @@ function entry(id: string, times: Partial<LedgerEntry>, labels: Record<string, s
     warm: false,
     host: '127.0.0.1',
     envKeys: [],
+    matchUserIds: [],
     requestedAtMs: 0,
     ports: [],
     players: [],
@@ -71,7 +72,12 @@ it('says of each session who asked for what, when it ran, and when and how it en
   const simulator = await simulate({ startMs: 30 });
   const before = Date.now();
   await run(simulator, { image: 'unknown' });
-  const request = { id: 'one', labels: { map: 'dust' }, env: { SECRET: 'value' }, external_id: 'e' };
+  const request = {
+    id: 'one',
+    labels: { map: 'dust' },
+    env: { SECRET: 'value', NAKAMA_MATCH_USER_IDS: 'ann,bob' },
+    external_id: 'e',
+  };
   const { json } = await run(simulator, request);
   await call(simulator, 'DELETE', '/session/one');
   const entry = simulator.ledger.get('one')!;
@@ -88,7 +94,8 @@ it('says of each session who asked for what, when it ran, and when and how it en
       requestOrdinal: 2,
       warm: false,
       host: '127.0.0.1',
-      envKeys: ['SECRET'],
+      envKeys: ['SECRET', 'NAKAMA_MATCH_USER_IDS'],
+      matchUserIds: ['ann', 'bob'],
       ports: json.ports,
       pid: expect.any(Number),
       players: [],
