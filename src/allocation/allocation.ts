@@ -22,7 +22,8 @@ import type { AllocationRequest } from './request';
  *
  * `session_id` is chosen before anything is sent and is the idempotency key. It is replaced only when the old one cannot
  * run (it ended, somebody else has it) or after a DELETE; ids that might still come to life stay in `abandoned` until a
- * DELETE found them running, or found nothing SETTLE_MS after they were given up.
+ * DELETE found them running, or found nothing SETTLE_MS after they were given up. An API that does not keep to our ids is
+ * never asked twice: the session that it named instead goes to `abandoned` as well.
  */
 export type AllocationState = 'queued' | 'starting' | 'started' | 'announced' | 'failed' | 'cancelled';
 
@@ -43,6 +44,10 @@ export interface Allocation {
   deadline_ms: number;
   /** POSTs sent so far. */
   attempts: number;
+  /** While a POST is on its way: when its sender ceases to wait for the answer. */
+  answer_by_ms?: number;
+  /** The API said that the id is taken: its session ran, runs, or is about to. */
+  taken?: boolean;
   /** Failures in a row that say nothing about capacity, in this region. */
   failures: number;
   last_failure?: Failure;
@@ -56,8 +61,21 @@ export interface Allocation {
   superseded?: { user_id: string; session_id: string }[];
   /** Players were told how it ended. */
   told: boolean;
-  abandoned: { session_id: string; since_ms: number }[];
+  abandoned: Abandoned[];
   lease: { holder: string; until_ms: number };
+}
+
+/** An id that may run, and must not. */
+export interface Abandoned {
+  session_id: string;
+  /** Since when nobody sends it any more. */
+  since_ms: number;
+  /** Nothing to do before this; missing: now. */
+  next_at_ms?: number;
+  /** DELETEs in a row that were not answered. */
+  failures?: number;
+  /** Not an id of ours but one that the API named, so it may be somebody else's. */
+  named_by_api?: boolean;
 }
 
 export function newAllocation(
@@ -117,8 +135,10 @@ export function nextStep(a: Allocation, now: number): Step {
   }
 }
 
+/** Whichever id is due first: one that cannot be stopped must not hold up the others. */
 function cleanUp(a: Allocation, now: number): Step {
-  const first = a.abandoned[0];
+  const due = (one: Abandoned): number => one.next_at_ms ?? 0;
+  const [first] = a.abandoned.slice().sort((one, other) => due(one) - due(other));
   if (!first) return { do: 'finish' };
-  return now < a.next_at_ms ? { do: 'wait', untilMs: a.next_at_ms } : { do: 'stop', sessionId: first.session_id };
+  return now < due(first) ? { do: 'wait', untilMs: due(first) } : { do: 'stop', sessionId: first.session_id };
 }

@@ -9,6 +9,9 @@ export const RUN_TIMEOUT_MS = 15 * SECOND;
 /** Longer than the longest call and the steps around it. */
 const LEASE_MS = RUN_TIMEOUT_MS + 5 * SECOND;
 
+/** The same for a step that calls a function of somebody else's, which may take long: after this it is called once more. */
+const CALLBACK_LEASE_MS = 60 * SECOND;
+
 /** A worker's hold on its allocation. */
 export interface Hold {
   allocation: Allocation;
@@ -35,9 +38,29 @@ export function save(call: Call, hold: Hold, change: (a: Allocation) => Allocati
   }
 }
 
+/**
+ * Does a step that ends with the request's callback under a longer lease, so that no other worker calls it meanwhile. When
+ * somebody changed the record in between, its present state is what goes on.
+ */
+export function beforeCallback(
+  call: Call,
+  hold: Hold,
+  step: (call: Call, hold: Hold) => Hold | undefined,
+): Hold | undefined {
+  if (hold.allocation.request.callback === undefined || hold.version === '*') return step(call, hold);
+  const longer = store(call, hold, hold.allocation, [], CALLBACK_LEASE_MS);
+  return longer ? step(call, longer) : reread(call, hold);
+}
+
 /** Undefined when the record, or another that is stored with it, is not at the version that we know. */
-export function store(call: Call, hold: Hold, next: Allocation, others: Write[] = []): Hold | undefined {
-  const leased: Allocation = { ...next, lease: lease(call) };
+export function store(
+  call: Call,
+  hold: Hold,
+  next: Allocation,
+  others: Write[] = [],
+  leaseMs = LEASE_MS,
+): Hold | undefined {
+  const leased: Allocation = { ...next, lease: lease(call, leaseMs) };
   const version = saveAllocation(call.nk, leased, hold.version, others);
   return version === 'conflict' ? undefined : { allocation: leased, version };
 }
@@ -51,8 +74,8 @@ export function reread(call: Call, hold: Hold): Hold | undefined {
   return { allocation: row.value, version: row.version };
 }
 
-export function lease(call: Call): Allocation['lease'] {
-  return { holder: holder(call), until_ms: Date.now() + LEASE_MS };
+export function lease(call: Call, ms = LEASE_MS): Allocation['lease'] {
+  return { holder: holder(call), until_ms: Date.now() + ms };
 }
 
 function isSameAttempt(a: Allocation, b: Allocation): boolean {

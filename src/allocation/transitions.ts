@@ -1,7 +1,7 @@
 import { SECOND } from '../config';
 import { isFinal, reasonFor, type Failure, type FailureReason, type Outcome } from '../gameye/failure';
 import type { SessionView, Started } from '../gameye/wire';
-import type { Allocation } from './allocation';
+import type { Abandoned, Allocation } from './allocation';
 import { noCapacityDelayMs, retryDelayMs } from './backoff';
 
 /*
@@ -18,6 +18,9 @@ const RECORD_DELAY_MS = SECOND;
 /** How many unknown outcomes or contradictions in a row before another id or region is tried. */
 const PATIENCE = 3;
 
+/** The same for an id that is taken and yet cannot be found, as while its session starts: ten seconds and more. */
+const START_PATIENCE = 6;
+
 /** Another session id, or a random number from 0 to 1, from the outside: this file is pure. */
 export interface Chance {
   newId: () => string;
@@ -32,13 +35,16 @@ export function afterRun(
   chance: Chance,
 ): Allocation {
   const { failure } = outcome;
-  const failed = { ...a, last_failure: failure };
+  const failed: Allocation = { ...answered(a), last_failure: failure };
+  if (failure.kind === 'not-idempotent') return withOther(failed, failure.other_id, now);
   if (outcome.kind === 'unknown') {
     const doubtful = { ...failed, in_doubt: true };
     return patience(doubtful, now, chance, (tired) => otherRegion(tired, now, chance), failure.retry_after_ms);
   }
   // The id is a UUID of ours: who has it is an earlier delivery of this request, ours or one that a proxy repeated.
-  if (failure.kind === 'conflict') return { ...failed, in_doubt: true, next: 'look-up', next_at_ms: now };
+  if (failure.kind === 'conflict') {
+    return { ...failed, in_doubt: true, taken: true, next: 'look-up', next_at_ms: now };
+  }
   if (isFinal(failure.kind)) return fail(failed, reasonFor(failure.kind), now);
   if (failure.kind === 'no-capacity') {
     // The region can be full because our own session fills it: an earlier POST of this id may have been carried out.
@@ -48,13 +54,25 @@ export function afterRun(
   return backOff({ ...failed, failures: a.failures + 1 }, now, chance, failure.retry_after_ms);
 }
 
+/** The POST is not on its way any more. */
+function answered(a: Allocation): Allocation {
+  const { answer_by_ms: _by, ...rest } = a;
+  return rest;
+}
+
+/** The API started another session than the one asked for, and would start one more with every try. Both are stopped. */
+function withOther(a: Allocation, otherId: string | undefined, now: number): Allocation {
+  const other: Abandoned[] = otherId === undefined ? [] : [{ session_id: otherId, since_ms: now, named_by_api: true }];
+  return fail({ ...a, in_doubt: true, abandoned: [...a.abandoned, ...other] }, 'error', now);
+}
+
 /** What a GET of the id found: ours and reachable, still starting, without the port that players need, and so on. */
 export type Finding = 'adoptable' | 'starting' | 'port-missing' | 'ended' | 'not-ours';
 
 /** After a 201 without the port that players need: a second look, because the API may not have had it yet. */
 export function afterPortMissing(a: Allocation, message: string, now: number): Allocation {
   const last_failure: Failure = { kind: 'invalid', operation: 'session-run', message };
-  return { ...a, in_doubt: true, last_failure, next: 'look-up', next_at_ms: now };
+  return { ...answered(a), in_doubt: true, last_failure, next: 'look-up', next_at_ms: now };
 }
 
 /** After the id was looked up, unless it was found `adoptable`. */
@@ -69,9 +87,7 @@ export function afterLookUp(
     switch (finding) {
       case 'ended':
       case 'not-ours':
-        return patience({ ...a, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance, (tired) =>
-          fail(tired, 'error', now),
-        );
+        return patience(withId(a, chance.newId()), now, chance, (tired) => fail(tired, 'error', now));
       case 'port-missing':
         return patience({ ...a, in_doubt: true, next: 'look-up' }, now, chance, (tired) =>
           fail(tired, 'misconfigured', now),
@@ -83,7 +99,8 @@ export function afterLookUp(
   if (outcome.failure.kind === 'not-found') {
     if (a.last_failure?.kind === 'no-capacity') return { ...a, next: 'give-up-id', next_at_ms: now };
     // The API says that the id is taken and that it does not exist: it is just starting, or was used up long ago.
-    return patience({ ...a, next: 'run' }, now, chance, (tired) => ({ ...tired, next: 'give-up-id', next_at_ms: now }));
+    const giveUp = (tired: Allocation): Allocation => ({ ...tired, next: 'give-up-id', next_at_ms: now });
+    return patience({ ...a, next: 'run' }, now, chance, giveUp, undefined, START_PATIENCE);
   }
   const failed = { ...a, last_failure: outcome.failure };
   if (outcome.kind === 'refused' && isFinal(outcome.failure.kind)) {
@@ -103,16 +120,22 @@ export function afterGiveUpId(
     const failed: Allocation = { ...a, last_failure: outcome.failure, failures: a.failures + 1, next: 'run' };
     return backOff(failed, now, chance, outcome.failure.retry_after_ms);
   }
-  const abandoned =
-    outcome.value === 'stopped' ? a.abandoned : [...a.abandoned, { session_id: a.session_id, since_ms: now }];
-  return otherRegion({ ...a, abandoned, session_id: chance.newId(), in_doubt: false, next: 'run' }, now, chance);
+  // Taken, not there, and nothing to stop: nobody knows what runs, and another id could be the second session.
+  if (outcome.value === 'absent' && a.taken === true) return fail(a, 'error', now);
+  const left = outcome.value === 'stopped' ? { ...a, in_doubt: false } : withoutDoubt(a, now);
+  return otherRegion(withId(left, chance.newId()), now, chance);
+}
+
+/** Another id, of which nothing is known yet. */
+function withId(a: Allocation, session_id: string): Allocation {
+  return { ...a, session_id, in_doubt: false, taken: false, next: 'run' };
 }
 
 /** The session runs: the players are told next, or once the game server says that it is ready. */
 export function afterStart(a: Allocation, where: Started, waitForServer: boolean, now: number): Allocation {
   const started = { host: where.host, ports: where.ports, at_ms: now };
   const waits = waitForServer ? { wait_for_server: true } : {};
-  return { ...a, ...waits, state: 'started', started, in_doubt: false, failures: 0, next_at_ms: now };
+  return { ...answered(a), ...waits, state: 'started', started, in_doubt: false, failures: 0, next_at_ms: now };
 }
 
 /** The game server is ready, which it may say before the API has answered that it runs. */
@@ -160,34 +183,39 @@ export function cancel(a: Allocation, now: number): Allocation {
   };
 }
 
-/** After a DELETE of the first abandoned id. One that cannot be stopped dies at its ttl. */
+/** After a DELETE of an abandoned id, which may turn out to be somebody else's. One that cannot be stopped dies at its ttl. */
 export function afterStop(
   a: Allocation,
-  outcome: Outcome<'stopped' | 'absent'>,
+  sessionId: string,
+  outcome: Outcome<'stopped' | 'absent' | 'not-ours'>,
   ttlMs: number,
   now: number,
   chance: Chance,
 ): Allocation {
-  const first = a.abandoned[0];
-  if (!first) return a;
-  const age = now - first.since_ms;
-  const gone = outcome.kind === 'done' && (outcome.value === 'stopped' || age >= SETTLE_MS);
-  if (gone || age > ttlMs + SETTLE_MS) return { ...a, abandoned: a.abandoned.slice(1), failures: 0, next_at_ms: now };
-  if (outcome.kind === 'done') return { ...a, next_at_ms: first.since_ms + SETTLE_MS };
-  const failed = { ...a, last_failure: outcome.failure, failures: a.failures + 1 };
-  return backOff(failed, now, chance, outcome.failure.retry_after_ms);
+  const one = a.abandoned.find(({ session_id }) => session_id === sessionId);
+  if (!one) return a;
+  const put = (...instead: Abandoned[]): Abandoned[] =>
+    a.abandoned.flatMap((other) => (other === one ? instead : [other]));
+  const age = now - one.since_ms;
+  const gone = outcome.kind === 'done' && (outcome.value !== 'absent' || age >= SETTLE_MS);
+  if (gone || age > ttlMs + SETTLE_MS) return { ...a, abandoned: put() };
+  if (outcome.kind === 'done') return { ...a, abandoned: put({ ...one, next_at_ms: one.since_ms + SETTLE_MS }) };
+  const failures = (one.failures ?? 0) + 1;
+  const next_at_ms = now + retryDelayMs(failures, chance.random(), outcome.failure.retry_after_ms);
+  return { ...a, last_failure: outcome.failure, abandoned: put({ ...one, failures, next_at_ms }) };
 }
 
-/** Counts a failure: backs off until PATIENCE is used up, then does what `tired` says. */
+/** Counts a failure: backs off until the patience is used up, then does what `tired` says. */
 function patience(
   a: Allocation,
   now: number,
   chance: Chance,
   tired: (a: Allocation) => Allocation,
   hintMs?: number,
+  most = PATIENCE,
 ): Allocation {
   const failures = a.failures + 1;
-  return failures < PATIENCE ? backOff({ ...a, failures }, now, chance, hintMs) : tired({ ...a, failures });
+  return failures < most ? backOff({ ...a, failures }, now, chance, hintMs) : tired({ ...a, failures });
 }
 
 /** `hintMs` is what the API asked for just now: an older Retry-After must not hold up something else. */
@@ -209,7 +237,9 @@ function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
   return { ...a, region_index, failures: 0, next: 'run', next_at_ms };
 }
 
+/** The id is given up. Its POST may be on its way even now, when it is not its sender who gives up. */
 function withoutDoubt(a: Allocation, now: number): Allocation {
   if (!a.in_doubt) return a;
-  return { ...a, in_doubt: false, abandoned: [...a.abandoned, { session_id: a.session_id, since_ms: now }] };
+  const since_ms = Math.max(now, a.answer_by_ms ?? 0);
+  return { ...answered(a), in_doubt: false, abandoned: [...a.abandoned, { session_id: a.session_id, since_ms }] };
 }

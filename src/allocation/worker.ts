@@ -27,9 +27,10 @@ import {
   fail,
   timeOut,
 } from './transitions';
-import { lease, reread, RUN_TIMEOUT_MS, save, store, type Hold } from './hold';
+import { beforeCallback, lease, reread, RUN_TIMEOUT_MS, save, store, type Hold } from './hold';
 import { finding, instanceOf, regionOf, sessionRun } from './launch';
 import { countEnd, countRetry } from './measure';
+import { whyNotStop } from './named';
 import { deleteAllocation, saveRecorded } from './store';
 
 const CALL_TIMEOUT_MS = 10 * SECOND;
@@ -65,11 +66,11 @@ function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): H
     case 'await-server':
       return awaitServer(call, hold);
     case 'announce':
-      return announce(call, hold);
+      return beforeCallback(call, hold, announce);
     case 'record':
       return record(call, hold);
     case 'tell-failure':
-      return tellFailure(call, hold);
+      return beforeCallback(call, hold, tellFailure);
     case 'stop':
       return stopAbandoned(call, hold, step.sessionId);
     case 'finish':
@@ -82,19 +83,22 @@ function run(call: Call, hold: Hold): Hold | undefined {
   const { nk, config } = call;
   const { in_doubt, attempts, request: asked } = hold.allocation;
   const request = attempts === 0 ? withVersion(nk, config, asked) : asked;
-  const attempt: Allocation = { ...hold.allocation, request, state: 'starting', attempts: attempts + 1 };
+  const now = Date.now();
+  const answer_by_ms = now + Math.max(SECOND, Math.min(RUN_TIMEOUT_MS, hold.allocation.deadline_ms - now));
+  const attempt: Allocation = { ...hold.allocation, request, state: 'starting', attempts: attempts + 1, answer_by_ms };
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
   const stored = storeAttempt(call, hold, { ...attempt, in_doubt: true });
   if (!stored) return reread(call, hold);
   const a: Allocation = { ...stored.allocation, in_doubt };
   countRetry(call, a);
   const sentAt = Date.now();
-  const timeoutMs = Math.max(SECOND, Math.min(RUN_TIMEOUT_MS, a.deadline_ms - sentAt));
+  // A slow database takes from the time for the answer: it ends before the lease does.
+  const timeoutMs = Math.max(SECOND, answer_by_ms - sentAt);
   const outcome = runSession(nk, config, sessionRun(nk, config, a, sentAt), timeoutMs);
   if (outcome.kind === 'done') return started(call, stored, outcome.value);
   logFailure(call, a, outcome);
-  const now = Date.now();
-  return save(call, stored, (fresh) => afterRun({ ...fresh, in_doubt }, outcome, now, chance(call)));
+  const answeredAt = Date.now();
+  return save(call, stored, (fresh) => afterRun({ ...fresh, in_doubt }, outcome, answeredAt, chance(call)));
 }
 
 /** With the first attempt its players' assignments are stored: in one transaction, or one by one when that is refused. */
@@ -227,8 +231,10 @@ function giveUpId(call: Call, hold: Hold): Hold | undefined {
 }
 
 function stopAbandoned(call: Call, hold: Hold, sessionId: string): Hold | undefined {
-  const outcome = stop(call, sessionId);
-  return save(call, hold, (a) => afterStop(a, outcome, call.config.ttlMs, Date.now(), chance(call)));
+  const isNamed = hold.allocation.abandoned.some((one) => one.session_id === sessionId && one.named_by_api);
+  const refusal = isNamed ? whyNotStop(call, hold.allocation, sessionId, CALL_TIMEOUT_MS) : undefined;
+  const outcome = refusal ?? stop(call, sessionId);
+  return save(call, hold, (a) => afterStop(a, sessionId, outcome, call.config.ttlMs, Date.now(), chance(call)));
 }
 
 /** Stops a session and, once that is answered, forgets its instance. */

@@ -16,6 +16,7 @@ export type FailureKind =
   | 'forbidden' // the API token lacks a scope
   | 'not-found' // create: no such region, image or version; otherwise: no such session
   | 'conflict' // create: the id was used before; stop: already ended
+  | 'not-idempotent' // create: another session was started than the one asked for
   | 'no-capacity' // the region is full, or too many starts in a short time
   | 'unavailable' // 5xx, or nobody listens
   | 'unknown'; // timeout, lost or unreadable answer: the request may have been carried out
@@ -30,6 +31,8 @@ export interface Failure {
   identifier?: string;
   /** What the API asked for with Retry-After; it outranks our own backoff. */
   retry_after_ms?: number;
+  /** The session that the API says it started instead of ours; for `not-idempotent`. */
+  other_id?: string;
 }
 
 /**
@@ -98,6 +101,7 @@ export function reasonFor(kind: FailureKind): FailureReason {
     case 'unknown':
       return 'timeout';
     case 'conflict':
+    case 'not-idempotent':
       return 'error';
     case 'invalid':
     case 'unauthorized':
@@ -127,6 +131,8 @@ export function adviceFor(failure: Failure): string {
         : 'The session does not exist (any more).';
     case 'conflict':
       return 'The session id is taken by another session.';
+    case 'not-idempotent':
+      return 'The Session API ignores the session id that it is given, so trying again would start one more server: check that GAMEYE_API_URL is the Session API itself, and report this to Gameye.';
     case 'no-capacity':
       return 'Add a region to GAMEYE_API_REGION, or ask Gameye for capacity.';
     case 'unavailable':

@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
-import type { Operation, Outcome } from './failure';
-import { send, unreadable, type Endpoint, type Reply } from './transport';
+import type { Failure, Operation, Outcome } from './failure';
+import { isRecord, send, unreadable, type Endpoint, type Reply } from './transport';
 import {
   readListing,
   readLocations,
@@ -25,16 +25,25 @@ export interface SessionRun {
 }
 
 /**
- * POST /session: starts a session under an id of ours. A 201 that cannot be read, or that names another id, is `unknown`:
- * something runs.
+ * POST /session: starts a session under an id of ours. A 201 that cannot be read is `unknown`: something runs. So is one that
+ * names another id, but it is of no use to ask that API again: it does not keep to our ids (`not-idempotent`).
  */
 export function runSession(nk: Nakama, api: Endpoint, run: SessionRun, timeoutMs: number): Outcome<Started> {
   const outcome = send(nk, api, { operation: 'session-run', method: 'post', path: '/session', body: run, timeoutMs });
-  return readReply(api, outcome, 'session-run', (body) => {
-    const started = readStarted(body);
-    if (typeof started === 'string' || started.id === undefined || started.id === run.id) return started;
-    return 'The answer to POST /session names another session id than the one asked for.';
-  });
+  const started = readReply(api, outcome, 'session-run', readStarted);
+  const other = outcome.kind === 'done' ? idOf(outcome.value) : undefined;
+  if (outcome.kind !== 'done' || other === undefined || other === run.id) return started;
+  const message = 'The answer to POST /session names another session id than the one asked for.';
+  const failure: Failure = { kind: 'not-idempotent', operation: 'session-run', message, status: outcome.value.status };
+  // What cannot be an id is not asked for either, and an API that repeats the token must not get it into our records.
+  const isPlausible = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(other) && !other.includes(api.apiToken);
+  return { kind: 'unknown', failure: isPlausible ? { ...failure, other_id: other } : failure };
+}
+
+/** The session id in an answer, however unreadable the rest of it is. */
+function idOf(reply: Reply): string | undefined {
+  const id = isRecord(reply.body) ? reply.body['id'] : undefined;
+  return typeof id === 'string' && id !== '' ? id : undefined;
 }
 
 /** GET /session/{id}. A session that ended some time ago is refused with `not-found`. */
@@ -104,11 +113,16 @@ export function leaveSession(
 const MAX_LISTING = 64 * 1024 * 1024;
 
 /**
- * GET /session?all=true: the sessions of one fleet, whatever their status. Whether it is complete and up to date, nobody can
+ * GET /session?all=true: the sessions with a label, whatever their status. Whether it is complete and up to date, nobody can
  * tell: it has no pages and no time.
  */
-export function listSessions(nk: Nakama, api: Endpoint, fleet: string, timeoutMs: number): Outcome<Listing> {
-  const path = `/session?all=true&${fleetFilter(fleet)}`;
+export function listSessions(
+  nk: Nakama,
+  api: Endpoint,
+  label: { name: string; value: string },
+  timeoutMs: number,
+): Outcome<Listing> {
+  const path = `/session?all=true&${labelFilter(label.name, label.value)}`;
   const request = { operation: 'session-list', method: 'get', path, timeoutMs, maxBody: MAX_LISTING } as const;
   return readReply(api, send(nk, api, request), 'session-list', readListing);
 }
@@ -118,7 +132,7 @@ export function listSessions(nk: Nakama, api: Endpoint, fleet: string, timeoutMs
  * the token may read. Answers how many sessions it shows.
  */
 export function listNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outcome<number> {
-  const path = `/session?${fleetFilter(nk.uuidv4())}`;
+  const path = `/session?${labelFilter('nakama_fleet', nk.uuidv4())}`;
   const outcome = send(nk, api, { operation: 'session-list', method: 'get', path, timeoutMs });
   return readReply(api, outcome, 'session-list', (body) => {
     const listing = readListing(body);
@@ -126,8 +140,8 @@ export function listNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outco
   });
 }
 
-function fleetFilter(fleet: string): string {
-  return `${encodeURIComponent('filter[nakama_fleet]')}=${encodeURIComponent(fleet)}`;
+function labelFilter(name: string, value: string): string {
+  return `${encodeURIComponent(`filter[${name}]`)}=${encodeURIComponent(value)}`;
 }
 
 /**

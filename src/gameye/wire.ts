@@ -42,7 +42,10 @@ export function readStarted(body: unknown): Started | string {
   const ports = readPorts(body);
   if (typeof body['host'] !== 'string' || body['host'] === '') return 'The answer to POST /session has no host.';
   if (ports === undefined) return 'The answer to POST /session has no readable ports.';
-  const id = typeof body['id'] === 'string' && body['id'] !== '' ? body['id'] : undefined;
+  if (body['id'] !== undefined && body['id'] !== null && typeof body['id'] !== 'string') {
+    return 'The answer to POST /session has an id that is no text.';
+  }
+  const id = body['id'] || undefined;
   return { ...(id === undefined ? {} : { id }), host: body['host'], ports };
 }
 

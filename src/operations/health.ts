@@ -104,6 +104,7 @@ function judgeApi(list: Asked<number>): Check[] {
     case 'not-found':
     case 'invalid':
     case 'conflict':
+    case 'not-idempotent':
     case 'quota-exceeded':
       return [wrong('api', NOT_THE_API)];
   }

@@ -47,6 +47,7 @@ export function sessionApiError(failure: Failure): never {
     case 'forbidden':
       return rpcError(Code.FAILED_PRECONDITION, adviceFor(failure));
     case 'unavailable':
+    case 'not-idempotent':
     case 'unknown':
       return rpcError(Code.UNAVAILABLE, adviceFor(failure));
   }

@@ -66,9 +66,36 @@ describe('the next step', () => {
     ],
     [
       'told, an id left, later: waits beyond the deadline',
-      { state: 'cancelled', told: true, abandoned: [left(NOW)], next_at_ms: DEADLINE + 99 },
+      { state: 'cancelled', told: true, abandoned: [{ ...left(NOW), next_at_ms: DEADLINE + 99 }] },
       DEADLINE,
       { do: 'wait', untilMs: DEADLINE + 99 },
+    ],
+    [
+      'told, several ids left: stops the one that is due first',
+      {
+        state: 'failed',
+        told: true,
+        abandoned: [
+          { ...left(NOW, 'young'), next_at_ms: NOW + SETTLE_MS },
+          { ...left(NOW, 'unstoppable'), next_at_ms: NOW + 5000, failures: 9 },
+          { ...left(NOW - 1000, 'due'), next_at_ms: NOW },
+        ],
+      },
+      NOW,
+      { do: 'stop', sessionId: 'due' },
+    ],
+    [
+      'told, several ids left: waits for the first of them',
+      {
+        state: 'failed',
+        told: true,
+        abandoned: [
+          { ...left(NOW, 'b'), next_at_ms: NOW + 9 },
+          { ...left(NOW, 'a'), next_at_ms: NOW + 5 },
+        ],
+      },
+      NOW,
+      { do: 'wait', untilMs: NOW + 5 },
     ],
   ];
   it.each(rows)('%s', (_sentence, record, now, step) => {
@@ -116,11 +143,30 @@ describe('a cancelled allocation', () => {
   });
 });
 
+describe('a POST that is still on its way when its allocation is cancelled', () => {
+  const since = (more: Partial<Allocation>): number => cancel(allocation(more), NOW).abandoned[0]!.since_ms;
+  it('counts as sent until its sender ceases to wait', () => {
+    expect(since({ answer_by_ms: NOW + 14_000 })).toBe(NOW + 14_000);
+  });
+  it('does not count any more once that time has passed', () => expect(since({ answer_by_ms: NOW - 1 })).toBe(NOW));
+  it('is not on its way in any other allocation', () => expect(since({})).toBe(NOW));
+  it('is looked for until it has arrived or never will', () => {
+    const a = { ...cancel(allocation({ answer_by_ms: NOW + 14_000 }), NOW), told: true };
+    const absent = (now: number): Allocation =>
+      afterStop(a, 'id-1', { kind: 'done', value: 'absent' }, TTL_MS, now, chance);
+    expect(nextStep(absent(NOW), NOW)).toEqual({ do: 'wait', untilMs: NOW + 14_000 + SETTLE_MS });
+    expect(absent(NOW + 14_000 + SETTLE_MS - 1).abandoned).toHaveLength(1);
+    expect(absent(NOW + 14_000 + SETTLE_MS).abandoned).toEqual([]);
+  });
+});
+
 describe('after a DELETE of an abandoned id', () => {
+  const later = { ...left(NOW, 'next'), next_at_ms: NOW + SETTLE_MS + 99_000 };
   const told = (since_ms: number, more: Partial<Allocation> = {}) =>
-    allocation({ state: 'failed', told: true, abandoned: [left(since_ms), left(NOW, 'next')], failures: 2, ...more });
-  const after = (a: Allocation, outcome: Outcome<'stopped' | 'absent'>) => afterStop(a, outcome, TTL_MS, NOW, chance);
-  const goneOn = { failures: 0, next_at_ms: NOW, abandoned: [left(NOW, 'next')] };
+    allocation({ state: 'failed', told: true, abandoned: [{ ...left(since_ms), failures: 2 }, later], ...more });
+  const after = (a: Allocation, outcome: Outcome<'stopped' | 'absent' | 'not-ours'>) =>
+    afterStop(a, 'old', outcome, TTL_MS, NOW, chance);
+  const goneOn = { abandoned: [later] };
 
   it('forgets an id that was stopped', () => {
     expect(after(told(NOW - 1), { kind: 'done', value: 'stopped' })).toMatchObject(goneOn);
@@ -143,17 +189,20 @@ describe('after a DELETE of an abandoned id', () => {
     ['no answer', { kind: 'unknown', failure: { kind: 'unknown', operation: 'session-stop', message: 'm' } } as const],
   ])('tries again later: %s', (_sentence, outcome) => {
     const next = after(told(NOW - SETTLE_MS - 1), outcome);
-    expect(next).toMatchObject({ failures: 3, next_at_ms: NOW + 1000, told: true, state: 'failed' });
-    expect(next.abandoned).toHaveLength(2);
+    expect(next).toMatchObject({ told: true, state: 'failed' });
+    expect(next.abandoned).toMatchObject([{ failures: 3, next_at_ms: NOW + 1000 }, later]);
   });
   it('waits as long as the API asks', () => {
-    expect(after(told(NOW), refused('no-capacity', 9000)).next_at_ms).toBe(NOW + 9000);
+    expect(after(told(NOW), refused('no-capacity', 9000)).abandoned[0]).toMatchObject({ next_at_ms: NOW + 9000 });
   });
   it('still tries at the ttl, for a POST may have arrived late', () => {
     expect(after(told(NOW - TTL_MS - SETTLE_MS), refused('unavailable')).abandoned).toHaveLength(2);
   });
   it('forgets an id that its ttl has ended', () => {
     expect(after(told(NOW - TTL_MS - SETTLE_MS - 1), refused('unavailable'))).toMatchObject(goneOn);
+  });
+  it('forgets an id that is somebody else’s', () => {
+    expect(after(told(NOW), { kind: 'done', value: 'not-ours' })).toMatchObject(goneOn);
   });
   it('changes nothing when no id is left', () => {
     const a = allocation({ state: 'failed', told: true });

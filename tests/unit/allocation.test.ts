@@ -43,6 +43,7 @@ describe('after a POST that started nothing', () => {
   const finalInDoubt = (reason: string) => ({ state: 'failed', reason, in_doubt: false, abandoned: [gone] }) as Next;
   const again = { state: 'starting', next: 'run', session_id: 'id-1', region_index: 0 } as Next;
   const lookUp = { state: 'starting', next: 'look-up', session_id: 'id-1', in_doubt: true, wait: 0 } as Next;
+  const taken = { ...lookUp, taken: true } as Next;
 
   // sentence, outcome, in doubt before, regions, failures before → next
   const rows: [string, ReturnType<typeof refused>, boolean, string[], number, Next][] = [
@@ -64,9 +65,9 @@ describe('after a POST that started nothing', () => {
     ['a missing scope, in doubt: stopped', refused('forbidden'), true, ['eu', 'us'], 0, finalInDoubt('misconfigured')],
     ['an unknown image ends it', refused('not-found'), false, ['eu', 'us'], 0, final('misconfigured')],
     ['an unknown image, in doubt: stopped', refused('not-found'), true, ['eu'], 0, finalInDoubt('misconfigured')],
-    ['a taken id is looked up, and may be ours', refused('conflict'), false, ['eu'], 0, lookUp],
-    ['a taken id is looked up, several regions', refused('conflict'), false, ['eu', 'us'], 0, lookUp],
-    ['a taken id is looked up, in doubt', refused('conflict'), true, ['eu', 'us'], 2, lookUp],
+    ['a taken id is looked up, and may be ours', refused('conflict'), false, ['eu'], 0, taken],
+    ['a taken id is looked up, several regions', refused('conflict'), false, ['eu', 'us'], 0, taken],
+    ['a taken id is looked up, in doubt', refused('conflict'), true, ['eu', 'us'], 2, taken],
     ['a full region: pause, same id', refused('no-capacity'), false, ['eu'], 0, { ...again, wait: 2000, failures: 0 }],
     ['a full region: what the API asks for', refused('no-capacity', 7000), false, ['eu'], 0, { ...again, wait: 7000 }],
     [
@@ -114,6 +115,24 @@ describe('after a POST that started nothing', () => {
     const after = afterRun(starting({ in_doubt, regions, failures }), outcome, NOW, chance);
     expectNext(after, next);
     expect(after.last_failure).toEqual(outcome.failure);
+  });
+
+  it('ends when the API started another session, and stops both', () => {
+    const { failure } = unknown('not-idempotent');
+    for (const regions of [['eu'], ['eu', 'us']]) {
+      const outcome = { kind: 'unknown', failure: { ...failure, other_id: 'theirs' } } as const;
+      const after = afterRun(starting({ regions, answer_by_ms: NOW + 9000 }), outcome, NOW, chance);
+      expectNext(after, { state: 'failed', reason: 'error', session_id: 'id-1', in_doubt: false });
+      expect(after.abandoned).toEqual([{ session_id: 'theirs', since_ms: NOW, named_by_api: true }, gone]);
+    }
+    const nameless = afterRun(starting(), unknown('not-idempotent'), NOW, chance);
+    expectNext(nameless, { state: 'failed', reason: 'error', abandoned: [gone] });
+  });
+
+  it('knows that its POST is not on its way any more', () => {
+    for (const outcome of [unknown(), refused('unavailable'), refused('conflict'), refused('no-capacity')]) {
+      expect(afterRun(starting({ answer_by_ms: NOW + 9000 }), outcome, NOW, chance)).not.toHaveProperty('answer_by_ms');
+    }
   });
 
   it('pauses before the first region is tried again, not between regions', () => {
@@ -175,8 +194,15 @@ describe('after the id was looked up', () => {
       { next: 'run', session_id: 'id-1', in_doubt: true },
     ],
     [
-      'absent after a conflict thrice: the id is given up',
-      { ...base, failures: 2 },
+      'absent after a conflict, again: it may be starting for some time',
+      { ...base, failures: 4 },
+      refused('not-found'),
+      undefined,
+      { next: 'run', session_id: 'id-1', in_doubt: true, wait: 2500 },
+    ],
+    [
+      'absent after a conflict six times: the id is given up',
+      { ...base, failures: 5 },
       refused('not-found'),
       undefined,
       { next: 'give-up-id', session_id: 'id-1', in_doubt: true, wait: 0 },
@@ -255,6 +281,14 @@ describe('after the DELETE that makes way for another id', () => {
       chance,
     );
     expectNext(after, { session_id: 'id-2', region_index: 0, wait: 2000 });
+  });
+  it('ends when the id is said to be taken and yet is nowhere: another could be the second session', () => {
+    const after = afterGiveUpId(starting({ ...before, taken: true }), { kind: 'done', value: 'absent' }, NOW, chance);
+    expectNext(after, { state: 'failed', reason: 'error', session_id: 'id-1', abandoned: [gone] });
+  });
+  it('goes on when an id that was said to be taken was stopped', () => {
+    const after = afterGiveUpId(starting({ ...before, taken: true }), { kind: 'done', value: 'stopped' }, NOW, chance);
+    expectNext(after, { state: 'starting', session_id: 'id-2', taken: false, abandoned: [] });
   });
   it.each([
     ['refused', refused('unauthorized')],

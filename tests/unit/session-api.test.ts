@@ -26,13 +26,20 @@ describe('a start', () => {
     expect(fake.requests[0]).toMatchObject({ url: 'http://api.test/session', method: 'post', timeoutMs: 15_000 });
     expect(fake.requests[0]!.body).toEqual(run);
   });
-  it('is unknown when the answer names another id: something runs', () => {
-    const fake = apiThatAnswers(answer(201, { id: 's2', host: 'h', ports: [] }));
-    const outcome = runSession(fake.nk, api, run, 1);
+  it.each([
+    ['of a whole answer', { id: 's2', host: 'h', ports: [] }, 's2'],
+    ['of an answer without an address', { id: 's2' }, 's2'],
+    ['that can be no id', { id: 's 2/../x', host: 'h', ports: [] }, undefined],
+    ['that holds the token', { id: 'tok-SECRET-2', host: 'h', ports: [] }, undefined],
+  ])('that brought another session is unknown, and is not to be asked again; its id: %s', (_sentence, body, other) => {
+    const secret = { ...api, apiToken: 'tok-SECRET' };
+    const outcome = runSession(apiThatAnswers(answer(201, body)).nk, secret, run, 1);
     expect(outcome).toMatchObject({
       kind: 'unknown',
-      failure: { kind: 'unknown', operation: 'session-run', status: 201 },
+      failure: { kind: 'not-idempotent', operation: 'session-run', status: 201 },
     });
+    expect(outcome.kind !== 'done' && outcome.failure.other_id).toBe(other);
+    expect(JSON.stringify(outcome)).not.toContain('tok-SECRET');
   });
   it('is unknown when a 2xx cannot be read', () => {
     expect(runSession(apiThatAnswers(answer(200, {})).nk, api, run, 1)).toMatchObject({ kind: 'unknown' });

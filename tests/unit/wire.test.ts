@@ -19,6 +19,7 @@ describe('the answer of a start', () => {
     ['a list', [], /no JSON object/],
     ['a text', 'ok', /no JSON object/],
     ['null', null, /no JSON object/],
+    ['an id that is no text', { id: 7, host: 'h', ports: [] }, /id that is no text/],
     ['no host', { ports: [] }, /no host/],
     ['an empty host', { host: '', ports: [] }, /no host/],
     ['no ports', { host: 'h' }, /no readable ports/],

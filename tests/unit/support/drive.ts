@@ -97,7 +97,14 @@ export function drive(
         a = { ...a, told: true };
         break;
       case 'stop':
-        a = afterStop(a, stopSession(nk, config, step.sessionId, 10_000), config.ttlMs, clock.now(), chance);
+        a = afterStop(
+          a,
+          step.sessionId,
+          stopSession(nk, config, step.sessionId, 10_000),
+          config.ttlMs,
+          clock.now(),
+          chance,
+        );
         break;
       case 'finish':
         return { end: a, told, careless, steps };

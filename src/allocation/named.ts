@@ -1,0 +1,35 @@
+import type { Outcome } from '../gameye/failure';
+import { describeSession } from '../gameye/session-api';
+import { readInstance } from '../instances/store';
+import type { Call } from '../nakama/caller';
+import { withFields } from '../nakama/log';
+import type { Allocation } from './allocation';
+import { FLEET_LABEL } from './launch';
+import { readAllocation } from './store';
+
+/**
+ * Why a session that the API named instead of ours must not be stopped (now): it is another allocation's or another
+ * fleet's, as when a proxy mixes up its answers, or the API does not tell. Undefined: it was started for nobody.
+ */
+export function whyNotStop(
+  call: Call,
+  a: Allocation,
+  sessionId: string,
+  timeoutMs: number,
+): Outcome<'not-ours'> | undefined {
+  const { nk, config } = call;
+  const isAnothers = sessionId !== a.id && readAllocation(nk, sessionId) !== undefined;
+  if (isAnothers || readInstance(nk, sessionId)) return notOurs(call, sessionId);
+  const outcome = describeSession(nk, config, sessionId, timeoutMs);
+  if (outcome.kind !== 'done') return outcome.failure.kind === 'not-found' ? undefined : outcome;
+  // A session from a warm pool has no labels.
+  const fleet = outcome.value.labels[FLEET_LABEL];
+  return fleet === undefined || fleet === config.fleet ? undefined : notOurs(call, sessionId);
+}
+
+function notOurs(call: Call, sessionId: string): Outcome<'not-ours'> {
+  withFields(call.logger, { session: sessionId }).warn(
+    'Gameye: the Session API named a session that belongs to somebody else; it is left alone.',
+  );
+  return { kind: 'done', value: 'not-ours' };
+}
