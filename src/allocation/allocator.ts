@@ -2,8 +2,10 @@ import { SECOND } from '../config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Nakama } from '../nakama/runtime';
+import { assign } from '../players/assignment';
 import { nextStep, type Allocation } from './allocation';
 import { store, type Hold } from './hold';
+import { instanceOf } from './launch';
 import { work } from './worker';
 
 /**
@@ -58,6 +60,8 @@ export function loopAllocator(call: Call, state: AllocatorState): AllocatorState
       const claimed = store(call, latest, latest.allocation);
       if (!claimed) return undefined;
       latest = claimed;
+      // Whoever told them may have died before their assignments said the same.
+      if (claimed.allocation.told) assign(call.nk, call.logger, claimed.allocation, portOf(call, claimed.allocation));
     }
     const hold = work(call, latest, (moved) => (latest = moved));
     if (!hold) return undefined;
@@ -71,6 +75,10 @@ export function loopAllocator(call: Call, state: AllocatorState): AllocatorState
     const next = keep(latest, Date.now() + SECOND);
     return latest.version === state.version && state.claim ? { ...next, claim: state.claim } : next;
   }
+}
+
+function portOf(call: Call, a: Allocation): number | undefined {
+  return instanceOf(call.config, a, Date.now())?.connection_info.port;
 }
 
 function keep(hold: Hold, wakeAtMs: number): AllocatorState {

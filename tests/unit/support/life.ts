@@ -4,11 +4,15 @@ import { newAllocation, type Allocation } from '../../../src/allocation/allocati
 import type { AllocationRequest } from '../../../src/allocation/request';
 import type { Config } from '../../../src/config';
 import type { Call } from '../../../src/nakama/caller';
+import { needsWorker } from '../../../src/supervision/resume';
 import { CALM, ModelGameye, type Turn } from './gameye';
 import { context, fakeNakama, goError, type Event, type FakeNakama } from './nakama';
 
 export const ALLOCATIONS = '_gameye_allocations';
 export const INSTANCES = '_gameye_instances';
+
+/** A lease and a pass of the supervisor. */
+const RESUMED_AFTER_MS = 31_000;
 
 /** What happens around one call of the worker to its server. A crash ends the worker; the lease then runs out. */
 export type Blow = 'none' | 'error-before' | 'error-after' | 'crash-before' | 'crash-after';
@@ -22,6 +26,10 @@ export interface Plan {
   meanwhile?: { event: number; act: (life: Life) => void };
   request?: Partial<AllocationRequest>;
   createTimeoutMs?: number;
+  /** It was stored before its worker began, as `fleet_create` does it. */
+  queued?: boolean;
+  /** Blows strike the players' assignments, too. */
+  everywhere?: boolean;
 }
 
 export interface Life {
@@ -32,6 +40,10 @@ export interface Life {
   told: { code: number; atMs: number; sessionId: unknown }[];
   deadlineMs: number;
   crashes: number;
+  /** How many calls of the server could be struck by a blow. */
+  events: number;
+  /** The stored record when each crash struck, undefined when there was none. */
+  crashedIn: (Allocation | undefined)[];
   ended: boolean;
   /** Sessions that run when everything on its way has arrived. */
   running: string[];
@@ -77,6 +89,8 @@ export function live(plan: Plan): Life {
     told: [],
     deadlineMs: first.deadline_ms,
     crashes: 0,
+    events: 0,
+    crashedIn: [],
     ended: false,
     running: [],
     row: () => fake.stored(ALLOCATIONS, 'id-0') as Allocation | undefined,
@@ -92,11 +106,13 @@ export function live(plan: Plan): Life {
       event.kind === 'notify' ? event.notifications.some((one) => one.persistent) : event.kind !== 'http';
     if (blow.startsWith('error') && database) throw goError('pq: the database system is shutting down');
   };
+  const counts = (event: Event): boolean => plan.everywhere === true || !isAssignment(event);
   fake.before = (event) => {
     if (disturbed) return;
     if (dead) throw goError('context canceled');
-    if (isAssignment(event)) return;
+    if (!counts(event)) return;
     events++;
+    life.events = events;
     if (plan.meanwhile?.event === events) {
       disturbed = true;
       const at = now;
@@ -113,23 +129,28 @@ export function live(plan: Plan): Life {
         life.told.push({ code: one.code, atMs: now, sessionId: one.content['session_id'] });
       }
     }
-    if (!disturbed && !isAssignment(event) && current.endsWith('after')) strike(current, event);
+    if (!disturbed && counts(event) && current.endsWith('after')) strike(current, event);
   };
 
-  let state: AllocatorState | undefined = { allocation: JSON.stringify(first), version: '*', wake_at_ms: 0 };
+  if (plan.queued) first.state = 'queued';
+  const stored = plan.queued ? fake.put(ALLOCATIONS, 'id-0', first) : '*';
+  let state: AllocatorState | undefined = { allocation: JSON.stringify(first), version: stored, wake_at_ms: 0 };
   for (let tick = 0; state && tick < 3000; tick++) {
     now = Math.max(now + 17, state.wake_at_ms);
     // Nakama exports the state after every tick.
     state = loopAllocator(life.call, JSON.parse(JSON.stringify(state)) as AllocatorState);
-    if (!dead) continue;
+    if (dead) life.crashedIn.push(life.row());
+    const row = life.row();
+    if (!dead && (state || !row || !needsWorker(row, now + RESUMED_AFTER_MS))) continue;
+    // The node died, or the worker does not know that it got the lease: once that ran out, a supervisor starts another.
     dead = false;
     life.crashes++;
-    now += 31_000;
+    now += RESUMED_AFTER_MS;
     life.call = { ...life.call, ctx: context({ matchId: `m${life.crashes + 1}` }) };
     disturbed = true;
-    const row = fake.nk.storageRead([{ collection: ALLOCATIONS, key: 'id-0', userId: '' }])[0];
+    const version = fake.nk.storageRead([{ collection: ALLOCATIONS, key: 'id-0', userId: '' }])[0]?.version;
     disturbed = false;
-    state = row && { allocation: JSON.stringify(row.value), version: row.version, wake_at_ms: 0 };
+    state = row && version ? { allocation: JSON.stringify(row), version, wake_at_ms: 0, claim: 'yes' } : undefined;
   }
   life.ended = state === undefined;
   api.settleAll();

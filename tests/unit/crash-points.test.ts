@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import type { Allocation } from '../../src/allocation/allocation';
+import { cancelPending, markReady } from '../../src/allocation/locate';
+import { configWith, SEAT_SECRET } from './support/config';
+import { CALM, type Fault, type Turn } from './support/gameye';
+import { INSTANCES, live, type Life, type Plan } from './support/life';
+
+/*
+ * One worker, one crash, at every single call of its server: just before the call is carried out, and just after, with its
+ * answer lost. Another worker then goes on from the record alone. (Many blows at random: worker-model.test.ts.)
+ */
+const turns = (...faults: Fault[]): Turn[] => faults.map((fault) => ({ ...CALM, fault }));
+const late: Turn = { ...CALM, fault: 'delayed', ms: 13_000 };
+const oneRegion = configWith({ GAMEYE_API_REGION: 'eu-central-1' });
+const twoRegions = configWith();
+const afterServerReady = configWith({
+  GAMEYE_API_REGION: 'eu-central-1',
+  GAMEYE_READY: 'server',
+  GAMEYE_NAKAMA_URL: 'http://nakama.test',
+  GAMEYE_SEAT_SECRET: SEAT_SECRET,
+});
+const cancels = (life: Life): void => void cancelPending(life.call, 'id-0');
+const isReady = (life: Life): void => void markReady(life.call, 'id-0', 'id-0');
+
+const courses: [string, Plan][] = [
+  ['a session starts at once', { config: oneRegion }],
+  ['it was queued', { config: oneRegion, queued: true }],
+  ['it is cancelled while it is queued', { config: oneRegion, queued: true, meanwhile: { event: 1, act: cancels } }],
+  ['the answer that it started is lost', { config: oneRegion, turns: turns('reply-lost') }],
+  ['the first region is full', { config: twoRegions, turns: [{ ...CALM, full: true }] }],
+  [
+    'an id is given up for another region',
+    { config: twoRegions, turns: turns('502-html-after', '500-before', '500-before') },
+  ],
+  [
+    'a POST arrives after its id was given up',
+    { config: twoRegions, turns: [late, ...turns('500-before', '500-before')] },
+  ],
+  ['Gameye refuses for good', { config: oneRegion, turns: turns('unauthorized') }],
+  ['it fails while a session may run', { config: oneRegion, turns: turns('reply-lost', 'none', 'unauthorized') }],
+  ['the create timeout passes in doubt', { config: oneRegion, turns: turns('delayed'), createTimeoutMs: 14_000 }],
+  ['it is cancelled while it starts', { config: oneRegion, meanwhile: { event: 4, act: cancels } }],
+  ['players wait for their game server', { config: afterServerReady, meanwhile: { event: 8, act: isReady } }],
+  ['their game server is never ready', { config: afterServerReady, createTimeoutMs: 5_000 }],
+];
+
+/** Every crash of a course: what the life after it came to. */
+function* crashes(plan: Plan): Generator<{ life: Life; point: string }> {
+  const { events } = live({ ...plan, everywhere: true });
+  for (let event = 1; event <= events; event++) {
+    for (const blow of ['crash-before', 'crash-after'] as const) {
+      const blows = [...Array.from({ length: event - 1 }, () => 'none' as const), blow];
+      const life = live({ ...plan, blows, everywhere: true });
+      // A request that failed anyway has no answer that could be lost.
+      if (life.crashes > 0) yield { life, point: `${blow} call ${event}, ${JSON.stringify(life.crashedIn[0])}` };
+    }
+  }
+}
+
+const stateOf = (life: Life, user: string): unknown =>
+  (life.fake.stored('gameye_assignment', `current@${user}`) as { state?: string } | undefined)?.state;
+
+describe('a worker that dies at any of its calls', () => {
+  it.each(courses)('leaves one told session or none, nothing stray, and true records when %s', (_course, plan) => {
+    let points = 0;
+    for (const { life, point } of crashes(plan)) {
+      points++;
+      expect(life.ended, point).toBe(true);
+      // Before the first write has reached the database there is nothing to go on from; nothing was sent either.
+      if (life.told.length === 0) {
+        expect(life.crashedIn, point).toEqual([undefined]);
+        expect(life.fake.requests, point).toEqual([]);
+        continue;
+      }
+      expect(life.running.length, point).toBeLessThanOrEqual(1);
+      const [told, ...others] = [...new Set(life.told.map(({ code, sessionId }) => `${code} ${String(sessionId)}`))];
+      expect(others, point).toEqual([]);
+      // Told again at most once, by the worker that took over, and the same.
+      expect(life.told.length, point).toBeLessThanOrEqual(4);
+      const [session] = life.running;
+      expect(told, point).toBe(session === undefined ? '7301 undefined' : `7300 ${session}`);
+      const instances = life.fake.rows().filter((row) => row.startsWith(INSTANCES));
+      expect(instances, point).toEqual(session === undefined ? [] : [`${INSTANCES}/${session}`]);
+      for (const user of ['u1', 'u2']) {
+        const unsent = life.fake.requests.length === 0;
+        const states = session !== undefined ? ['ready'] : unsent ? [undefined, 'failed'] : ['failed'];
+        expect(states, point).toContain(stateOf(life, user));
+      }
+      const left = life.row();
+      if (left) expect(left, point).toMatchObject({ state: 'announced', abandoned: [], session_id: session });
+    }
+    expect(points).toBeGreaterThan(10);
+  });
+
+  it('has died in every situation that a record can describe', () => {
+    const met = new Set<string>();
+    for (const [, plan] of courses) for (const { life } of crashes(plan)) met.add(situation(life.crashedIn[0]));
+    expect([...met].sort()).toEqual([
+      'announced',
+      'announced, ids to stop',
+      'cancelled',
+      'cancelled, ids to stop',
+      'cancelled, told',
+      'cancelled, told, ids to stop',
+      'failed',
+      'failed, ids to stop',
+      'failed, told',
+      'failed, told, ids to stop',
+      'no record',
+      'queued',
+      'started',
+      'started, awaiting its server',
+      'started, ids to stop',
+      'started, told',
+      'started, told, ids to stop',
+      'starting',
+      'starting, ids to stop',
+      'starting, in doubt',
+      'starting, in doubt, give-up-id',
+      'starting, in doubt, ids to stop',
+      'starting, in doubt, look-up',
+    ]);
+  });
+});
+
+function situation(a: Allocation | undefined): string {
+  if (!a) return 'no record';
+  const parts = [
+    a.state as string,
+    a.in_doubt ? 'in doubt' : '',
+    a.state === 'starting' && a.next !== 'run' ? a.next : '',
+    a.state === 'started' && a.wait_for_server && !a.server_ready ? 'awaiting its server' : '',
+    a.told && a.state !== 'announced' ? 'told' : '',
+    a.abandoned.length > 0 ? 'ids to stop' : '',
+  ];
+  return parts.filter((part) => part !== '').join(', ');
+}
