@@ -82,6 +82,12 @@ export function rpcGameyeTerminate(ctx: Context, logger: Logger, nk: Nakama, pay
 export function rpcGameyeSetVersion(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().fleetSetVersion(ctx, logger, nk, payload);
 }
+export function rpcGameyeUnityAllocate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().unityAllocate(ctx, logger, nk, payload);
+}
+export function rpcGameyeUnityPoll(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().unityPoll(ctx, logger, nk, payload);
+}
 
 // The matchmaker hook waits for this one, so it does without the library. A node's supervisor is a match of this kind too.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {

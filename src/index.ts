@@ -28,6 +28,8 @@ import {
   rpcGameyeDrain,
   rpcGameyeTerminate,
   rpcGameyeSetVersion,
+  rpcGameyeUnityAllocate,
+  rpcGameyeUnityPoll,
   allocatorInit,
   allocatorLoop,
   allocatorJoinAttempt,
@@ -60,6 +62,8 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_drain', rpcGameyeDrain);
   initializer.registerRpc('gameye_terminate', rpcGameyeTerminate);
   initializer.registerRpc('gameye_set_version', rpcGameyeSetVersion);
+  initializer.registerRpc('gameye_unity_allocate', rpcGameyeUnityAllocate);
+  initializer.registerRpc('gameye_unity_poll', rpcGameyeUnityPoll);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);
   initializer.registerMatch('gameye_allocator', {
     matchInit: allocatorInit,

@@ -7,6 +7,7 @@ import * as fleet from './rpc/fleet';
 import * as operator from './rpc/operator';
 import * as player from './rpc/player';
 import * as server from './rpc/server';
+import * as unity from './rpc/unity';
 
 export { initialize } from './initialize';
 export { matchmakerMatched } from './matchmaker';
@@ -47,6 +48,8 @@ export const fleetHealth = operators(operator.health);
 export const fleetDrain = operators(operator.drainInstances);
 export const fleetTerminate = operators(operator.terminateSessions);
 export const fleetSetVersion = operators(operator.setVersion);
+export const unityAllocate = operators(unity.unityAllocate);
+export const unityPoll = operators(unity.unityPoll);
 export const assignment = players(player.assignment);
 export const cancel = players(player.cancel);
 export const leave = players(player.leave);

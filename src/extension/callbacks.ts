@@ -3,6 +3,7 @@ import { publicMetadata } from '../allocation/request';
 import type { Instance } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
+import { noteEnd, UNITY_CALLBACK } from '../unity/records';
 import { getExtension, type Callback, type CallbackResult } from './extension';
 
 const CODES = { success: 0, timeout: 1, error: 2 } as const;
@@ -40,6 +41,7 @@ export function callBack(call: Call, a: Allocation, instance?: Instance): void {
 }
 
 function find(name: string | undefined): { run: Callback; notify?: boolean } | undefined {
+  if (name === UNITY_CALLBACK) return { run: noteEnd };
   // Own names only: every object has a toString.
   if (name === undefined || !callbackNames().includes(name)) return undefined;
   const callback = getExtension().callbacks?.[name];

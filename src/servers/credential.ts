@@ -1,3 +1,4 @@
+import { derivedId } from '../nakama/derived-id';
 import type { Context, Nakama } from '../nakama/runtime';
 import { MINUTE, type Config } from '../config';
 
@@ -33,9 +34,6 @@ export function callingServer(ctx: Context, nk: Nakama, config: Config): string 
   return ctx.userId === serverUserId(nk, config.seatSecret, sessionId) ? sessionId : undefined;
 }
 
-/** 122 bits of an HMAC in the form of a UUID (version 8, RFC 9562: for uses like this one). */
 function serverUserId(nk: Nakama, seatSecret: string, sessionId: string): string {
-  const hex = nk.base16Encode(nk.hmacSha256Hash(`gameye-server:${sessionId}`, seatSecret)).toLowerCase();
-  const variant = '89ab'.charAt(parseInt(hex.charAt(16), 16) % 4);
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-${variant}${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  return derivedId(nk, `gameye-server:${sessionId}`, seatSecret);
 }

@@ -78,7 +78,7 @@ describe('the README, its curl lines for Nakama', () => {
       const answer = await until(
         async () => {
           const json = JSON.parse(await bash(command)) as Record<string, unknown>;
-          return json['status'] === 'starting' ? undefined : json;
+          return json['status'] === 'starting' || json['Status'] === 'Pending' ? undefined : json;
         },
         20_000,
         command,
