@@ -1,6 +1,6 @@
 // What a player can say over the socket.
 
-import { fromHook, toHook } from './envelopes.ts';
+import { filled, fromHook, problemOf, toHook } from './envelopes.ts';
 import type { Log } from './log.ts';
 import type { Matches } from './matches.ts';
 import { presenceOf, userPresence } from './running-match.ts';
@@ -79,7 +79,7 @@ export class Realtime {
   /** Runs hooks around the message and answers it. */
   async handle(connection: Connection, envelope: Message): Promise<void> {
     const cid = text(envelope.cid);
-    const own = cid === '' ? {} : { cid };
+    let own: { cid?: string } = cid === '' ? {} : { cid };
     const kind = Object.keys(envelope).find((key) => key !== 'cid') ?? '';
     const handler = this.handlers[kind];
     try {
@@ -91,14 +91,27 @@ export class Realtime {
       let message = (envelope[kind] ?? {}) as Message;
       const hook = kind.replaceAll('_', '');
       if (this.runtime.has('rtBefore', hook)) {
-        const changed = await this.before(hook, connection, { ...own, [kind]: message });
+        const seen = this.runtime.since(23) ? filled(kind, message) : message;
+        const changed = await this.before(hook, connection, { ...own, [kind]: seen });
         if (changed === null) {
           // The real server writes an answer and disconnects in the same breath: clients see the disconnect only.
           this.log.warn('Intercepted a disabled resource.', { resource: kind });
           connection.close();
           return;
         }
-        message = (changed[kind] ?? message) as Message;
+        // What the hook returned replaces the envelope, cid included: without it the client waits for ever.
+        own = text(changed.cid) === '' ? {} : { cid: text(changed.cid) };
+        const problem = problemOf(kind, changed);
+        if (problem !== null) {
+          this.log.error('Could not unmarshal result to envelope', { error: problem });
+          throw new RealtimeError(ErrorCode.FunctionException, 'Could not complete runtime Before function.');
+        }
+        if (changed[kind] === undefined) {
+          const why = 'The hook returned an envelope without its message: Nakama panics here, and answers nothing.';
+          this.log.error(why, { resource: kind });
+          return;
+        }
+        message = changed[kind] as Message;
       }
       const answer = await handler(connection, message);
       if (answer !== null) connection.send({ ...own, ...answer });
@@ -115,7 +128,7 @@ export class Realtime {
   private async before(hook: string, connection: Connection, envelope: Message): Promise<Message | null> {
     try {
       const result = await this.runtime.namedHook('rtBefore', hook, 'before', origin(connection), [toHook(envelope)]);
-      return result === null ? null : fromHook(result as object);
+      return result === null ? null : (fromHook(result as object) as Message);
     } catch (error) {
       throw new RealtimeError(ErrorCode.FunctionException, (error as Error).message);
     }

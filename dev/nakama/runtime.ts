@@ -187,7 +187,8 @@ export class Runtime {
     return this.since(23) && traceId !== undefined ? { ...rest, traceId } : { ...rest };
   }
 
-  private since(minor: number): boolean {
+  /** True when the version that is reproduced is 3.<minor> or later. */
+  since(minor: number): boolean {
     return Number(this.config.embeddedVersion.split('.')[1]) >= minor;
   }
 
