@@ -1,3 +1,4 @@
+import { SECOND } from '../config';
 import type { Failure, FailureReason } from '../gameye/failure';
 import type { Ports } from '../gameye/wire';
 import type { AllocationRequest } from './request';
@@ -104,6 +105,11 @@ export function newAllocation(
     abandoned: [],
     lease: { holder, until_ms: 0 },
   };
+}
+
+/** How long a request for an allocation may take: less than usual when its players have to be told soon. */
+export function timeFor(a: Allocation, mostMs: number, now: number): number {
+  return Math.max(SECOND, Math.min(mostMs, a.deadline_ms - now));
 }
 
 /** What its worker has to do now. */

@@ -14,7 +14,7 @@ import { count, regionLabel } from '../nakama/metrics';
 import { withVersion } from '../operations/version';
 import { assign, startingAssignments } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
-import { nextStep, type Allocation, type Step } from './allocation';
+import { nextStep, timeFor, type Allocation, type Step } from './allocation';
 import {
   afterAnnouncement,
   afterGiveUpId,
@@ -84,7 +84,7 @@ function run(call: Call, hold: Hold): Hold | undefined {
   const { in_doubt, attempts, request: asked } = hold.allocation;
   const request = attempts === 0 ? withVersion(nk, config, asked) : asked;
   const now = Date.now();
-  const answer_by_ms = now + Math.max(SECOND, Math.min(RUN_TIMEOUT_MS, hold.allocation.deadline_ms - now));
+  const answer_by_ms = now + timeFor(hold.allocation, RUN_TIMEOUT_MS, now);
   const attempt: Allocation = { ...hold.allocation, request, state: 'starting', attempts: attempts + 1, answer_by_ms };
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
   const stored = storeAttempt(call, hold, { ...attempt, in_doubt: true });
@@ -118,7 +118,7 @@ function storeAttempt(call: Call, hold: Hold, attempt: Allocation): Hold | undef
 
 function lookUp(call: Call, hold: Hold): Hold | undefined {
   const { allocation: a } = hold;
-  const outcome = describeSession(call.nk, call.config, a.session_id, CALL_TIMEOUT_MS);
+  const outcome = describeSession(call.nk, call.config, a.session_id, timeFor(a, CALL_TIMEOUT_MS, Date.now()));
   const found = outcome.kind === 'done' ? finding(call.config, a, outcome.value) : undefined;
   if (outcome.kind === 'done' && found === 'adoptable') {
     count(call.nk, 'gameye_adoptions', { region: regionLabel(call.config, regionOf(a)) });
@@ -226,20 +226,21 @@ function registerPlayers(call: Call, a: Allocation): void {
 }
 
 function giveUpId(call: Call, hold: Hold): Hold | undefined {
-  const outcome = stop(call, hold.allocation.session_id);
-  return save(call, hold, (a) => afterGiveUpId(a, outcome, Date.now(), chance(call)));
+  const { allocation: a } = hold;
+  const outcome = stop(call, a.session_id, timeFor(a, CALL_TIMEOUT_MS, Date.now()));
+  return save(call, hold, (fresh) => afterGiveUpId(fresh, outcome, Date.now(), chance(call)));
 }
 
 function stopAbandoned(call: Call, hold: Hold, sessionId: string): Hold | undefined {
   const isNamed = hold.allocation.abandoned.some((one) => one.session_id === sessionId && one.named_by_api);
   const refusal = isNamed ? whyNotStop(call, hold.allocation, sessionId, CALL_TIMEOUT_MS) : undefined;
-  const outcome = refusal ?? stop(call, sessionId);
+  const outcome = refusal ?? stop(call, sessionId, CALL_TIMEOUT_MS);
   return save(call, hold, (a) => afterStop(a, sessionId, outcome, call.config.ttlMs, Date.now(), chance(call)));
 }
 
 /** Stops a session and, once that is answered, forgets its instance. */
-function stop(call: Call, sessionId: string): Outcome<'stopped' | 'absent'> {
-  const outcome = stopSession(call.nk, call.config, sessionId, CALL_TIMEOUT_MS);
+function stop(call: Call, sessionId: string, timeoutMs: number): Outcome<'stopped' | 'absent'> {
+  const outcome = stopSession(call.nk, call.config, sessionId, timeoutMs);
   if (outcome.kind === 'done') removeInstance(call.nk, sessionId);
   return outcome;
 }

@@ -1,5 +1,5 @@
 import type { Config } from '../../../src/config';
-import { nextStep, type Allocation } from '../../../src/allocation/allocation';
+import { nextStep, timeFor, type Allocation } from '../../../src/allocation/allocation';
 import {
   afterAnnouncement,
   afterGiveUpId,
@@ -52,7 +52,7 @@ export function drive(
         if ([...inDoubt].some((id) => id !== a.session_id)) careless.push(a.session_id);
         a = { ...a, state: 'starting', attempts: a.attempts + 1 };
         const run = { id: a.session_id, location: regionOf(a), image: config.image, ttl: config.ttl, env: {} };
-        const timeoutMs = Math.max(1000, Math.min(15_000, a.deadline_ms - clock.now()));
+        const timeoutMs = timeFor(a, 15_000, clock.now());
         const labels = { nakama_fleet: config.fleet };
         const outcome = runSession(nk, config, { ...run, labels }, timeoutMs);
         if (outcome.kind === 'unknown') inDoubt.add(a.session_id);
@@ -63,7 +63,7 @@ export function drive(
         break;
       }
       case 'look-up': {
-        const outcome = describeSession(nk, config, a.session_id, 10_000);
+        const outcome = describeSession(nk, config, a.session_id, timeFor(a, 10_000, clock.now()));
         const found = outcome.kind === 'done' ? finding(config, a, outcome.value) : undefined;
         if (found === 'ended' || found === 'not-ours') inDoubt.delete(a.session_id);
         a =
@@ -73,7 +73,7 @@ export function drive(
         break;
       }
       case 'give-up-id': {
-        const outcome = stopSession(nk, config, a.session_id, 10_000);
+        const outcome = stopSession(nk, config, a.session_id, timeFor(a, 10_000, clock.now()));
         if (outcome.kind === 'done') inDoubt.delete(a.session_id);
         a = afterGiveUpId(a, outcome, clock.now(), chance);
         break;

@@ -17,13 +17,17 @@ export type Fault =
   | 'delivered-twice'
   | 'too-many'
   | 'unauthorized'
-  | 'not-yet-visible';
+  | 'not-yet-visible'
+  | 'other-id';
 
 export const FAULTS: Fault[] = [
   ...(['none', 'none', 'nobody-listens', 'request-lost', 'reply-lost', 'reply-late', 'delayed'] as const),
   ...(['500-before', '502-html-after', 'truncated', 'html-200', 'redirect', 'delivered-twice', 'too-many'] as const),
   ...(['unauthorized', 'not-yet-visible'] as const),
 ];
+
+/** An API that ignores our id and starts a session of its own with every POST: no client can be right with that one. */
+export const IGNORES_IDS: Fault = 'other-id';
 
 export interface ModelSession {
   id: string;
@@ -104,7 +108,7 @@ export class ModelGameye {
         // Only a POST can do harm when it arrives late: a late DELETE is a DELETE.
         if (request.method === 'post') {
           const body = request.body as RunBody;
-          this.late.push({ atMs: this.clock.now() + request.timeoutMs + (turn.ms % 14_000), body, turn });
+          this.late.push({ atMs: this.clock.now() + request.timeoutMs + ((turn.ms * 2) % 29_000), body, turn });
         }
         return timeOut();
       case 'reply-late':
@@ -138,6 +142,12 @@ export class ModelGameye {
         return { ...answer(429, { message: 'slow down' }), headers: { 'Retry-After': [String(1 + (turn.ms % 600))] } };
       case 'unauthorized':
         return answer(401, { message: 'no' });
+      case 'other-id': {
+        if (request.method !== 'post') break;
+        this.clock.pass(took);
+        const id = `other-${this.sessions.size}`;
+        return this.post({ ...(request.body as RunBody), id }, { ...turn, full: false });
+      }
       case 'not-yet-visible':
         // What a description cannot see a start or a stop finds all the same.
         if (request.method === 'get') return answer(404, { message: 'no such session' });
