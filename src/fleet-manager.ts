@@ -11,6 +11,7 @@ import { isLive, type SessionView } from './gameye/wire';
 import {
   instanceFromSession,
   refreshed,
+  takesPlayers,
   withJoined,
   withReportedCount,
   withSeats,
@@ -19,7 +20,7 @@ import {
 import { leaveSeats } from './instances/departure';
 import { listInstances } from './instances/queries';
 import { fitting, seatDeadline, take } from './instances/seats';
-import { insertInstance, readInstance, removeInstance, updateInstance } from './instances/store';
+import { insertInstance, markLost, readInstance, removeInstance, updateInstance } from './instances/store';
 import type { Call } from './nakama/caller';
 import { errorText, withFields } from './nakama/log';
 import { count } from './nakama/metrics';
@@ -73,7 +74,8 @@ export function allocationFor(call: Call, request: AllocationRequest): Allocatio
 
 /**
  * One instance, compared with the Session API and repaired where it was out of date. Code 5 when the session ended or never
- * was; when the API does not answer, the record as it is.
+ * was, and when the API does not know it: then its record stays, `lost`, until the reconciler is certain. When the API does
+ * not answer, the record as it is.
  */
 export function get(call: Call, id: string): Instance | StartingInstance {
   const { nk, config } = call;
@@ -94,7 +96,8 @@ export function get(call: Call, id: string): Instance | StartingInstance {
     return current ?? notFound(id);
   }
   if (outcome.kind === 'done' || outcome.failure.kind === 'not-found') {
-    if (stored) removeInstance(nk, sessionId);
+    if (stored && outcome.kind === 'done') removeInstance(nk, sessionId);
+    else if (stored) markLost(nk, sessionId);
     return notFound(id);
   }
   if (!stored) return sessionApiError(outcome.failure);
@@ -133,7 +136,7 @@ export function join(
   const sessionId = locateInstance(call, id)?.id ?? notFound(id);
   let seated = userIds;
   const joined = updateInstance<Instance | 'full' | 'closed'>(nk, sessionId, (instance) => {
-    if (instance.status === 'draining' || !isLive(instance.status)) return 'closed';
+    if (!takesPlayers(instance)) return 'closed';
     const now = Date.now();
     const before = withSeats(instance, now, (seats) => seats);
     seated = fitting(before.seats, userIds, before.open_seats);
@@ -148,7 +151,7 @@ export function join(
     return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');
   const outcome = joinSession(nk, config, sessionId, seated, CALL_TIMEOUT_MS);
   if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') {
-    removeInstance(nk, sessionId);
+    markLost(nk, sessionId);
     return notFound(id);
   }
   if (outcome.kind !== 'done') logUnregistered(call, sessionId, outcome.failure.kind);

@@ -4,8 +4,6 @@
  * library, which the build turns into the function `library()`; its first call in a VM loads it.
  */
 import type { Context, Initializer, Logger, MatchmakerResult, MatchState, Nakama, Presence } from './nakama/runtime';
-import type { AllocatorState } from './allocation/allocator';
-import type { SupervisorState } from './supervision/supervisor';
 import type * as Library from './library';
 
 declare function library(): typeof Library;
@@ -89,12 +87,14 @@ export function rpcGameyeUnityPoll(ctx: Context, logger: Logger, nk: Nakama, pay
   return library().unityPoll(ctx, logger, nk, payload);
 }
 
-// The matchmaker hook waits for this one, so it does without the library. A node's supervisor is a match of this kind too.
+// The matchmaker hook waits for this one, so it does without the library. A node's supervisor and reconciler are matches of
+// this kind too; their first tick fills in the rest.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
-  const { allocation, version, claim = '', supervisor } = params;
+  const { allocation, version, claim = '', supervisor, reconciler } = params;
+  const role = supervisor ? { supervisor: true } : reconciler ? { reconciler: true } : undefined;
   return {
-    state: supervisor ? { supervisor: true, next_pass_at_ms: 0 } : { allocation, version, claim, wake_at_ms: 0 },
-    tickRate: supervisor ? 1 : 60,
+    state: role ?? { allocation, version, claim, wake_at_ms: 0 },
+    tickRate: role ? 1 : 60,
     label: '',
   };
 }
@@ -106,7 +106,7 @@ export function allocatorLoop(
   _tick: number,
   state: MatchState,
 ) {
-  return library().allocatorLoop(ctx, logger, nk, state as AllocatorState | SupervisorState);
+  return library().allocatorLoop(ctx, logger, nk, state as Library.WorkerState);
 }
 export function allocatorJoinAttempt(
   _c: Context,

@@ -1,5 +1,6 @@
 import { loopAllocator, type AllocatorState } from './allocation/allocator';
 import { getConfig } from './config';
+import { loopReconciler, type ReconcilerState } from './supervision/reconciler';
 import { loopSupervisor, type SupervisorState } from './supervision/supervisor';
 import type { Context, Logger, Nakama } from './nakama/runtime';
 import { gameServer, player as playerDoor, serverToServer } from './rpc/door';
@@ -13,6 +14,8 @@ export { initialize } from './initialize';
 export { matchmakerMatched } from './matchmaker';
 export { configure } from './extension/extension';
 export { fleetManager } from './rpc/verbs';
+
+export type WorkerState = AllocatorState | SupervisorState | ReconcilerState;
 
 type Door = (ctx: Context, logger: Logger, nk: Nakama, payload: string) => string;
 
@@ -64,12 +67,17 @@ export function allocatorLoop(
   ctx: Context,
   logger: Logger,
   nk: Nakama,
-  state: AllocatorState | SupervisorState,
-): { state: AllocatorState | SupervisorState } | null {
+  state: WorkerState,
+): { state: WorkerState } | null {
   const configured = getConfig(ctx, nk);
   if ('problems' in configured) return null;
   if ('ending' in state && !('allocation' in state)) return null;
   const call = { ctx, logger, nk, config: configured.config };
-  const next = 'supervisor' in state ? loopSupervisor(call, state) : loopAllocator(call, state);
+  const next =
+    'supervisor' in state
+      ? loopSupervisor(call, state)
+      : 'reconciler' in state
+        ? loopReconciler(call, state)
+        : loopAllocator(call, state);
   return next ? { state: next } : null;
 }

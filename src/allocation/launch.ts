@@ -8,6 +8,7 @@ import { seatDeadline, take } from '../instances/seats';
 import { sessionSeatSecret } from '../players/seat-token';
 import { serverToken } from '../servers/credential';
 import type { Allocation } from './allocation';
+import { OWNER_LABEL, ownerId } from './owner';
 import type { Finding } from './transitions';
 import { ENV_KEY, EXTERNAL_ID_KEY, labelsFrom, type AllocationRequest } from './request';
 
@@ -33,7 +34,7 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Allocation, n
     ...imageOf(config, allocation.request),
     ttl: config.ttl,
     env,
-    labels: { ...labelsFrom(metadata), [FLEET_LABEL]: config.fleet },
+    labels: { ...labelsFrom(metadata), [FLEET_LABEL]: config.fleet, [OWNER_LABEL]: ownerId(nk) },
     ...(typeof externalId === 'string' ? { external_id: externalId } : {}),
   };
 }

@@ -29,7 +29,7 @@ export const ENV_KEY = 'gameye.env';
 export const EXTERNAL_ID_KEY = 'gameye.external_id';
 
 /** Labels that Gameye or this module set; a caller cannot. */
-const RESERVED_LABELS = ['env', 'tags', 'gameye', 'nakama_fleet'];
+const RESERVED_LABELS = ['env', 'tags', 'gameye', 'nakama_fleet', 'nakama_owner'];
 
 /**
  * The request of a matched group, or undefined when the group is not ours: with `GAMEYE_MATCH_PROPERTY` every ticket must

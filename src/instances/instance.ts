@@ -1,5 +1,5 @@
 import type { Config } from '../config';
-import { choosePort, type Ports, type SessionView } from '../gameye/wire';
+import { choosePort, isLive, type Ports, type SessionView } from '../gameye/wire';
 import { publicMetadata } from '../allocation/request';
 import { join, leave, withoutExpired, type Seats } from './seats';
 
@@ -84,6 +84,7 @@ export function instanceFromSession(config: Config, session: SessionView, now: n
   for (const userId of players) seats[userId] = { state: 'joined' };
   const metadata: { [key: string]: unknown } = { ...session.labels };
   delete metadata['nakama_fleet'];
+  delete metadata['nakama_owner'];
   const instance = newInstance(
     config,
     {
@@ -122,6 +123,11 @@ export function refreshed(
     instance.connection_info.port === port &&
     instance.player_count === counted.player_count;
   return same ? instance : { ...counted, status, connection_info: connection(host, port) };
+}
+
+/** False for a session that ended, drains, or may be gone: nobody new is sent there. */
+export function takesPlayers({ status }: Instance): boolean {
+  return isLive(status) && status !== 'draining' && status !== LOST;
 }
 
 /** Recounts players and open seats after the seats changed. Once the last player has gone, it is empty since `now`. */

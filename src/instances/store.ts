@@ -3,7 +3,7 @@ import type { Nakama } from '../nakama/runtime';
 import { waitForTurn } from '../nakama/turn';
 import { deleteRow, readRows, writeRows, type Row, type Write } from '../nakama/storage';
 import { Code, rpcError } from '../rpc/errors';
-import type { Instance } from './instance';
+import { LOST, takesPlayers, type Instance } from './instance';
 
 /** Collection and key (the session id) as in Gameye's Go plugin. */
 export const INSTANCES = '_gameye_instances';
@@ -50,6 +50,14 @@ export function updateInstance<R extends Instance | string = Instance>(
     const write: Write = { collection: INSTANCES, key: id, value: changed as Instance, version: row.version };
     return writeRows(nk, [write]) === 'conflict' ? 'conflict' : { done: changed };
   });
+}
+
+/**
+ * One request said that there is no such session, which may be a mistake: nobody is sent there until the reconciler has
+ * revived or removed it.
+ */
+export function markLost(nk: Nakama, id: string): void {
+  updateInstance(nk, id, (instance) => (takesPlayers(instance) ? { ...instance, status: LOST } : instance));
 }
 
 /** Removes our record of a session that ended, whatever version it is at. Repeating it changes nothing. */

@@ -13,6 +13,8 @@ export const COUNTERS = {
   gameye_adoptions: ['region'],
   gameye_seats: ['outcome'],
   gameye_conflicts: ['record'],
+  gameye_reconciled: ['change'],
+  gameye_retired: ['reason'],
   gameye_notifications: ['subject', 'outcome'],
 } as const;
 
@@ -20,6 +22,7 @@ export const TIMERS = {
   gameye_hook: [],
   gameye_start: ['outcome', 'region', 'attempt'],
   gameye_api: ['operation', 'outcome'],
+  gameye_reconcile: ['outcome'],
 } as const;
 
 type Labels<Names extends readonly string[]> = { [name in Names[number]]: string };

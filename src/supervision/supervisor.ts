@@ -3,6 +3,7 @@ import { SECOND } from '../config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Nakama } from '../nakama/runtime';
+import { ensureReconciler } from './reconciler';
 import { resumeAllocations } from './resume';
 
 /**
@@ -11,7 +12,8 @@ import { resumeAllocations } from './resume';
  */
 export interface SupervisorState {
   supervisor: true;
-  next_pass_at_ms: number;
+  /** Missing at the first tick. */
+  next_pass_at_ms?: number;
 }
 
 /** Shared by the VMs of a node: the match that supervises it. */
@@ -42,8 +44,9 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   const owner = nk.localcacheGet(HEARTBEAT);
   if (owner !== undefined && owner !== '' && owner !== ctx.matchId) return undefined;
   nk.localcachePut(HEARTBEAT, ctx.matchId ?? '', HEARTBEAT_SECONDS);
+  ensureReconciler(nk);
   const now = Date.now();
-  if (now < state.next_pass_at_ms) return state;
+  if (now < (state.next_pass_at_ms ?? 0)) return state;
   try {
     resumeAllocations(call, now);
   } catch (error) {

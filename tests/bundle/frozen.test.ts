@@ -179,7 +179,7 @@ describe('in a frozen VM', () => {
     const state = { allocation: '{}', version: '*', wake_at_ms: 0 };
     const call = (key: string) => global(match[key]!)(ctx, fake.logger, fake.nk, {}, 1, state, []);
     expect(call('matchJoinAttempt')).toMatchObject({ accept: false, state });
-    for (const key of ['matchJoin', 'matchLeave', 'matchTerminate', 'matchSignal'])
-      expect(call(key)).toEqual({ state });
+    for (const key of ['matchJoin', 'matchLeave', 'matchSignal']) expect(call(key)).toEqual({ state });
+    expect(call('matchTerminate')).toEqual({ state: { ...state, ending: true } });
   });
 });

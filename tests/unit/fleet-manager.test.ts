@@ -154,14 +154,21 @@ describe('get', () => {
     expect(fleet.get(call, 's1')).toMatchObject({ status: 'restarting' });
     expect(stored()).toMatchObject({ status: 'restarting' });
   });
-  it.each([
-    ['is absent', () => answer(404, {})],
-    ['exited', () => view({ status: 'exited' })],
-  ])('forgets an instance whose session %s', (_sentence, get) => {
+  it('forgets an instance whose session exited', () => {
     storeInstance();
-    gameye = { get };
+    gameye = { get: () => view({ status: 'exited' }) };
     expect(refusal(() => fleet.get(call, 's1')).code).toBe(5);
     expect(stored()).toBeUndefined();
+  });
+  it('keeps a record that Gameye does not know, but sends nobody there, and revives it when it was a mistake', () => {
+    storeInstance();
+    gameye = { get: () => answer(404, {}) };
+    expect(refusal(() => fleet.get(call, 's1')).code).toBe(5);
+    expect(stored()).toMatchObject({ status: 'lost' });
+    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(9);
+    gameye = { get: () => view() };
+    expect(fleet.get(call, 's1')).toMatchObject({ status: 'running' });
+    expect(stored()).toMatchObject({ status: 'running' });
   });
   it.each([
     ['500', () => answer(500, {})],
@@ -250,12 +257,12 @@ describe('join', () => {
     storeInstance({ status });
     expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(9);
   });
-  it('is refused with 5, and the record goes, when Gameye has no such session', () => {
+  it('is refused with 5 when Gameye has no such session, and with 9 from then on', () => {
     storeInstance();
     gameye = { put: () => answer(404, {}) };
     expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(5);
-    expect(stored()).toBeUndefined();
-    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(5);
+    expect(stored()).toMatchObject({ status: 'lost' });
+    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(9);
   });
   it('stands when Gameye cannot be told', () => {
     storeInstance();

@@ -56,6 +56,9 @@ export interface FakeNakama {
   indexAnswer: (args: unknown[]) => unknown;
 }
 
+/** The deployment whose sessions these are. */
+export const OWNER = 'owner-1';
+
 /** An error as Nakama's runtime throws it. */
 export function goError(message: string): Error {
   const error = new Error(message);
@@ -76,8 +79,10 @@ export function fakeNakama(): FakeNakama {
     `${row.collection}/${row.key}${row.userId === '' || row.userId === SYSTEM_USER ? '' : `@${row.userId}`}`;
   const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
   const cache = new Map<string, { value: string; until: number }>();
-  // A supervisor runs on this node, as always.
+  // A supervisor and a reconciler run on this node, as always, and it knows whose sessions it starts.
   cache.set('gameye_supervisor', { value: 'another match', until: Infinity });
+  cache.set('gameye_reconciler', { value: 'another match', until: Infinity });
+  cache.set('gameye_owner', { value: OWNER, until: Infinity });
   const act = <T>(event: Event, work: () => T): T => {
     fake.events.push(event);
     fake.before(event);

@@ -1,0 +1,147 @@
+import { OWNER_LABEL } from '../allocation/owner';
+import { MINUTE, type Config } from '../config';
+import { isLive, type ListedSession, type Listing } from '../gameye/wire';
+import { refreshed, withSeats, type Instance } from '../instances/instance';
+import { retirement, type RetireReason } from './retire';
+
+/*
+ * What has to be done so that records and sessions agree: a pure function of the records, Gameye's list and the time. The
+ * list is only a hint. It may be stale, incomplete or of another account, so no record is removed before its session was
+ * asked for alone, and a list that looks wrong changes nothing at all.
+ */
+
+/** One thing to do, not before `at_ms`. Whoever does it looks again first: much may have happened meanwhile. */
+export type Task =
+  | { do: 'stop'; id: string; at_ms: number; reason: RetireReason }
+  /** The list does not show it, or as ended: ask for it alone. */
+  | { do: 'confirm'; id: string; at_ms: number }
+  /** What the list shows beside the record; without it, only its seats are out of date. */
+  | { do: 'repair'; id: string; at_ms: number; session?: Pick<ListedSession, 'host' | 'ports' | 'status'> }
+  /** It runs, players are in it, and there is no record. */
+  | { do: 'adopt'; id: string; at_ms: number }
+  /** It runs for nobody, and there is no record. */
+  | { do: 'stop-stray'; id: string; at_ms: number };
+
+/** Since when sessions without a record were seen. */
+export type Strays = { [sessionId: string]: number };
+
+export interface Plan {
+  tasks: Task[];
+  /** Why the list was not used. */
+  distrust?: 'failed' | 'unreadable_entries' | 'shows_none' | 'shows_few' | 'records_unread';
+  strays: Strays;
+  records: number;
+  sessions: number;
+  /** There is more to do than one plan holds: the next one is due when this one is done. */
+  more: boolean;
+}
+
+/** A plan holds no more than this, so that it stays small in memory and in time. */
+const MOST_TASKS = 500;
+/** Each asks the API: the rest waits for the next pass, because a wrong list would cost thousands. */
+const MOST_CONFIRMED = 100;
+
+/** A session younger than that may be missing in a list that was made a moment ago. */
+const YOUNG_MS = MINUTE;
+
+/** From this many records on, a list that shows less than half of them is not believed. */
+const FEW = 10;
+
+export interface Comparison {
+  /** Hears of every record, in any order. */
+  visit(instance: Instance): void;
+  /** With the session ids of all open allocations; undefined when those or the records could not all be read. */
+  finish(open: Set<string> | undefined, strays: Strays): Plan;
+}
+
+/**
+ * Compares records with a list that was asked for before any of them was read; undefined when there is none. `horizonMs`
+ * is when the next plan will be made: what is due later is left to it.
+ */
+export function compare(
+  config: Config,
+  owner: string,
+  listing: Listing | undefined,
+  now: number,
+  horizonMs: number,
+): Comparison {
+  const listed = new Map<string, ListedSession>();
+  for (const session of listing?.sessions ?? []) {
+    if (session.labels[OWNER_LABEL] === owner) listed.set(session.id, session);
+  }
+  const seen = new Set<string>();
+  const always: Task[] = [];
+  const ifTrusted: Task[] = [];
+  let records = 0;
+  // Records that a list has to show, and those of them that it does; and whether it shows anything that we know of.
+  let settled = 0;
+  let shown = 0;
+  let showsAny = false;
+  let confirms = 0;
+  let more = false;
+
+  function add(to: Task[], task: Task): void {
+    if (always.length + ifTrusted.length < MOST_TASKS) to.push(task);
+    else more = true;
+  }
+
+  function visit(instance: Instance): void {
+    const { id } = instance;
+    const session = listed.get(id);
+    const alive = session !== undefined && isLive(session.status);
+    const isYoung = Date.parse(instance.create_time) > now - YOUNG_MS;
+    records++;
+    seen.add(id);
+    showsAny = showsAny || alive;
+    if (!isYoung) settled++;
+    if (!isYoung && alive) shown++;
+    const end = retirement(config, instance, now);
+    if (end && end.at_ms <= horizonMs) add(always, { do: 'stop', id, ...end });
+    if (end && end.at_ms <= now) return;
+    if (listing && !alive && (session !== undefined || !isYoung)) {
+      if (confirms++ < MOST_CONFIRMED) add(always, { do: 'confirm', id, at_ms: now });
+    } else if (alive && refreshed(config, instance, session, now) !== instance) {
+      const { host, ports, status } = session;
+      add(ifTrusted, { do: 'repair', id, at_ms: now, session: { host, ports, status } });
+      return;
+    }
+    if (withSeats(instance, now, (seats) => seats).player_count !== instance.player_count) {
+      add(always, { do: 'repair', id, at_ms: now });
+    }
+  }
+
+  function finish(open: Set<string> | undefined, strays: Strays): Plan {
+    if (open) for (const id of listed.keys()) showsAny = showsAny || open.has(id);
+    const distrust = whyNot(open !== undefined);
+    const sessions = listed.size;
+    if (distrust !== undefined) return { tasks: always, distrust, strays, records, sessions, more };
+    const found = findStrays(open ?? new Set(), strays);
+    return { tasks: always.concat(ifTrusted), strays: found, records, sessions, more };
+  }
+
+  function whyNot(isComplete: boolean): Plan['distrust'] {
+    if (!listing) return 'failed';
+    if (!isComplete) return 'records_unread';
+    if (listing.unreadable > 0) return 'unreadable_entries';
+    if (settled > 0 && !showsAny) return 'shows_none';
+    return settled >= FEW && shown < settled / 2 ? 'shows_few' : undefined;
+  }
+
+  function findStrays(open: Set<string>, before: Strays): Strays {
+    const strays: Strays = {};
+    for (const [id, session] of listed) {
+      if (!isLive(session.status) || seen.has(id) || open.has(id)) continue;
+      if ((session.playerCount ?? 0) > 0) {
+        add(ifTrusted, { do: 'adopt', id, at_ms: now });
+        continue;
+      }
+      const since = before[id] ?? now;
+      strays[id] = since;
+      const at_ms = since + config.emptyGraceMs;
+      if (at_ms <= horizonMs) add(ifTrusted, { do: 'stop-stray', id, at_ms });
+    }
+    return strays;
+  }
+
+  return { visit, finish };
+}

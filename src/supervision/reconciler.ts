@@ -1,0 +1,254 @@
+import { ownerId, OWNER_LABEL } from '../allocation/owner';
+import { ALLOCATOR } from '../allocation/allocator';
+import type { Allocation } from '../allocation/allocation';
+import { ALLOCATIONS } from '../allocation/store';
+import { SECOND } from '../config';
+import { listSessions } from '../gameye/session-api';
+import type { Instance } from '../instances/instance';
+import { INSTANCES } from '../instances/store';
+import type { Call } from '../nakama/caller';
+import { errorText, withFields } from '../nakama/log';
+import { count, time } from '../nakama/metrics';
+import { visitRows } from '../nakama/pages';
+import type { Nakama } from '../nakama/runtime';
+import { apply, repairTogether } from './apply';
+import { claim, LEASE_MS, renew, type Sighting } from './lease';
+import { compare, type Plan, type Strays, type Task } from './reconcile';
+
+/**
+ * Keeps records and sessions the same, on one node at a time: a match of its own, because it waits for the network. Every node
+ * has one, and that with the lease works.
+ */
+export interface ReconcilerState {
+  reconciler: true;
+  /** Nothing to do before this. Missing at the first tick, like the rest. */
+  wake_at_ms: number;
+  next_pass_at_ms: number;
+  /** When the lease is looked at, or renewed. */
+  lease_at_ms: number;
+  /** It had the lease when it last looked. */
+  holds: boolean;
+  seen?: Sighting;
+  /** The tasks that are left of the last plan, as JSON: nothing that Nakama has to copy at every tick. */
+  tasks: string;
+  trusted: boolean;
+  /** The plan held only a part: make the next one when it is done. */
+  more: boolean;
+}
+
+export const RECONCILE_JOB = 'reconcile';
+
+/** What one reconciler leaves to the next, and operators see. */
+export interface ReconcileMemory {
+  strays: Strays;
+  last?: {
+    at_ms: number;
+    took_ms: number;
+    node: string;
+    records: number;
+    sessions: number;
+    strays: number;
+    tasks: number;
+    distrust?: Plan['distrust'];
+  };
+}
+
+/** Shared by the VMs of a node: the match that reconciles. Longer than a tick may take. */
+const HEARTBEAT = 'gameye_reconciler';
+const HEARTBEAT_SECONDS = 60;
+
+const LEASE_LOOK_MS = 5 * SECOND;
+const LEASE_RENEW_MS = LEASE_MS / 3;
+const LIST_TIMEOUT_MS = 15 * SECOND;
+const READ_MS = 10 * SECOND;
+/** A tick ends after this and the request that it is in, so that the lease is renewed in time. */
+const TICK_MS = 5 * SECOND;
+/** After a list that could not be used, and for a task that did not succeed. */
+const RETRY_MS = 15 * SECOND;
+/** Repairs in one transaction. */
+const BATCH = 100;
+
+/** What a reconciler knows that has no lease. */
+function newReconciler(): ReconcilerState {
+  const never = { wake_at_ms: 0, next_pass_at_ms: 0, lease_at_ms: 0 };
+  return { reconciler: true, ...never, holds: false, tasks: '[]', trusted: true, more: false };
+}
+
+/** Starts this node's reconciler when there is none. Never throws. */
+export function ensureReconciler(nk: Nakama): void {
+  if (nk.localcacheGet(HEARTBEAT) !== undefined) return;
+  nk.localcachePut(HEARTBEAT, '', HEARTBEAT_SECONDS);
+  try {
+    nk.matchCreate(ALLOCATOR, { reconciler: 'yes' });
+  } catch {
+    // Shutting down: the supervisor tries again otherwise.
+  }
+}
+
+/** One tick, once a second. Undefined: another match does it on this node. Never throws. */
+export function loopReconciler(call: Call, before: Partial<ReconcilerState>): ReconcilerState | undefined {
+  const { nk, ctx } = call;
+  const state = { ...newReconciler(), ...before };
+  const owner = nk.localcacheGet(HEARTBEAT);
+  if (owner !== undefined && owner !== '' && owner !== ctx.matchId) return undefined;
+  nk.localcachePut(HEARTBEAT, ctx.matchId ?? '', HEARTBEAT_SECONDS);
+  const now = Date.now();
+  if (now < state.wake_at_ms) return state;
+  try {
+    return tick(call, state, now);
+  } catch (error) {
+    withFields(call.logger, { error: errorText(error) }).error(
+      'Gameye: reconciling failed, probably because of the database. It is tried again.',
+    );
+    // What was planned may be half done: it is planned anew.
+    return { ...newReconciler(), lease_at_ms: now + LEASE_LOOK_MS, wake_at_ms: now + LEASE_LOOK_MS };
+  }
+}
+
+function tick(call: Call, state: ReconcilerState, now: number): ReconcilerState {
+  const isDue = now >= state.next_pass_at_ms;
+  if (state.holds && !isDue && now < state.lease_at_ms) return work(call, state, now);
+  // Taken, or renewed in time. Who loses it forgets the plan.
+  const claimed = claim<ReconcileMemory>(call.nk, RECONCILE_JOB, holder(call), { strays: {} }, state.seen, now);
+  if (!claimed.held) {
+    const look = now + LEASE_LOOK_MS;
+    return { ...newReconciler(), seen: claimed.seen, lease_at_ms: look, wake_at_ms: look };
+  }
+  const held: ReconcilerState = { ...state, holds: true, lease_at_ms: now + LEASE_RENEW_MS };
+  return isDue ? pass(call, held, claimed, now) : work(call, held, now);
+}
+
+/** Compares everything and plans what has to be done until the next pass. */
+function pass(
+  call: Call,
+  state: ReconcilerState,
+  lease: { version: string; memory: ReconcileMemory },
+  now: number,
+): ReconcilerState {
+  const { nk, config, ctx } = call;
+  const plan = makePlan(call, lease.memory.strays, now);
+  const last = {
+    at_ms: now,
+    took_ms: Date.now() - now,
+    node: ctx.node,
+    records: plan.records,
+    sessions: plan.sessions,
+    strays: Object.keys(plan.strays).length,
+    tasks: plan.tasks.length,
+    ...(plan.distrust === undefined ? {} : { distrust: plan.distrust }),
+  };
+  logPass(call, last);
+  const version = renew(nk, RECONCILE_JOB, holder(call), { strays: plan.strays, last }, lease.version, Date.now());
+  if (version === 'conflict') return newReconciler();
+  const retry = plan.distrust === 'failed' || plan.distrust === 'records_unread';
+  const wait = retry ? Math.min(RETRY_MS, config.reconcileIntervalMs) : config.reconcileIntervalMs;
+  return {
+    ...state,
+    lease_at_ms: Date.now() + LEASE_RENEW_MS,
+    next_pass_at_ms: now + wait,
+    wake_at_ms: 0,
+    tasks: JSON.stringify(plan.tasks),
+    trusted: plan.distrust === undefined,
+    more: plan.more,
+  };
+}
+
+/** The list first, then the allocations, then the instances: whatever moves on meanwhile is in one that is read later. */
+function makePlan(call: Call, strays: Strays, now: number): Plan {
+  const { nk, config } = call;
+  const owner = ownerId(nk);
+  const listed = listSessions(nk, config, { name: OWNER_LABEL, value: owner }, LIST_TIMEOUT_MS);
+  if (listed.kind !== 'done') {
+    const { kind: failure, message, status, identifier } = listed.failure;
+    withFields(call.logger, { failure, message, status, identifier }).warn(
+      'Gameye: the sessions could not be listed; nothing is concluded from that.',
+    );
+  }
+  const deadline = Date.now() + READ_MS;
+  const open = openSessions(nk, deadline);
+  const listing = listed.kind === 'done' ? listed.value : undefined;
+  const comparison = compare(config, owner, listing, now, now + config.reconcileIntervalMs);
+  const complete = visitRows<Instance>(nk, INSTANCES, deadline, (instance) => {
+    comparison.visit(instance);
+    return true;
+  });
+  return comparison.finish(complete ? open : undefined, strays);
+}
+
+/** Every session id that an open allocation may have started, or still looks after. */
+function openSessions(nk: Nakama, deadline: number): Set<string> | undefined {
+  const open = new Set<string>();
+  const complete = visitRows<Allocation>(nk, ALLOCATIONS, deadline, (allocation, key) => {
+    open.add(key);
+    open.add(allocation.session_id);
+    for (const { session_id } of allocation.abandoned) open.add(session_id);
+    return true;
+  });
+  return complete ? open : undefined;
+}
+
+/** Does what is due, for as long as a tick may take. */
+function work(call: Call, state: ReconcilerState, now: number): ReconcilerState {
+  const owner = ownerId(call.nk);
+  const deadline = now + TICK_MS;
+  let left = (JSON.parse(state.tasks) as Task[]).sort((a, b) => a.at_ms - b.at_ms);
+  let trusted = state.trusted;
+  while (Date.now() < deadline) {
+    const first = left[0];
+    if (!first || first.at_ms > Date.now()) break;
+    const together = left.filter(isRepair).slice(0, BATCH);
+    if (first.do === 'repair' && together.length > 1 && repairTogether(call, together)) {
+      left = left.filter((task) => !(isRepair(task) && together.includes(task)));
+      continue;
+    }
+    left = left.slice(1);
+    const applied = apply(call, owner, first, trusted);
+    if (applied === 'again') left.push({ ...first, at_ms: Date.now() + RETRY_MS });
+    if (applied === 'alive') {
+      // The list was wrong about one, so it may be about all.
+      withFields(call.logger, { session: first.id }).warn(
+        'Gameye: a running session is missing in the list of sessions; nothing more is concluded from that list.',
+      );
+      trusted = false;
+      left = left.filter((task) => task.do === 'stop');
+    }
+  }
+  const isDone = left.length === 0;
+  const next_pass_at_ms = isDone && state.more ? 0 : state.next_pass_at_ms;
+  const due = Math.min(next_pass_at_ms, state.lease_at_ms, ...left.slice(0, 1).map((task) => task.at_ms));
+  return {
+    ...state,
+    tasks: JSON.stringify(left),
+    trusted,
+    next_pass_at_ms,
+    more: state.more && !isDone,
+    wake_at_ms: due,
+  };
+}
+
+function isRepair(task: Task): task is Extract<Task, { do: 'repair' }> {
+  return task.do === 'repair';
+}
+
+function logPass(call: Call, last: NonNullable<ReconcileMemory['last']>): void {
+  const outcome = last.distrust ?? 'ok';
+  time(call.nk, 'gameye_reconcile', { outcome }, last.took_ms);
+  count(call.nk, 'gameye_reconciled', { change: 'strays_seen' }, last.strays);
+  const logger = withFields(call.logger, {
+    outcome,
+    records: last.records,
+    sessions: last.sessions,
+    strays: last.strays,
+    tasks: last.tasks,
+    took_ms: last.took_ms,
+  });
+  if (last.distrust === undefined || last.distrust === 'failed') {
+    logger.debug('Gameye: records and sessions were compared.');
+  } else {
+    logger.warn('Gameye: the list of sessions looks wrong and is not used. It is asked for again at the next pass.');
+  }
+}
+
+function holder({ ctx }: Call): string {
+  return ctx.matchId ?? ctx.node;
+}
