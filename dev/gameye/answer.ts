@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { setTimeout as wait } from 'node:timers/promises';
 import { ApiError, errorResponse } from './errors.ts';
-import type { FaultPlan } from './faults.ts';
+import type { FaultAction, FaultPlan } from './faults.ts';
 import type { RequestLog, RequestLogEntry } from './request-log.ts';
 
 /** What an operation answers; a refusal is thrown as ApiError instead. */
@@ -37,7 +37,7 @@ export async function strikeBefore(request: FastifyRequest, reply: FastifyReply)
   if (plan.delayBeforeMs > 0) await wait(plan.delayBeforeMs, undefined, { signal: stopping }).catch(() => undefined);
   const fault = plan.answer;
   if (fault?.kind === 'drop' && fault.when === 'before') drop(request, reply);
-  else if (fault?.kind === 'status' && fault.when !== 'after') write(request, reply, broken(request, fault));
+  else if (fault?.kind === 'status' && fault.when !== 'after') refuse(request, reply, fault);
   else return false;
   return true;
 }
@@ -52,14 +52,15 @@ export async function deliver(request: FastifyRequest, reply: FastifyReply, answ
   else if (fault.kind === 'drop') drop(request, reply);
   else if (fault.kind === 'truncate') truncate(request, reply, answer);
   else if (fault.kind === 'html') write(request, reply, html(answer.status));
-  else if (fault.kind === 'status') write(request, reply, broken(request, fault));
+  else if (fault.kind === 'status') refuse(request, reply, fault);
   else write(request, reply, { status: fault.status ?? answer.status, json: fault.body });
 }
 
-function broken(request: FastifyRequest, fault: { status: number; html?: boolean }): Answer {
-  if (fault.html) return html(fault.status);
+function refuse(request: FastifyRequest, reply: FastifyReply, fault: FaultAction & { kind: 'status' }): void {
+  if (fault.retryAfter !== undefined) void reply.header('retry-after', fault.retryAfter);
   const error = new ApiError(fault.status, 'A fault of the simulator.');
-  return { status: fault.status, json: errorResponse(error, request.url) };
+  const json = { status: fault.status, json: errorResponse(error, request.url) };
+  write(request, reply, fault.html ? html(fault.status) : json);
 }
 
 function html(status: number): Answer {

@@ -18,7 +18,7 @@ export type Operation = (typeof OPERATIONS)[number];
  * What goes wrong. `when: 'before'` means the request is never processed, 'after' that it is processed and only its
  * answer suffers: a POST dropped after processing has really started the session.
  * - delay: the answer comes later; 'before' (default) waits first and then processes
- * - status: this status, as an ErrorResponse or an HTML page; 'before' by default
+ * - status: this status, as an ErrorResponse or an HTML page, with a Retry-After header if given; 'before' by default
  * - drop: the connection is closed without an answer
  * - truncate: processed; the body breaks off in the middle
  * - html: processed; an HTML page with the real status, as a broken proxy sends it
@@ -28,7 +28,7 @@ export type Operation = (typeof OPERATIONS)[number];
  */
 export type FaultAction =
   | { kind: 'delay'; ms: number; when?: 'before' | 'after' }
-  | { kind: 'status'; status: number; html?: boolean; when?: 'before' | 'after' }
+  | { kind: 'status'; status: number; html?: boolean; when?: 'before' | 'after'; retryAfter?: string }
   | { kind: 'drop'; when: 'before' | 'after' }
   | { kind: 'truncate' }
   | { kind: 'html' }
@@ -141,7 +141,12 @@ const optional =
 /** Field -> check, for each kind; a field that is not here is a mistake. */
 const ACTIONS: Record<FaultAction['kind'], Record<string, (value: unknown) => boolean>> = {
   delay: { ms: isNumber, when: optional(isWhen) },
-  status: { status: isStatus, html: optional((value) => typeof value === 'boolean'), when: optional(isWhen) },
+  status: {
+    status: isStatus,
+    html: optional((value) => typeof value === 'boolean'),
+    when: optional(isWhen),
+    retryAfter: optional((value) => typeof value === 'string'),
+  },
   drop: { when: isWhen },
   truncate: {},
   html: {},
@@ -179,7 +184,7 @@ function problemsOf(rule: FaultRule): string[] {
 }
 
 /** A small seeded generator, so that a chaos run can be repeated. */
-function mulberry32(seed: number): () => number {
+export function mulberry32(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
