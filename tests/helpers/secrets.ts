@@ -1,10 +1,10 @@
 import type { Player } from '../../dev/demo/player.ts';
 import { dumpText } from '../../dev/stack/database.ts';
+import { linesWithSecret } from '../../dev/stack/secrets.ts';
 import { API_TOKEN, type Stack } from '../../dev/stack/stack.ts';
 import { SEAT_SECRET } from './stack.ts';
 
-// Session tokens and game-server credentials are JWTs with Nakama's header; nothing of ours may store or log one.
-const JWT = /eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/;
+export { linesWithSecret } from '../../dev/stack/secrets.ts';
 
 /**
  * Fails when the API token, the seat secret or any credential can be read where it must not be: in the log of any node, in
@@ -22,10 +22,4 @@ export async function expectNoSecrets(stack: Stack, players: Player[] = [], more
   }
   const found = places.flatMap(([place, text]) => linesWithSecret(text, secrets).map((line) => `${place}: ${line}`));
   if (found.length > 0) throw new Error(`a secret can be read in ${found.slice(0, 5).join('\n')}`);
-}
-
-/** The lines of a text that contain a secret or a credential, shortened. */
-export function linesWithSecret(text: string, secrets: string[]): string[] {
-  const lines = text.split('\n').filter((line) => JWT.test(line) || secrets.some((secret) => line.includes(secret)));
-  return lines.map((line) => (line.length > 300 ? `${line.slice(0, 300)}…` : line));
 }
