@@ -90,7 +90,7 @@ function readCommon(body: { [key: string]: unknown }): Omit<SessionView, 'player
     region: text('location'),
     image: text('image'),
     ...(text('tag') === '' ? {} : { version: text('tag') }),
-    ...(typeof body['created'] === 'number' ? { createdAtMs: body['created'] } : {}),
+    ...(isTime(body['created']) ? { createdAtMs: body['created'] } : {}),
     labels: readLabels(body['labels']),
   };
 }
@@ -147,6 +147,11 @@ function readLabels(labels: unknown): { [key: string]: string } {
   return Object.fromEntries(
     Object.entries(parsed).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
   );
+}
+
+/** A time that a Date can hold: others throw when they are written down. */
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && value > 0 && value < 8.64e15;
 }
 
 function isPort(value: unknown): value is number {

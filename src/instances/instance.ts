@@ -27,6 +27,8 @@ export interface Instance {
   unseated: number;
   /** Since when nobody is in it. Missing while somebody is, and when nobody was ever expected. */
   empty_since_ms?: number;
+  /** With GAMEYE_BACKFILL: which requests may be seated here (pool.ts). */
+  pool?: string;
   /** When Gameye ends it at the latest: the end of its ttl. Missing for an adopted session, whose ttl nobody knows. */
   expires_at_ms?: number;
 }
@@ -92,7 +94,8 @@ export function instanceFromSession(config: Config, session: SessionView, now: n
       region: session.region,
       maxPlayers: Math.max(config.maxPlayers ?? 0, players.length),
       metadata,
-      startedAtMs: session.createdAtMs ?? now,
+      // The API's clock is not ours: nothing has begun later than now.
+      startedAtMs: Math.min(session.createdAtMs ?? now, now),
     },
     { host: session.host, ports: session.ports },
     seats,

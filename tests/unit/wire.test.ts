@@ -63,6 +63,9 @@ describe('a description', () => {
     });
     expect(JSON.stringify(session)).not.toContain('s3cr3t');
   });
+  it.each([0, -1, 1e17, NaN, '1700', null])('has no time of creation when that is %s', (created) => {
+    expect(readSession({ ...full, created })).not.toHaveProperty('createdAtMs');
+  });
   it('needs no more than id and status', () => {
     const bare = { id: 's1', status: 'created', host: '', ports: {}, region: '', image: '', labels: {} };
     expect(readSession({ id: 's1', status: 'created' })).toEqual(bare);
