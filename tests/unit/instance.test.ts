@@ -115,6 +115,13 @@ describe('an instance made from what Gameye shows', () => {
   it('is none while it has no port', () => {
     expect(instanceFromSession(config, { ...session, ports: {} }, NOW)).toBeUndefined();
   });
+  it.each([
+    ['an hour ahead', NOW + 3_600_000, NOW],
+    ['an hour behind', NOW - 3_600_000, NOW - 3_600_000],
+  ])('has begun at the latest now, when the clock of the API is %s', (_name, createdAtMs, begun) => {
+    const instance = instanceFromSession(config, { ...session, createdAtMs }, NOW);
+    expect(instance?.create_time).toBe(new Date(begun).toISOString());
+  });
 });
 
 describe('a refreshed instance', () => {
@@ -127,13 +134,6 @@ describe('a refreshed instance', () => {
     image: 'i',
     labels: {},
   };
-  it.each([
-    ['an hour ahead', NOW + 3_600_000, NOW],
-    ['an hour behind', NOW - 3_600_000, NOW - 3_600_000],
-  ])('has begun at the latest now, when the clock of the API is %s', (_name, createdAtMs, begun) => {
-    const instance = instanceFromSession(config, { ...session, createdAtMs }, NOW);
-    expect(instance?.create_time).toBe(new Date(begun).toISOString());
-  });
   it('is the same object when nothing changed, so that nothing is written', () => {
     const before = instance({ a: joined });
     expect(refreshed(config, before, view, NOW)).toBe(before);
