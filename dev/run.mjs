@@ -15,6 +15,7 @@ const tasks = {
   demo: { build: true, command: typescript('dev/demo/main.ts') },
   dev: { build: true, command: typescript('dev/demo/dev.ts') },
   gameye: { build: false, command: typescript('dev/gameye/main.ts') },
+  chaos: { build: true, command: typescript('dev/chaos/main.ts') },
   bench: { build: true, command: typescript('dev/bench/main.ts') },
   test: { build: false, command: typescript('dev/test.ts') },
   build: { build: true },

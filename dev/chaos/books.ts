@@ -1,0 +1,84 @@
+import type { Player } from '../demo/player.ts';
+import type { Records } from './database.ts';
+import type { Asked, PlayerAnswer, StoredAnswer } from './evidence.ts';
+import type { PlannedAllocation } from './plan.ts';
+
+/** What one player knows about an attempt. */
+export type Told = { kind: 'match'; sessionId: string } | { kind: 'failed' };
+
+/** Everything that was asked for, and what the stored records said to the players while they waited. */
+export class Books {
+  readonly asked: Asked[] = [];
+  readonly stored: StoredAnswer[] = [];
+  /** Instances that were seen with more players than seats. */
+  readonly oversold: string[] = [];
+  private readonly starting = new Set<string>();
+  private readonly open = new Map<string, Asked>();
+
+  begin(planned: PlannedAllocation, attempt: number, node: string, players: Player[]): Asked {
+    const now = Date.now();
+    const asked: Asked = {
+      planned,
+      attempt,
+      label: `${planned.ordinal}.${attempt}`,
+      userIds: players.map(({ userId }) => userId),
+      node,
+      beganAtMs: now,
+      askedAtMs: now,
+      outcome: 'open',
+      cancelled: [],
+    };
+    this.asked.push(asked);
+    for (const userId of asked.userIds) this.open.set(userId, asked);
+    return asked;
+  }
+
+  /** Nobody waits for it any more. */
+  close(asked: Asked): void {
+    for (const userId of asked.userIds) if (this.open.get(userId) === asked) this.open.delete(userId);
+  }
+
+  /** True when a record of this attempt was seen. */
+  isStored(asked: Asked): boolean {
+    return this.starting.has(asked.label) || this.stored.some(({ label }) => label === asked.label);
+  }
+
+  /** What this player was told about the attempt, over the connection or by the stored assignment. */
+  told(asked: Asked, player: Player): Told | undefined {
+    for (const answer of player.answers.slice(-5)) {
+      if (answer.atMs < asked.askedAtMs) continue;
+      if (answer.kind === 'failed') return { kind: 'failed' };
+      const label = answer.content['chaos'];
+      if (label === undefined || label === asked.label) return { kind: 'match', sessionId: answer.sessionId };
+    }
+    const stored = this.stored.findLast(({ label, userId }) => label === asked.label && userId === player.userId);
+    if (!stored) return undefined;
+    return stored.state === 'ready' ? { kind: 'match', sessionId: stored.sessionId } : { kind: 'failed' };
+  }
+
+  /** Looks into the stored records once, for everybody who waits. */
+  async look(records: Records): Promise<void> {
+    const rows = this.open.size === 0 ? [] : await records.assignments([...this.open.keys()]);
+    for (const row of rows) {
+      const asked = this.open.get(row.userId);
+      if (!asked || row.updatedAtMs < asked.askedAtMs) continue;
+      const { userId, sessionId, reason, updatedAtMs: atMs, state } = row;
+      if (state === 'starting') this.starting.add(asked.label);
+      if (state !== 'ready' && state !== 'failed') continue;
+      const known = this.stored.some((one) => one.label === asked.label && one.userId === userId);
+      if (known) continue;
+      this.stored.push({ label: asked.label, userId, atMs, state, sessionId, ...(reason ? { reason } : {}) });
+    }
+    for (const { id, playerCount, maxPlayers, seats } of await records.instances()) {
+      if (Math.max(playerCount, seats.length) <= maxPlayers) continue;
+      this.oversold.push(`${id}: ${playerCount} players, ${seats.length} seats taken, of ${maxPlayers}`);
+    }
+  }
+}
+
+/** All answers of a player: what came over the connection, and what is in Nakama's list beside it. */
+export async function answersOf(player: Player): Promise<PlayerAnswer[]> {
+  const seen = new Set(player.answers.map(({ notificationId }) => notificationId));
+  const listed = (await player.listAnswers()).filter(({ notificationId }) => !seen.has(notificationId));
+  return [...player.answers, ...listed].map((answer) => ({ ...answer, userId: player.userId }));
+}

@@ -1,0 +1,118 @@
+import type { LedgerEntry } from '../gameye/simulator.ts';
+import type { Attribution } from './attribution.ts';
+import type { Asked, Evidence, PlayerAnswer } from './evidence.ts';
+import { percentile } from '../bench/statistics.ts';
+import type { Verdict } from './verdict.ts';
+
+/** An answer is due this long after the create timeout. */
+const BEYOND_TIMEOUT_MS = 10_000;
+/** Stored notifications have the second of their sending. */
+const SECOND_MS = 1000;
+
+/**
+ * P1: every player of every request that was stored was answered, in time, and with one thing only. A node that dies between
+ * sending an answer and storing that it did so makes another send the same one again; that is counted, and allowed only when
+ * something was killed while it was under way.
+ */
+export function judgeAnswers(evidence: Evidence, found: Attribution): Verdict {
+  const broken: string[] = [];
+  const counts = { match: 0, failed: 0, cancelled: 0, repeated: 0, away: 0, late: 0 };
+  const took: number[] = [];
+  for (const asked of evidence.asked) {
+    if (!wasStored(asked, found) || asked.userIds.length === 0) continue;
+    const told = new Set<string>();
+    for (const userId of asked.userIds) {
+      const outcome = judgePlayer(evidence, found, asked, userId);
+      broken.push(...outcome.broken.map((what) => `${what}: ${describe(asked, found)}, player ${userId}`));
+      if (outcome.sessionId !== undefined) told.add(outcome.sessionId);
+      counts[outcome.kind]++;
+      counts.repeated += outcome.repeated;
+      if (outcome.away) counts.away++;
+      if (outcome.tookMs !== undefined) took.push(outcome.tookMs);
+    }
+    if (told.size > 1) broken.push(`one group was told ${told.size} sessions: ${describe(asked, found)}`);
+  }
+  broken.push(...found.unknown.map((answer) => `an answer about no session of this run: ${JSON.stringify(answer)}`));
+  const says =
+    `${counts.match} players were told an address, ${counts.failed} a reason, ${counts.cancelled} had cancelled; ` +
+    `${broken.length} wrong; after ${percentile(took, 0.5)} ms (p50), ${percentile(took, 0.99)} ms (p99), ` +
+    `${Math.max(0, ...took)} ms (longest); told the same again after a kill: ${counts.repeated}; ` +
+    `only by the stored assignment: ${counts.away}`;
+  return { promise: 'P1', what: 'everybody answered, once', says, broken };
+}
+
+interface Outcome {
+  kind: 'match' | 'failed' | 'cancelled';
+  broken: string[];
+  repeated: number;
+  /** Not told by a notification. */
+  away: boolean;
+  sessionId?: string;
+  tookMs?: number;
+}
+
+function judgePlayer(evidence: Evidence, found: Attribution, asked: Asked, userId: string): Outcome {
+  const answers = found.answersTo(asked, userId);
+  const stored = found.storedFor(asked, userId);
+  const cancelled = asked.cancelled.find((one) => one.userId === userId);
+  const [first] = answers;
+  const broken: string[] = [];
+  if (cancelled && !first) return { kind: 'cancelled', broken, repeated: 0, away: false };
+  if (cancelled?.certain && first) broken.push(`told ${nameOf(first)} although cancelled`);
+  if (!first && !stored) {
+    return { kind: 'failed', broken: ['no answer'], repeated: 0, away: false };
+  }
+  const others = answers.slice(1).filter((answer) => nameOf(answer) !== nameOf(first!));
+  if (others.length > 0) broken.push(`told ${[first!, ...others].map(nameOf).join(' and ')}`);
+  const repeated = answers.slice(1).filter((answer) => !others.includes(answer));
+  const unexcused = repeated.filter((answer) => !wasHurt(evidence, asked.beganAtMs, answer.atMs));
+  if (unexcused.length > 0) broken.push(`told ${nameOf(first!)} ${1 + repeated.length} times with nothing killed`);
+  if (first?.kind === 'match') broken.push(...wrongAddress(first, found.sessionsOf(asked)));
+
+  const atMs = Math.min(first?.atMs ?? Infinity, stored?.atMs ?? Infinity);
+  const tookMs = Math.max(0, atMs - asked.askedAtMs);
+  const allowedMs = evidence.limits.createTimeoutMs + BEYOND_TIMEOUT_MS + SECOND_MS;
+  if (atMs - clockStart(evidence, asked, atMs) > allowedMs) broken.push(`answered after ${tookMs} ms`);
+  const kind = first?.kind ?? (stored?.state === 'ready' ? 'match' : 'failed');
+  const sessionId = first?.kind === 'match' ? first.sessionId : undefined;
+  return { kind, broken, repeated: repeated.length, away: !first, tookMs, ...(sessionId ? { sessionId } : {}) };
+}
+
+/** Stored for certain, or something came of it. */
+export function wasStored(asked: Asked, found: Attribution): boolean {
+  if (asked.outcome === 'accepted') return true;
+  const answered = asked.userIds.some((userId) => found.answersTo(asked, userId).length > 0);
+  return answered || found.sessionsOf(asked).length > 0;
+}
+
+/** Each death of a node starts the time anew, and each return of one. */
+function clockStart(evidence: Evidence, asked: Asked, untilMs: number): number {
+  const events = evidence.nodes.filter(({ atMs }) => atMs > asked.askedAtMs && atMs < untilMs);
+  return Math.max(asked.askedAtMs, ...events.map(({ atMs }) => atMs));
+}
+
+function wasHurt(evidence: Evidence, fromMs: number, untilMs: number): boolean {
+  const hurt = [...evidence.kills, ...evidence.nodes].map(({ atMs }) => atMs);
+  return hurt.some((atMs) => atMs >= fromMs - SECOND_MS && atMs <= untilMs + SECOND_MS);
+}
+
+function wrongAddress(answer: PlayerAnswer & { kind: 'match' }, sessions: LedgerEntry[]): string[] {
+  const session = sessions.find(({ id }) => id === answer.sessionId);
+  if (session?.runningAtMs === undefined) return [`told session ${answer.sessionId}, which never ran`];
+  const isThere = session.host === answer.host && session.ports.some(({ host }) => host === answer.port);
+  return isThere ? [] : [`told ${answer.host}:${answer.port}, where session ${session.id} is not`];
+}
+
+function nameOf(answer: PlayerAnswer): string {
+  return answer.kind === 'match' ? `session ${answer.sessionId}` : `"${answer.reason}"`;
+}
+
+/** What is needed to look an attempt up in logs and ledger. */
+export function describe(asked: Asked, found: Attribution): string {
+  const sessions = found.sessionsOf(asked).map(({ id }) => id);
+  const at = new Date(asked.askedAtMs).toISOString();
+  return (
+    `allocation ${asked.label} (${asked.planned.way} on ${asked.node}, ${asked.planned.ending}, ${at}, ` +
+    `id ${asked.allocationId ?? 'not told'}, sessions ${sessions.join(' ') || 'none'})`
+  );
+}
