@@ -29,6 +29,8 @@ export interface Instance {
   empty_since_ms?: number;
   /** With GAMEYE_BACKFILL: which requests may be seated here (pool.ts). */
   pool?: string;
+  /** Somebody was in it at some time; missing while players are only expected. */
+  visited?: true;
   /** When Gameye ends it at the latest: the end of its ttl. Missing for an adopted session, whose ttl nobody knows. */
   expires_at_ms?: number;
 }
@@ -137,7 +139,8 @@ export function takesPlayers({ status }: Instance): boolean {
 export function recount(instance: Instance, now: number): Instance {
   const { empty_since_ms = now, ...rest } = instance;
   const player_count = Object.keys(instance.seats).length + instance.unseated;
-  const counted = { ...rest, player_count, open_seats: Math.max(0, instance.max_players - player_count) };
+  const counted: Instance = { ...rest, player_count, open_seats: Math.max(0, instance.max_players - player_count) };
+  if (!counted.visited && joinedCount(instance.seats) + Math.max(0, instance.unseated) > 0) counted.visited = true;
   const wasUsed = instance.player_count > 0 || instance.empty_since_ms !== undefined;
   return player_count <= 0 && wasUsed ? { ...counted, empty_since_ms } : counted;
 }

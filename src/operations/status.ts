@@ -8,6 +8,8 @@ import { INSTANCES } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { visitRows } from '../nakama/pages';
 import { MODULE_VERSION } from './module-version';
+import { readMemory } from '../supervision/lease';
+import { RECONCILE_JOB, type ReconcileMemory } from '../supervision/reconciler';
 import { readVersion, type VersionOverride } from './version';
 
 /** Sessions of one region, version and status. */
@@ -46,6 +48,8 @@ export interface Status {
     failures: OpenFailure[];
     truncated: boolean;
   };
+  /** The last comparison of records and sessions, on whatever node; missing before the first. */
+  reconcile?: ReconcileMemory['last'];
 }
 
 /** Reading ends here; the answer then says that it is `truncated`. Nakama cuts it off after 10 s. */
@@ -60,11 +64,13 @@ export function fleetStatus(call: Call, limit: number, now: number): Status {
   const { nk, config, ctx } = call;
   const { version, override } = readVersion(nk, config);
   const { image, regions, fleet } = config;
+  const last = readMemory<ReconcileMemory>(nk, RECONCILE_JOB)?.last;
   return {
     module: { version: MODULE_VERSION, node: ctx.node, nakama: ctx.version },
     in_force: { fleet, image, version, regions, ...(override ? { version_set: override } : {}) },
     instances: instances(call, limit, now),
     allocations: allocations(call, limit, now),
+    ...(last ? { reconcile: last } : {}),
   };
 }
 

@@ -25,13 +25,7 @@ export function retirement(
   if (since === undefined) return expiry;
   const idle = {
     at_ms: since + config.emptyGraceMs,
-    reason: nobodyCame(instance) ? ('no_show' as const) : ('empty' as const),
+    reason: counted.visited ? ('empty' as const) : ('no_show' as const),
   };
   return expiry && expiry.at_ms < idle.at_ms ? expiry : idle;
-}
-
-/** All seats that anybody had were reservations, and they ran out. */
-function nobodyCame({ seats, unseated }: Instance): boolean {
-  const held = Object.keys(seats);
-  return held.length > 0 && unseated === 0 && held.every((userId) => seats[userId]?.state === 'reserved');
 }

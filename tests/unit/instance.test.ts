@@ -65,6 +65,7 @@ describe('a new instance', () => {
       ports: { '7777/udp': 20001 },
       seats: { a: joined },
       unseated: 0,
+      visited: true,
     });
   });
   it.each([

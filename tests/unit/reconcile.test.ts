@@ -196,7 +196,8 @@ describe('a plan', () => {
 });
 
 describe('an instance is retired', () => {
-  const empty = (since: number): Instance => recount(instance('a', { empty_since_ms: since }, {}), since);
+  const empty = (since: number): Instance =>
+    recount(instance('a', { empty_since_ms: since, visited: true }, {}), since);
   const cases: [string, Instance, { at_ms: number; reason: string } | undefined][] = [
     ['at the end of its ttl while somebody is in it', instance('a'), { at_ms: NOW + 22 * MINUTE, reason: 'expired' }],
     ['after the grace, when the last player left', empty(NOW), { at_ms: NOW + MINUTE, reason: 'empty' }],

@@ -86,7 +86,13 @@ const instance = (id: string): Instance | undefined => fake.stored(INSTANCES, id
 const asked = (what: string): number =>
   fake.requests.filter(({ method, url }) => `${method} ${url}`.replace('http://gameye.test', '').startsWith(what))
     .length;
-const emptySince = (since: number) => ({ player_count: 0, open_seats: 4, seats: {}, empty_since_ms: since });
+const emptySince = (since: number) => ({
+  player_count: 0,
+  open_seats: 4,
+  seats: {},
+  empty_since_ms: since,
+  visited: true as const,
+});
 
 describe('the reconciler', () => {
   it('writes no record, and asks for nothing but the list, when nothing changed', () => {

@@ -105,8 +105,14 @@ export async function endSessions(stack: Stack, sessionIds: string[]): Promise<v
 }
 
 /** Starts a session past the module, as somebody else with the same API token would. */
-export async function startBehindItsBack(stack: Stack, id: string, region: string, fleet: string): Promise<void> {
-  const body = { id, location: region, image: QUIET_IMAGE, labels: { nakama_fleet: fleet } };
+export async function startBehindItsBack(
+  stack: Stack,
+  id: string,
+  region: string,
+  fleet: string,
+  more: Record<string, string> = {},
+): Promise<void> {
+  const body = { id, location: region, image: QUIET_IMAGE, labels: { nakama_fleet: fleet, ...more } };
   const response = await callSimulator(stack, 'POST', '/session', body);
   expect(response.status).toBe(201);
 }
@@ -128,9 +134,12 @@ async function containerEnvironments(stack: Stack): Promise<Map<string, Record<s
   return new Map(sessions.map(({ id, labels }) => [id, JSON.parse(labels.env) as Record<string, string>]));
 }
 
+/** The table of stored records; the embedded runtime keeps its own apart from those of a real Nakama in the same database. */
+export function tableOf({ runtime }: Stack): string {
+  return runtime.kind === 'embedded' ? 'embedded_nakama.storage' : 'public.storage';
+}
+
 async function rowsOf<Value = Record<string, unknown>>(stack: Stack, collection: string): Promise<StoredRow<Value>[]> {
-  // The embedded runtime keeps its tables apart from those of a real Nakama in the same database.
-  const table = stack.runtime.kind === 'embedded' ? 'embedded_nakama.storage' : 'public.storage';
-  const sql = `SELECT key, value FROM ${table} WHERE collection = $1 ORDER BY key`;
+  const sql = `SELECT key, value FROM ${tableOf(stack)} WHERE collection = $1 ORDER BY key`;
   return query<StoredRow<Value>>(stack.database, sql, [collection]);
 }
