@@ -14,6 +14,9 @@ export function initializeGameye(ctx: Context, logger: Logger, nk: Nakama, initi
 export function gameyeMatchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): void {
   library().matchmakerMatched(ctx, logger, nk, entries);
 }
+export function gameyeBeforeMatchmakerAdd<T extends object>(ctx: Context, logger: Logger, nk: Nakama, envelope: T): T {
+  return library().beforeMatchmakerAdd(ctx, logger, nk, envelope);
+}
 export function rpcFleetCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().fleetCreate(ctx, logger, nk, payload);
 }

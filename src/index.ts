@@ -6,6 +6,7 @@ import type { Context, Initializer, Logger, Nakama } from './nakama/runtime';
 import {
   initializeGameye,
   gameyeMatchmakerMatched,
+  gameyeBeforeMatchmakerAdd,
   rpcFleetCreate,
   rpcFleetGet,
   rpcFleetList,
@@ -65,6 +66,8 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_unity_allocate', rpcGameyeUnityAllocate);
   initializer.registerRpc('gameye_unity_poll', rpcGameyeUnityPoll);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);
+  initializer.registerRtBefore('MatchmakerAdd', gameyeBeforeMatchmakerAdd);
+  initializer.registerRtBefore('PartyMatchmakerAdd', gameyeBeforeMatchmakerAdd);
   initializer.registerMatch('gameye_allocator', {
     matchInit: allocatorInit,
     matchJoinAttempt: allocatorJoinAttempt,

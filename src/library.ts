@@ -12,6 +12,7 @@ import * as unity from './rpc/unity';
 
 export { initialize } from './initialize';
 export { matchmakerMatched } from './matchmaker';
+export { beforeMatchmakerAdd } from './matchmaker-door';
 export { configure } from './extension/extension';
 export { fleetManager } from './rpc/verbs';
 

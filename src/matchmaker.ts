@@ -5,6 +5,7 @@ import { describeProblems, getConfig, type Dialect } from './config';
 import { allocationFor } from './fleet-manager';
 import { shapeRequest } from './extension/shape';
 import type { FailureReason } from './gameye/failure';
+import { withDemands } from './matchmaker-door';
 import { errorText, withFields } from './nakama/log';
 import { count, time } from './nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from './nakama/runtime';
@@ -42,8 +43,9 @@ function handOver(
     const { config } = configured;
     const call = { ctx, logger, nk, config };
     const request = requestFromMatch(config, entries);
-    const shaped = request && shapeRequest(call, entries, request);
-    if (!shaped) return 'not_ours';
+    const asked = request && shapeRequest(call, entries, request);
+    if (!asked) return 'not_ours';
+    const shaped = 'failed' in asked ? asked : withDemands(call, entries, asked);
     if ('failed' in shaped) {
       tell(logger, nk, entries, shaped.failed, config.notify);
       return shaped.failed;

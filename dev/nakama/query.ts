@@ -95,6 +95,8 @@ function regularExpression(source: string): RegExp {
 type Test = (value: FieldValue) => boolean;
 
 function term(token: Token): Test {
+  // Keyword fields have no positions, so that a quoted text matches nothing, not even itself (seen on 3.22.0 and 3.40.0).
+  if (token.kind === 'phrase') return () => false;
   if (token.kind === 'number') return (value) => value === token.text || value === Number(token.text);
   if (token.kind === 'string' && /^\/.*\/$/s.test(token.text)) {
     const pattern = regularExpression(token.text.slice(1, -1));

@@ -56,7 +56,8 @@ export function requestFromMatch(config: Config, entries: MatchmakerResult[]): A
   return { user_ids: userIds, max_players: maxPlayers, latencies, metadata: {} };
 }
 
-function isOurs(config: Config, properties: { [key: string]: unknown }): boolean {
+/** True for a ticket with these properties, strings and numbers. */
+export function isOurs(config: Config, properties: { [key: string]: unknown }): boolean {
   if (!config.matchProperty) return true;
   const value = properties[config.matchProperty.name];
   if (value === undefined || value === null) return false;

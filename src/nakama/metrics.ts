@@ -8,6 +8,7 @@ import type { Nakama } from './runtime';
 
 export const COUNTERS = {
   gameye_matches: ['outcome'],
+  gameye_tickets_refused: ['reason'],
   gameye_allocations: ['outcome', 'reason', 'region', 'attempt'],
   gameye_retries: ['cause', 'region'],
   gameye_adoptions: ['region'],

@@ -237,6 +237,11 @@ export interface Initializer {
   registerMatchmakerMatched(
     fn: (ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]) => string | void,
   ): void;
+  /** What the function returns is the whole message that Nakama goes on with. */
+  registerRtBefore(
+    id: string,
+    fn: <T extends object>(ctx: Context, logger: Logger, nk: Nakama, envelope: T) => T,
+  ): void;
   /** Arguments differ by version: nakama/version.ts is the only caller. */
   registerStorageIndex(
     name: string,

@@ -76,11 +76,18 @@ describe('a registered function', () => {
       expect(functions.get(handler), handler).toBeDefined();
       expect(functions.get(handler)).toMatchObject({ async: false, generator: false });
     }
-    // The same function under two names: Nakama takes the first name that it finds.
-    expect(new Set(handlers).size).toBe(handlers.length);
+    // The same function under two names is a slip, but for the hook before both kinds of tickets.
+    expect(handlers.filter((handler, i) => handlers.indexOf(handler) !== i)).toEqual(['gameyeBeforeMatchmakerAdd']);
   });
   it('is registered once for the matchmaker', () => {
     expect(named('registerMatchmakerMatched').map(({ args }) => args.length)).toEqual([1]);
+  });
+});
+
+describe('the hook before tickets', () => {
+  it('is registered for those of players and of parties, by names that are plain texts', () => {
+    const names = named('registerRtBefore').map(({ args }) => args[0]);
+    expect(names).toMatchObject(['MatchmakerAdd', 'PartyMatchmakerAdd'].map((value) => ({ type: 'Literal', value })));
   });
 });
 

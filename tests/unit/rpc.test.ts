@@ -12,7 +12,7 @@ const ctx = context({ env: { ...FIVE, GAMEYE_SEAT_SECRET: SEAT_SECRET } });
 const A = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
 const B = '00000000-0000-4000-8000-000000000001';
 
-type Verb = Exclude<keyof typeof library, 'initialize' | 'matchmakerMatched' | 'allocatorLoop'>;
+type Verb = Exclude<keyof typeof library, 'initialize' | 'matchmakerMatched' | 'beforeMatchmakerAdd' | 'allocatorLoop'>;
 
 function ask(verb: Verb, payload: unknown, fake: FakeNakama = fakeNakama()): unknown {
   return JSON.parse(library[verb](ctx, fake.logger, fake.nk, JSON.stringify(payload)) as string);

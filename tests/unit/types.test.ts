@@ -85,6 +85,8 @@ describe('our declarations of the runtime', () => {
           initializer.registerRpc('mine', rpc);
           initializer.registerRpc('fleet_create', gameye.rpcFleetCreate);
           initializer.registerMatchmakerMatched(gameye.gameyeMatchmakerMatched);
+          initializer.registerRtBefore('MatchmakerAdd', gameye.gameyeBeforeMatchmakerAdd);
+          initializer.registerRtBefore('PartyMatchmakerAdd', gameye.gameyeBeforeMatchmakerAdd);
           initializer.registerMatch('gameye_allocator', {
             matchInit: gameye.allocatorInit,
             matchJoinAttempt: gameye.allocatorJoinAttempt,
