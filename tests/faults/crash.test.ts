@@ -1,79 +1,165 @@
-import { expect, it } from 'vitest';
-import type { FaultRule } from '../../dev/gameye/simulator.ts';
+import { beforeAll, expect, it, vi } from 'vitest';
 import type { Nakama } from '../../dev/stack/nakama.ts';
 import { until } from '../../dev/stack/until.ts';
-import { closeAll, type Player } from '../helpers/players.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
 import { useStack } from '../helpers/stack.ts';
-import { queueMatch } from '../integration/support/matches.ts';
-import {
-  allocationRows,
-  allocationsSettled,
-  endSessions,
-  quietStack,
-  sessionsFor,
-} from '../integration/support/world.ts';
+import { allocationsSettled, endSessions, quietStack } from '../integration/support/world.ts';
+import { arrange, REGIONS, type Point } from './support/crash-points.ts';
+import type { Scene } from './support/scene.ts';
 
-/** Longer than a lease and a pass of the supervisor, also on a busy machine. */
-const TAKEN_OVER_MS = 60_000;
+/** Longer than a lease, a pass of the supervisor and the time until a lost POST cannot come any more. */
+const TAKEN_OVER_MS = 90_000;
 
-const slow = (when: 'before' | 'after'): FaultRule => ({
-  operation: 'session-run',
-  on: { times: 1 },
-  action: { kind: 'delay', ms: 4000, when },
-});
+vi.setConfig({ testTimeout: 120_000 });
 
+/*
+ * Nodes are killed (kill -9) while they hold a session at every point of its start and of its end; a node that starts
+ * afterwards goes on. Steps in between, with the answer of each call lost, are those of tests/unit/crash-points.test.ts.
+ */
 forEachRuntime((runtime) => {
-  const stack = useStack(runtime, {
-    ...quietStack(['eu-central-1'], { GAMEYE_CREATE_TIMEOUT: '90s' }),
-    leavesSessions: 'each test ends its own at its end',
+  const quiet = quietStack([...REGIONS], {
+    GAMEYE_CREATE_TIMEOUT: '90s',
+    // Nobody but the heir of the killed nodes does anything.
+    GAMEYE_RECONCILE_INTERVAL: '1h',
+    GAMEYE_SEAT_TIMEOUT: '10m',
+  });
+  const stack = useStack(runtime, quiet);
+  let scenes: Record<string, Scene>;
+  let heir: Nakama;
+
+  beforeAll(async () => {
+    const victim = stack().nakama;
+    const other = await stack().startNode({ name: 'victim2', env: { GAMEYE_READY: 'server' } });
+    const arranged = await arrange(stack(), victim, other);
+    scenes = arranged.scenes;
+    await Promise.all([victim.kill(), other.kill()]);
+    for (const freezer of arranged.freezers) await freezer.thawForOthers();
+    stack().simulator.faults.clear();
+    heir = await stack().startNode({ name: 'heir' });
+    await Promise.all(Object.values(scenes).map(({ player }) => player.openSocket(heir)));
+  }, 180_000);
+
+  /** The scene of a point, once nothing more will happen in it. */
+  async function settled(point: Point): Promise<Scene> {
+    const scene = scenes[point] as Scene;
+    await allocationsSettled(stack(), [scene.player], TAKEN_OVER_MS);
+    return scene;
+  }
+
+  /** There is one session, it runs, is recorded, and is what the player was told, `times` times. Ends it. */
+  async function hasItsSession(scene: Scene, times = 1): Promise<void> {
+    const [session, ...others] = scene.running();
+    expect(others).toEqual([]);
+    const id = session?.id ?? 'none';
+    const told = await scene.player.listAnswers();
+    expect(told.map((answer) => (answer.kind === 'match' ? answer.sessionId : answer.reason))).toEqual(
+      Array.from({ length: times }, () => id),
+    );
+    expect(await scene.instances()).toEqual([id]);
+    expect(await heir.rpc('fleet_get', { id })).toMatchObject({ payload: { id, status: 'running', player_count: 1 } });
+    expect(await scene.player.rpc('gameye_assignment')).toMatchObject({ payload: { state: 'ready', session_id: id } });
+    expect(await scene.player.readStorage('gameye_assignment', 'current')).toMatchObject({ state: 'ready' });
+    await endSessions({ ...stack(), nakama: heir }, [id]);
+  }
+
+  /** Nothing runs, nothing is recorded, and the player was told so by the node that took over. */
+  async function hasNoSession(scene: Scene, reason: string): Promise<void> {
+    expect(scene.running()).toEqual([]);
+    expect(await scene.instances()).toEqual([]);
+    expect(scene.player.answers).toMatchObject([{ kind: 'failed', reason }]);
+    expect(await scene.player.listAnswers()).toEqual([]);
+    expect(await scene.player.rpc('gameye_assignment')).toMatchObject({ payload: { state: 'failed', reason } });
+  }
+
+  it('a request that was only stored is carried out by another node', async () => {
+    const scene = await settled('queued');
+    expect(scene.sessions()).toHaveLength(1);
+    await hasItsSession(scene);
   });
 
-  /** Kills the newest node while it waits for the API's answer, and answers the players of that match. */
-  async function killDuringStart(when: 'before' | 'after'): Promise<Player[]> {
-    const { simulator } = stack();
-    const nakama = stack().nodes.at(-1) ?? stack().nakama;
-    simulator.faults.add(slow(when));
-    const players = await queueMatch({ ...stack(), nakama });
-    const stored = async () => (await allocationRows(stack(), players)).length === 1;
-    await until(stored, 10_000, 'the allocation');
-    if (when === 'after') {
-      await until(async () => (await sessionsFor(stack(), players)).length === 1, 10_000, 'the session');
-    }
-    await nakama.kill();
-    closeAll(players);
-    return players;
-  }
-
-  /** Every player finds one answer after coming back, the only session that ever ran for them. */
-  async function toldOnce(players: Player[], nakama: Nakama): Promise<void> {
-    const found = await Promise.all(
-      players.map(async (player) => {
-        await player.openSocket(nakama);
-        const listed = async () => {
-          const answers = await player.listAnswers();
-          return answers.length > 0 && answers;
-        };
-        return until(listed, TAKEN_OVER_MS, 'the answer');
-      }),
-    );
-    await allocationsSettled(stack(), players, TAKEN_OVER_MS);
-    const [session, ...doubles] = await sessionsFor(stack(), players);
-    expect(doubles).toEqual([]);
-    for (const answers of found) expect(answers).toMatchObject([{ kind: 'match', sessionId: session?.id }]);
-    await endSessions({ ...stack(), nakama }, [session?.id ?? '']);
-    closeAll(players);
-  }
-
-  it('a node that dies after the session started, and comes back, leaves one session and players who are told', async () => {
-    const players = await killDuringStart('after');
-    const node = await stack().startNode({ name: 'back' });
-    await toldOnce(players, node);
-  }, 120_000);
-
   it('another node takes over when one dies before the session started', async () => {
-    const survivor = stack().nodes.at(-1) ?? stack().nakama;
-    await stack().startNode({ name: 'victim' });
-    await toldOnce(await killDuringStart('before'), survivor);
-  }, 120_000);
+    const scene = await settled('on-its-way');
+    expect(scene.sessions()).toHaveLength(1);
+    await hasItsSession(scene);
+  });
+
+  it('a session whose 201 never came is found and handed out', async () => {
+    const scene = await settled('unanswered');
+    expect(scene.sessions()).toHaveLength(1);
+    await hasItsSession(scene);
+  });
+
+  it('a session whose 201 came, but was not stored, is found and handed out', async () => {
+    const scene = await settled('unstored');
+    expect(scene.sessions()).toHaveLength(1);
+    await hasItsSession(scene);
+  });
+
+  it('a session that nobody is sure of is found and handed out', async () => {
+    const scene = await settled('in-doubt');
+    expect(scene.sessions()).toHaveLength(1);
+    await hasItsSession(scene);
+  });
+
+  it('players of a started session are told when their node dies just before', async () => {
+    await hasItsSession(await settled('untold'));
+  });
+
+  it('players are told the same again when their node dies just after', async () => {
+    await hasItsSession(await settled('told'), 2);
+  });
+
+  it('a session that players were told of gets its record', async () => {
+    await hasItsSession(await settled('unrecorded'));
+  });
+
+  it('a session whose players Gameye never heard of is recorded with them', async () => {
+    await hasItsSession(await settled('uncounted'));
+  });
+
+  it('an id that was given up is stopped even if it starts late', async () => {
+    const scene = await settled('full-of-errors');
+    const sent = stack()
+      .simulator.requests()
+      .filter(({ operation, sessionId }) => {
+        return operation === 'session-stop' && sessionId === scene.id;
+      });
+    // Once when it was given up, and once by the heir when no POST can come any more.
+    expect(sent.length).toBeGreaterThanOrEqual(2);
+    expect(sent.at(-1)!.atMs - sent[0]!.atMs).toBeGreaterThanOrEqual(30_000);
+    await hasItsSession(scene);
+  });
+
+  it('players are told the reason when their node dies over a refusal', async () => {
+    await hasNoSession(await settled('refused'), 'quota_exceeded');
+  });
+
+  it('a session that may run is stopped after its players were told that there is none', async () => {
+    const scene = await settled('unstopped');
+    expect(scene.sessions()).toHaveLength(1);
+    expect(scene.running()).toEqual([]);
+    expect(scene.player.answers).toEqual([]);
+    expect(await scene.player.rpc('gameye_assignment')).toMatchObject({ payload: { state: 'failed' } });
+  });
+
+  it('a cancelled session is stopped even if it starts after that', async () => {
+    const scene = await settled('cancelled');
+    expect(scene.sessions()).toHaveLength(1);
+    await hasNoSession(scene, 'error');
+  });
+
+  it('a session that was stopped loses its record when its node dies in between', async () => {
+    const scene = scenes['deleted'] as Scene;
+    await until(async () => (await scene.instances()).length === 0, TAKEN_OVER_MS, 'the end of its record');
+    expect(await heir.rpc('fleet_get', { id: scene.id })).toMatchObject({ status: 404, code: 5 });
+    expect(await heir.rpc('fleet_delete', { id: scene.id })).toMatchObject({ status: 200 });
+  });
+
+  it('a game server is waited for by the node that took over', async () => {
+    const scene = scenes['unready'] as Scene;
+    expect(scene.player.answers).toEqual([]);
+    const ready = async () => (await heir.rpc('gameye_server_ready', { id: scene.id })).status === 200;
+    await until(ready, 5_000, 'the game server to be heard');
+    await hasItsSession(await settled('unready'));
+  });
 });

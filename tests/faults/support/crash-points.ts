@@ -1,0 +1,173 @@
+import { expect } from 'vitest';
+import type { Nakama } from '../../../dev/stack/nakama.ts';
+import type { Stack } from '../../../dev/stack/stack.ts';
+import { until } from '../../../dev/stack/until.ts';
+import { instanceRows } from '../../integration/support/world.ts';
+import { Freezer } from './freezer.ts';
+import { Scene, type Progress } from './scene.ts';
+
+/*
+ * Where a node is killed: each point is a session of its own, in a region of its own, that is held exactly there by the
+ * simulator or by the database. All are held at once, so that one kill strikes them all.
+ */
+
+/** Longer than everything else takes to be brought to its point, shorter than a worker waits for the API (15 s). */
+const HELD_MS = 14_000;
+const LONG_MS = 120_000;
+
+export const REGIONS = [
+  ...['queued', 'on-its-way', 'unanswered', 'unstored', 'in-doubt', 'untold', 'told', 'unrecorded', 'uncounted'],
+  ...['full-of-errors', 'elsewhere', 'refused', 'unstopped', 'cancelled', 'deleted', 'unready'],
+] as const;
+export type Point = (typeof REGIONS)[number];
+
+export interface Arranged {
+  scenes: Record<string, Scene>;
+  freezers: Freezer[];
+}
+
+/** Brings everything to its point, on `node` and, what waits for its game server, on `readyNode`. */
+export async function arrange(stack: Stack, node: Nakama, readyNode: Nakama): Promise<Arranged> {
+  const scenes: Record<string, Scene> = {};
+  for (const region of REGIONS)
+    scenes[region] = await Scene.enter(stack, region === 'unready' ? readyNode : node, region);
+  const scene = (point: Point): Scene => scenes[point] as Scene;
+  const freezers: Freezer[] = [];
+  const freezer = async (of: Scene): Promise<Freezer> => {
+    const one = await Freezer.open(stack, of.region);
+    freezers.push(one);
+    return one;
+  };
+  const stored: [Scene, Progress][] = [];
+  const arrived = (one: Scene, what: Progress): void => void stored.push([one, what]);
+
+  const steps: Record<Exclude<Point, 'elsewhere' | 'untold'>, (one: Scene) => Promise<void>> = {
+    // Its first attempt is stored together with the player's assignment, which is frozen.
+    async queued(one) {
+      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'status', status: 402 } });
+      await one.create();
+      await until(async () => (await one.progress()) === undefined, 40_000, 'the end of the one before');
+      const hold = await freezer(one);
+      await hold.record('gameye_assignment', 'current', one.player.userId);
+      await one.create();
+      await hold.untilSomebodyWaits();
+      arrived(one, { state: 'queued', attempts: 0 });
+    },
+    async 'on-its-way'(one) {
+      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: HELD_MS } });
+      await one.create();
+      await one.untilAsked('session-run');
+      arrived(one, { state: 'starting', attempts: 1, in_doubt: true });
+    },
+    async unanswered(one) {
+      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: LONG_MS, when: 'after' } });
+      await one.create();
+      await until(() => one.running().length === 1, 40_000, 'the session');
+      arrived(one, { state: 'starting', attempts: 1, in_doubt: true });
+    },
+    async unstored(one) {
+      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: 5000, when: 'after' } });
+      await one.create();
+      await one.untilAsked('session-run');
+      const hold = await freezer(one);
+      await hold.record('_gameye_allocations', one.id);
+      await hold.untilSomebodyWaits();
+      arrived(one, { state: 'starting', attempts: 1 });
+    },
+    async 'in-doubt'(one) {
+      one.fault({ operation: 'session-run', on: { ordinals: [1] }, action: { kind: 'drop', when: 'after' } });
+      const again = Array.from({ length: 100 }, (_, i) => i + 2);
+      one.fault({ operation: 'session-run', on: { ordinals: again }, action: { kind: 'status', status: 503 } });
+      await one.create();
+      await one.untilAsked('session-run', 3);
+      arrived(one, { state: 'starting', in_doubt: true });
+    },
+    // First told, then frozen before that is stored; afterwards the notifications of another one are.
+    async told(one) {
+      const notifications = await Freezer.open(stack, 'told, before');
+      await notifications.notifications();
+      await one.create();
+      await notifications.untilSomebodyWaits();
+      const hold = await freezer(one);
+      await hold.record('_gameye_allocations', one.id);
+      await notifications.thaw();
+      await hold.untilSomebodyWaits();
+      arrived(one, { state: 'started', told: false });
+      const before = await freezer(scene('untold'));
+      await before.notifications();
+      await scene('untold').create();
+      await before.untilSomebodyWaits();
+      arrived(scene('untold'), { state: 'started', told: false });
+    },
+    async unrecorded(one) {
+      await one.create();
+      const hold = await freezer(one);
+      await hold.absentRecord('_gameye_instances', one.id);
+      await hold.untilSomebodyWaits();
+      arrived(one, { state: 'started', told: true });
+    },
+    async uncounted(one) {
+      one.fault({ operation: 'join-session', on: 'always', action: { kind: 'delay', ms: LONG_MS } });
+      await one.create();
+      await one.untilAsked('join-session');
+      expect(await one.progress()).toBeUndefined();
+    },
+    async 'full-of-errors'(one) {
+      one.fault({ operation: 'session-run', on: 'always', action: { kind: 'status', status: 500 } });
+      await one.create(['full-of-errors', 'elsewhere']);
+      await one.untilStored({ state: 'announced' });
+      arrived(one, { state: 'announced', told: true });
+    },
+    async refused(one) {
+      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: 5000 } });
+      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'status', status: 402 } });
+      await one.create();
+      await one.untilAsked('session-run');
+      const hold = await freezer(one);
+      await hold.record('gameye_assignment', 'current', one.player.userId);
+      await hold.untilSomebodyWaits();
+      arrived(one, { state: 'failed', told: false });
+    },
+    async unstopped(one) {
+      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'drop', when: 'after' } });
+      one.fault({ operation: 'describe-session', on: 'always', action: { kind: 'status', status: 401 } });
+      one.fault({ operation: 'session-stop', on: 'always', action: { kind: 'delay', ms: LONG_MS } });
+      await one.create();
+      await one.untilAsked('session-stop');
+      arrived(one, { state: 'failed', told: true });
+    },
+    async cancelled(one) {
+      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: HELD_MS } });
+      await one.create();
+      await one.untilAsked('session-run');
+      expect(await one.node.rpc('fleet_delete', { id: one.id })).toMatchObject({ status: 200 });
+      arrived(one, { state: 'cancelled', told: false });
+    },
+    async deleted(one) {
+      await one.create();
+      const isStored = async (): Promise<boolean> => (await instanceRows(stack, [one.id])).length === 1;
+      await until(isStored, 40_000, 'the instance');
+      const hold = await freezer(one);
+      await hold.record('_gameye_instances', one.id);
+      void one.node.rpc('fleet_delete', { id: one.id }).catch(() => undefined); // Its answer never comes.
+      await hold.untilSomebodyWaits();
+      expect(one.running()).toEqual([]);
+    },
+    async unready(one) {
+      await one.create();
+      await one.untilStored({ state: 'started' });
+      arrived(one, { state: 'started', told: false });
+    },
+  };
+  // Frozen notifications would stop others on their way, and the API is waited for only so long.
+  const last: Point[] = ['on-its-way', 'cancelled', 'unanswered'];
+  const first = (Object.keys(steps) as (keyof typeof steps)[]).filter(
+    (point) => point !== 'told' && !last.includes(point),
+  );
+  for (const points of [first, ['told'], last] as (keyof typeof steps)[][]) {
+    await Promise.all(points.map((point) => steps[point](scene(point))));
+  }
+  for (const [one, what] of stored)
+    expect({ [one.region]: await one.progress() }).toMatchObject({ [one.region]: what });
+  return { scenes, freezers };
+}

@@ -1,0 +1,79 @@
+import pg from 'pg';
+import type { Stack } from '../../../dev/stack/stack.ts';
+import { until } from '../../../dev/stack/until.ts';
+
+/** Also on a machine that is busy with other tests. */
+const WAIT_MS = 40_000;
+
+const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
+
+/**
+ * Stops writers of the database exactly where they write: whoever wants to change what is frozen waits until `thaw`. Each
+ * freezer is one transaction of its own, and freezes as much as one likes.
+ */
+export class Freezer {
+  private constructor(
+    private readonly what: string,
+    private readonly client: pg.Client,
+    private readonly schema: string,
+  ) {}
+
+  /** `what` says in errors what it is for. */
+  static async open(stack: Pick<Stack, 'database' | 'runtime'>, what: string): Promise<Freezer> {
+    const client = new pg.Client({ connectionString: `postgres://${stack.database}` });
+    client.on('error', () => {}); // Its server is stopped after a test that failed; that test says why.
+    await client.connect();
+    await client.query('BEGIN');
+    // The embedded runtime keeps its tables apart from those of a real Nakama in the same database.
+    return new Freezer(what, client, stack.runtime.kind === 'embedded' ? 'embedded_nakama' : 'public');
+  }
+
+  /** A stored record, which must exist. */
+  async record(collection: string, key: string, owner = SYSTEM_USER): Promise<void> {
+    const sql = `SELECT key FROM ${this.schema}.storage WHERE collection = $1 AND key = $2 AND user_id = $3 FOR UPDATE`;
+    const { rowCount } = await this.client.query(sql, [collection, key, owner]);
+    if (rowCount !== 1) throw new Error(`there is no record ${collection}/${key} of ${owner} to freeze`);
+  }
+
+  /** A system record that does not exist yet: who stores it waits. */
+  async absentRecord(collection: string, key: string): Promise<void> {
+    const sql = `INSERT INTO ${this.schema}.storage (collection, key, user_id, value, version, read, write)
+      VALUES ($1, $2, $3, '{}', 'x', 0, 0)`;
+    await this.client.query(sql, [collection, key, SYSTEM_USER]);
+  }
+
+  /** Persistent notifications can be read and not be sent. */
+  async notifications(): Promise<void> {
+    await this.client.query(`LOCK TABLE ${this.schema}.notification IN SHARE MODE`);
+  }
+
+  /** Nothing can be stored at all. */
+  async storage(): Promise<void> {
+    await this.client.query(`LOCK TABLE ${this.schema}.storage IN SHARE MODE`);
+  }
+
+  /** Until somebody waits for what is frozen here. */
+  async untilSomebodyWaits(): Promise<void> {
+    const somebody = async (): Promise<boolean> => (await this.waiting()).length > 0;
+    await until(somebody, WAIT_MS, `somebody who writes what is frozen for ${this.what}`, 50);
+  }
+
+  /** Lets everybody go on. */
+  async thaw(): Promise<void> {
+    await this.client.query('ROLLBACK');
+    await this.client.end();
+  }
+
+  /** The same after those who waited have died: Postgres would carry out the last wish of a client that is gone. */
+  async thawForOthers(): Promise<void> {
+    for (let waiting = await this.waiting(); waiting.length > 0; waiting = await this.waiting()) {
+      await this.client.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [waiting]);
+    }
+    await this.thaw();
+  }
+
+  private async waiting(): Promise<number[]> {
+    const sql = 'SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))';
+    return (await this.client.query<{ pid: number }>(sql)).rows.map(({ pid }) => pid);
+  }
+}
