@@ -1,5 +1,5 @@
 import type { Player } from '../demo/player.ts';
-import type { Records } from './database.ts';
+import type { AssignmentRow, Records } from './database.ts';
 import type { Asked, PlayerAnswer, StoredAnswer } from './evidence.ts';
 import type { PlannedAllocation } from './plan.ts';
 
@@ -14,8 +14,11 @@ export class Books {
   readonly oversold: string[] = [];
   private readonly starting = new Set<string>();
   private readonly open = new Map<string, Asked>();
+  /** By player, the allocation of which the assignment told when the attempt began. */
+  private readonly before = new Map<string, string>();
 
-  begin(planned: PlannedAllocation, attempt: number, node: string, players: Player[]): Asked {
+  /** Begins an attempt of these players, whose assignments still tell of `before`. */
+  begin(planned: PlannedAllocation, attempt: number, node: string, players: Player[], before: AssignmentRow[]): Asked {
     const now = Date.now();
     const asked: Asked = {
       planned,
@@ -30,6 +33,8 @@ export class Books {
     };
     this.asked.push(asked);
     for (const userId of asked.userIds) this.open.set(userId, asked);
+    // What was told over the connection may be stored only later: that is no news then.
+    for (const { userId, allocationId } of before) this.before.set(userId, allocationId);
     return asked;
   }
 
@@ -61,7 +66,7 @@ export class Books {
     const rows = this.open.size === 0 ? [] : await records.assignments([...this.open.keys()]);
     for (const row of rows) {
       const asked = this.open.get(row.userId);
-      if (!asked || row.updatedAtMs < asked.askedAtMs) continue;
+      if (!asked || row.updatedAtMs < asked.beganAtMs || row.allocationId === this.before.get(row.userId)) continue;
       const { userId, sessionId, reason, updatedAtMs: atMs, state } = row;
       if (state === 'starting') this.starting.add(asked.label);
       if (state !== 'ready' && state !== 'failed') continue;

@@ -4,6 +4,7 @@ import type { AllocationRow, InstanceRow } from './evidence.ts';
 /** A player's stored assignment, as `gameye_assignment` answers from it. */
 export interface AssignmentRow {
   userId: string;
+  allocationId: string;
   state: string;
   sessionId: string;
   reason?: string;
@@ -28,6 +29,7 @@ interface Allocation {
 }
 
 interface Assignment {
+  allocation_id: string;
   state: string;
   session_id: string;
   reason?: string;
@@ -88,6 +90,7 @@ export class Records {
     const { rows } = await this.pool.query<{ user_id: string; value: Assignment }>(sql, [userIds]);
     return rows.map(({ user_id: userId, value }) => ({
       userId,
+      allocationId: value.allocation_id,
       state: value.state,
       sessionId: value.session_id,
       ...(value.reason === undefined ? {} : { reason: value.reason }),

@@ -90,19 +90,30 @@ async function letStrangersIn(run: Run, asked: Asked, id: string, joins: number)
 }
 
 /** A call of another server, to a node that is up. */
-async function server(run: Run, asked: Asked, rpc: string, payload: object): Promise<void> {
-  await answered(async () => {
+async function server(
+  run: Run,
+  asked: Asked,
+  rpc: string,
+  payload: { id: string; user_ids?: string[] },
+): Promise<void> {
+  const { ledger } = run.world.stack.simulator;
+  const call = async (): Promise<RpcResult> => {
     const nakama = await run.world.nodeFor(asked.planned.ordinal);
     return nakama.rpc(rpc, payload);
-  }, `${rpc} for ${asked.label}`);
+  };
+  const runs = () => {
+    const entry = ledger.get(payload.id);
+    return entry !== undefined && (entry.stopRequestedAtMs ?? entry.endedAtMs) === undefined;
+  };
+  await answered(call, `${rpc} for ${asked.label}`, runs);
 }
 
-/** Calls again until the answer is success, or that there is no such thing (any more). */
-async function answered(call: () => Promise<RpcResult>, what: string): Promise<void> {
+/** Calls again until the answer is success, or that there is no such thing, and nothing runs. */
+async function answered(call: () => Promise<RpcResult>, what: string, runs = () => false): Promise<void> {
   let last: RpcResult | undefined;
   const done = async (): Promise<boolean> => {
     last = await call();
-    return last.status === 200 || last.code === NOT_FOUND;
+    return last.status === 200 || (last.code === NOT_FOUND && !runs());
   };
   await until(done, ANSWERED_MS, () => `${what}; last answer: ${JSON.stringify(last)}`, 300);
 }

@@ -91,9 +91,11 @@ function clockStart(evidence: Evidence, asked: Asked, untilMs: number): number {
   return Math.max(asked.askedAtMs, ...events.map(({ atMs }) => atMs));
 }
 
-function wasHurt(evidence: Evidence, fromMs: number, untilMs: number): boolean {
-  const hurt = [...evidence.kills, ...evidence.nodes].map(({ atMs }) => atMs);
-  return hurt.some((atMs) => atMs >= fromMs - SECOND_MS && atMs <= untilMs + SECOND_MS);
+/** A node died in that time, or lost its connections to the database. */
+function wasHurt({ kills, nodes }: Evidence, fromMs: number, untilMs: number): boolean {
+  const deaths = nodes.filter(({ kind }) => kind === 'killed' || kind === 'died');
+  const cuts = kills.filter(({ kind }) => kind === 'connections');
+  return [...deaths, ...cuts].some(({ atMs }) => atMs >= fromMs && atMs <= untilMs + SECOND_MS);
 }
 
 function wrongAddress(answer: PlayerAnswer & { kind: 'match' }, sessions: LedgerEntry[]): string[] {

@@ -18,7 +18,7 @@ const HELP = `Allocations while everything goes wrong, and a verdict on each pro
   --width W         groups of players at a time, default 24
   --embedded        the embedded runtime although there is a real Nakama
   --module FILE     another build of the module, default build/index.js
-  --evidence FILE   writes all that was seen as JSON
+  --evidence FILE   writes all that was seen as JSON, and the logs of all nodes into FILE.log
 `;
 
 async function main(): Promise<number> {
@@ -57,7 +57,7 @@ async function main(): Promise<number> {
   });
   const runtime = chooseRuntime(values.embedded === true);
   const startedAtMs = Date.now();
-  const { evidence, verdicts } = await runChaos({
+  const { evidence, verdicts, logs } = await runChaos({
     runtime,
     plan,
     width: number('width', values.width, 1),
@@ -69,7 +69,10 @@ async function main(): Promise<number> {
       console.error(`${done} of ${allocations} after ${seconds} s; up: ${world.up.map(({ name }) => name).join(' ')}`);
     },
   });
-  if (values.evidence !== undefined) await writeFile(values.evidence, JSON.stringify(evidence));
+  if (values.evidence !== undefined) {
+    await writeFile(values.evidence, JSON.stringify(evidence));
+    await writeFile(`${values.evidence}.log`, logs.join('\n'));
+  }
   console.log(report(plan, describeRuntime(runtime), evidence, verdicts));
   return verdicts.every(({ broken }) => broken.length === 0) ? 0 : 1;
 }

@@ -103,16 +103,18 @@ function allocation(chance: Chance, ordinal: number, of: number): PlannedAllocat
   const usual = way === 'matchmaker' && ending === 'delete-starting' ? 'cancel' : ending;
   const spare = way === 'fleet_create' ? chance.between(0, 3) : 0;
   const early = usual === 'cancel' || usual === 'delete-starting';
+  const maxPlayers = Math.max(1, players + spare);
+  const crowd = usual === 'delete' && way === 'fleet_create' && chance.happens(0.15);
   return {
     ordinal,
     way,
     players,
-    maxPlayers: Math.max(1, players + spare),
+    maxPlayers,
     elsewhere: chance.happens(0.2),
     realServer: way === 'fleet_create' && usual !== 'no-show' && chance.happens(0.02),
     ending: usual,
     afterMs: chance.between(0, early ? 700 : 1500),
-    joins: chance.happens(0.15) && usual === 'delete' && way === 'fleet_create' ? spare + chance.between(1, 3) : 0,
+    joins: crowd ? maxPlayers - players + chance.between(1, 3) : 0,
   };
 }
 

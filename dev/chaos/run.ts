@@ -26,16 +26,24 @@ export interface ChaosOptions {
   progress?: (done: number, world: World) => void;
 }
 
+export interface ChaosResult {
+  evidence: Evidence;
+  verdicts: Verdict[];
+  /** What each process of a node printed, in the order of their starts. */
+  logs: string[];
+}
+
 /** Longer than anything that the module may still have to wait for: leases, seats, requests whose answer was lost. */
 const CALM_MS = 150_000;
 const END_MS = 60_000;
 
 /** Lets a plan happen and judges what came of it. No process is left when it settles. */
-export async function runChaos(options: ChaosOptions): Promise<{ evidence: Evidence; verdicts: Verdict[] }> {
+export async function runChaos(options: ChaosOptions): Promise<ChaosResult> {
   const world = await World.start(options);
   try {
     const evidence = await happen(world, options);
-    return { evidence, verdicts: judge(evidence) };
+    const logs = world.stack.nodes.map((node) => node.logText());
+    return { evidence, verdicts: judge(evidence), logs };
   } finally {
     await world.stop();
   }

@@ -113,6 +113,10 @@ export async function openDatabase(config: Config, onError: (error: Error) => vo
 /** Runs `work` in one transaction; any error rolls it back. */
 export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
+  let lost: Error | undefined;
+  // A connection that ends between two statements says so only here; the next statement fails then.
+  const onError = (error: Error): void => void (lost = error);
+  client.on('error', onError);
   try {
     await client.query('BEGIN');
     const result = await work(client);
@@ -122,7 +126,8 @@ export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   } finally {
-    client.release();
+    client.off('error', onError);
+    client.release(lost);
   }
 }
 

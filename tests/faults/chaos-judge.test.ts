@@ -1,0 +1,275 @@
+import { expect, it } from 'vitest';
+import type { Asked, Evidence, PlayerAnswer, Snapshot } from '../../dev/chaos/evidence.ts';
+import { judge } from '../../dev/chaos/judge.ts';
+import type { Ending } from '../../dev/chaos/plan.ts';
+import type { LedgerEntry } from '../../dev/gameye/simulator.ts';
+
+/*
+ * A run in which every promise was kept, and what the judge says when one thing in it is changed.
+ * 1.1 was deleted after its game, 2.1 (from the matchmaker) was left, 3.1 stays until the end.
+ */
+const MINUTE = 60_000;
+
+function session(id: string, change: Partial<LedgerEntry> = {}): LedgerEntry {
+  return {
+    id,
+    region: 'here',
+    image: 'quiet',
+    tag: 'latest',
+    labels: {},
+    tokenName: 'token-1',
+    requestOrdinal: 1,
+    warm: false,
+    host: '127.0.0.1',
+    envKeys: [],
+    matchUserIds: [],
+    requestedAtMs: 1000,
+    runningAtMs: 1100,
+    ports: [{ type: 'udp', container: 7777, host: 20_000 }],
+    players: [],
+    peakPlayers: 0,
+    restarts: 0,
+    ...change,
+  };
+}
+
+const stopped = { ended: 'stop', stopRequestedAtMs: 5000, endedAtMs: 5000 } as const;
+
+function attempt(ordinal: number, ending: Ending, change: Partial<Asked> = {}): Asked {
+  const way = ordinal === 2 ? 'matchmaker' : 'fleet_create';
+  const planned = { elsewhere: false, realServer: false, afterMs: 0, joins: 0, players: 2, maxPlayers: 2 };
+  return {
+    planned: { ordinal, way, ending, ...planned },
+    attempt: 1,
+    label: `${ordinal}.1`,
+    userIds: [`ann${ordinal}`, `bob${ordinal}`],
+    node: 'n1',
+    beganAtMs: 900,
+    askedAtMs: 900,
+    outcome: 'accepted',
+    cancelled: [],
+    ...change,
+  };
+}
+
+function match(userId: string, sessionId: string, change: { atMs?: number; port?: number } = {}): PlayerAnswer {
+  const { atMs = 1200, port = 20_000 } = change;
+  const notificationId = `${userId} ${sessionId} ${atMs}`;
+  return { userId, kind: 'match', sessionId, host: '127.0.0.1', port, atMs, via: 'live', notificationId, content: {} };
+}
+
+function failed(userId: string, atMs = 1200): PlayerAnswer {
+  return {
+    userId,
+    kind: 'failed',
+    reason: 'error',
+    atMs,
+    via: 'live',
+    notificationId: `${userId} ${atMs}`,
+    content: {},
+  };
+}
+
+function goodRun(): Evidence {
+  const stays = session('s3', { labels: { chaos: '3.1' } });
+  const calm: Snapshot = {
+    atMs: 10_000,
+    running: [stays],
+    instances: [
+      { id: 's3', status: 'running', host: '127.0.0.1', port: 20_000, playerCount: 2, maxPlayers: 2, seats: [] },
+    ],
+    allocations: [],
+  };
+  const tellsAll = (ordinal: number) => ['ann', 'bob'].map((name) => match(`${name}${ordinal}`, `s${ordinal}`));
+  return {
+    limits: { createTimeoutMs: MINUTE, reconcileIntervalMs: 10_000, emptyGraceMs: 5000, seatTimeoutMs: 20_000 },
+    asked: [
+      attempt(1, 'delete', { mayEndFromMs: 4000, allocationId: 's1' }),
+      attempt(2, 'leave', { mayEndFromMs: 4000 }),
+      attempt(3, 'stay'),
+    ],
+    answers: [...tellsAll(1), ...tellsAll(2), ...tellsAll(3)],
+    stored: [],
+    ledger: [
+      session('s1', { labels: { chaos: '1.1' }, ...stopped }),
+      session('s2', { matchUserIds: ['ann2', 'bob2'], ...stopped }),
+      { ...stays, ...stopped, stopRequestedAtMs: 11_000, endedAtMs: 11_000 },
+    ],
+    nodes: [{ node: 'n1', kind: 'up', atMs: 0 }],
+    kills: [],
+    calmFromMs: 6000,
+    tidyAtMs: 7000,
+    calm,
+    end: { atMs: 12_000, running: [], instances: [], allocations: [] },
+    oversold: [],
+    secrets: [],
+    searchedBytes: 1000,
+    faults: {},
+    startedAtMs: 0,
+    endedAtMs: 13_000,
+  };
+}
+
+/** The promises that the judge finds broken, and all that it says about them. */
+function found(change: (evidence: Evidence) => void): { promises: string[]; text: string } {
+  const evidence = goodRun();
+  change(evidence);
+  const broken = judge(evidence).filter((verdict) => verdict.broken.length > 0);
+  return { promises: broken.map(({ promise }) => promise), text: broken.flatMap((one) => one.broken).join('\n') };
+}
+
+const withoutAnswersOf = (evidence: Evidence, userId: string): void => {
+  evidence.answers = evidence.answers.filter((answer) => answer.userId !== userId);
+};
+
+it('says nothing about a run in which every promise was kept', () => {
+  expect(judge(goodRun()).map(({ promise }) => promise)).toEqual(['P1', 'P2', 'P3', 'P4', 'P6', 'P7', '--']);
+  expect(found(() => {})).toEqual({ promises: [], text: '' });
+});
+
+it('finds a player without an answer, and accepts the stored assignment as one', () => {
+  const missing = found((evidence) => withoutAnswersOf(evidence, 'bob2'));
+  expect(missing.promises).toEqual(['P1']);
+  expect(missing.text).toMatch(/no answer: allocation 2\.1 .*sessions s2.*player bob2/);
+  const away = found((evidence) => {
+    withoutAnswersOf(evidence, 'bob2');
+    evidence.stored.push({ label: '2.1', userId: 'bob2', atMs: 1500, state: 'ready', sessionId: 's2' });
+  });
+  expect(away.promises).toEqual([]);
+});
+
+it('finds a request of which nobody heard, unless it was never stored', () => {
+  const unheard = (outcome: Asked['outcome']) =>
+    found(({ asked }) => asked.push(attempt(4, 'delete', { outcome, beganAtMs: 8000 })));
+  expect(unheard('accepted').promises).toEqual(['P1']);
+  expect(unheard('not-stored').promises).toEqual([]);
+});
+
+it('finds players who were told two things', () => {
+  const contradiction = found(({ answers }) => answers.push(failed('ann1', 1300)));
+  expect(contradiction.promises).toEqual(['P1']);
+  expect(contradiction.text).toContain('told session s1 and "error"');
+  const apart = found((evidence) => {
+    evidence.ledger.push(
+      session('s1b', { labels: { chaos: '1.1' }, requestedAtMs: 6000, runningAtMs: 6000, ...ends(6500) }),
+    );
+    withoutAnswersOf(evidence, 'bob1');
+    evidence.answers.push(match('bob1', 's1b', { atMs: 6100 }));
+  });
+  expect(apart.text).toContain('one group was told 2 sessions');
+});
+
+it('finds an answer that was repeated, unless something was killed meanwhile', () => {
+  const again = match('ann1', 's1', { atMs: 2500 });
+  expect(found(({ answers }) => answers.push(again)).text).toContain('told session s1 2 times with nothing killed');
+  const excused = found(({ answers, kills }) => {
+    answers.push(again);
+    kills.push({ kind: 'connections', at: 1, atMs: 1250, victims: 1 });
+  });
+  expect(excused.promises).toEqual([]);
+});
+
+it('finds an answer that came too late, and counts from the return of a node that had died', () => {
+  const late = (evidence: Evidence): void => {
+    withoutAnswersOf(evidence, 'ann1');
+    evidence.answers.push(match('ann1', 's1', { atMs: 900 + 72_000 }));
+  };
+  expect(found(late).text).toContain('answered after 72000 ms');
+  const excused = found((evidence) => {
+    late(evidence);
+    evidence.nodes.push({ node: 'n1', kind: 'killed', atMs: 3000 }, { node: 'n1', kind: 'up', atMs: 4000 });
+  });
+  expect(excused.promises).toEqual([]);
+});
+
+it('finds an address at which no session is, and one of a session that never was', () => {
+  const moved = found((evidence) => {
+    withoutAnswersOf(evidence, 'ann1');
+    evidence.answers.push(match('ann1', 's1', { port: 20_001 }));
+  });
+  expect(moved.text).toContain('told 127.0.0.1:20001, where session s1 is not');
+  expect(found(({ answers }) => answers.push(match('ann1', 'dream'))).promises).toEqual(['P1']);
+});
+
+it('finds a player who was told an address after cancelling', () => {
+  const cancelled = found(({ asked }) => asked[0]!.cancelled.push({ userId: 'ann1', atMs: 1000, certain: true }));
+  expect(cancelled.text).toContain('told session s1 although cancelled');
+  const unsure = found(({ asked }) => asked[0]!.cancelled.push({ userId: 'ann1', atMs: 1000, certain: false }));
+  expect(unsure.promises).toEqual([]);
+});
+
+const ends = (atMs: number) => ({ ended: 'stop' as const, stopRequestedAtMs: atMs, endedAtMs: atMs });
+
+it('finds two sessions of one request, by label or by players, but not one after the other', () => {
+  const second = { requestedAtMs: 2000, runningAtMs: 2100, ...ends(2500) };
+  const byLabel = found(({ ledger }) => ledger.push(session('double', { labels: { chaos: '1.1' }, ...second })));
+  expect(byLabel.promises).toEqual(['P2']);
+  expect(byLabel.text).toMatch(/session s1 .* and session double .* ran at once: allocation 1\.1/);
+  const byPlayers = found(({ ledger }) => ledger.push(session('double', { matchUserIds: ['bob2'], ...second })));
+  expect(byPlayers.promises).toEqual(['P2']);
+  const later = { requestedAtMs: 5100, runningAtMs: 5200, ...ends(5300) };
+  expect(found(({ ledger }) => ledger.push(session('next', { labels: { chaos: '1.1' }, ...later }))).promises).toEqual(
+    [],
+  );
+});
+
+it('finds a session that nobody asked for', () => {
+  const stranger = found(({ ledger }) => ledger.push(session('stranger', { matchUserIds: ['eve'], ...ends(3000) })));
+  expect(stranger.promises).toEqual(['P2']);
+  expect(stranger.text).toContain('session stranger (here) was started for nobody of this run');
+});
+
+it('finds a stray that runs when all should be calm, and calm that comes too late', () => {
+  const stray = session('stray', { labels: { chaos: '1.1' }, requestedAtMs: 5500, runningAtMs: 5600 });
+  const left = found(({ ledger, calm }) => {
+    ledger.push({ ...stray, ...ends(11_000) });
+    calm.running.push(stray);
+  });
+  expect(left.promises).toEqual(['P3', 'P4']);
+  expect(left.text).toContain('session stray (here) still ran at the end');
+  expect(left.text).toContain('session stray (here) runs and has no record');
+  const late = found((evidence) => (evidence.tidyAtMs = evidence.calmFromMs + 5 * MINUTE));
+  expect(late.promises).toEqual(['P3']);
+});
+
+it('finds a session that does not end', () => {
+  const endless = found(({ end, calm }) => end.running.push(calm.running[0]!));
+  expect(endless.promises).toEqual(['P3', 'P4']);
+  expect(endless.text).toContain('session s3 (here) does not end');
+});
+
+it('finds a record without a session, a session without a record, and a record that is wrong', () => {
+  const dead = found(({ calm }) => calm.instances.push({ ...calm.instances[0]!, id: 'dead' }));
+  expect(dead.text).toBe('session dead does not run and has a record');
+  const unknown = found(({ calm }) => (calm.instances = []));
+  expect(unknown.text).toBe('session s3 (here) runs and has no record');
+  expect(found(({ calm }) => (calm.instances[0]!.port = 1)).text).toContain('is not at 127.0.0.1:1');
+  expect(found(({ calm }) => (calm.instances[0]!.status = 'lost')).text).toContain('its record says lost');
+  expect(found(({ end }) => end.instances.push(goodRun().calm.instances[0]!)).text).toContain('after the end');
+});
+
+it('finds an allocation that is left, except one that leads to the session', () => {
+  const row = { id: 'a', state: 'announced', sessionId: 's3', abandoned: [] };
+  expect(found(({ calm }) => calm.allocations.push(row)).promises).toEqual([]);
+  expect(found(({ calm }) => calm.allocations.push({ ...row, state: 'starting' })).promises).toEqual(['P4']);
+  expect(found(({ calm }) => calm.allocations.push({ ...row, abandoned: ['x'] })).promises).toEqual(['P4']);
+});
+
+it('finds a session that was stopped while its players wanted it', () => {
+  const early = found(({ ledger }) => Object.assign(ledger[0]!, ends(3999)));
+  expect(early.promises).toEqual(['P4']);
+  expect(early.text).toMatch(/session s1 \(here\) was stopped while its players wanted it: allocation 1\.1/);
+  expect(found(({ ledger }) => Object.assign(ledger[2]!, ends(9000))).promises).toEqual(['P4']);
+});
+
+it('finds more players than seats', () => {
+  const joins = { granted: ['eve'], lost: 0, fromMs: 1200, untilMs: 1300 };
+  expect(found(({ asked }) => (asked[0]!.joins = joins)).promises).toEqual(['P6']);
+  expect(found(({ oversold }) => oversold.push('s1: 3 players')).promises).toEqual(['P6']);
+});
+
+it('finds a secret, and a node that nobody killed', () => {
+  expect(found(({ secrets }) => secrets.push('the log of n1: token')).promises).toEqual(['P7']);
+  const died = found(({ nodes }) => nodes.push({ node: 'n1', kind: 'died', atMs: 5000, lastWords: 'panic: x' }));
+  expect(died).toMatchObject({ promises: ['--'], text: expect.stringContaining('panic: x') as string });
+});
