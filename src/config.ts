@@ -21,6 +21,8 @@ export interface Config {
   /** Undefined: the size of each matched group. */
   maxPlayers?: number;
   createTimeoutMs: number;
+  /** Groups are seated in running sessions with room before a session is started for them. */
+  backfill: boolean;
   /** When players are told: as soon as the session has started, or when its game server says so. */
   ready: 'started' | 'server';
   seatTimeoutMs: number;
@@ -63,6 +65,7 @@ const KNOWN = [
   'GAMEYE_MAX_PLAYERS',
   'GAMEYE_CREATE_TIMEOUT',
   'GAMEYE_READY',
+  'GAMEYE_BACKFILL',
   'GAMEYE_SEAT_TIMEOUT',
   'GAMEYE_EMPTY_GRACE',
   'GAMEYE_RECONCILE_INTERVAL',
@@ -173,6 +176,9 @@ export function parseConfig(environment: Lookup): Configured {
     );
   }
 
+  const backfill = value('GAMEYE_BACKFILL') ?? 'off';
+  if (backfill !== 'on' && backfill !== 'off') problem('GAMEYE_BACKFILL', 'must be on or off.');
+
   const ready = value('GAMEYE_READY') ?? 'started';
   if (ready !== 'started' && ready !== 'server') problem('GAMEYE_READY', 'must be started or server.');
   if (ready === 'server' && nakamaUrl === undefined) {
@@ -206,6 +212,7 @@ export function parseConfig(environment: Lookup): Configured {
       ...(maxPlayers === undefined ? {} : { maxPlayers }),
       createTimeoutMs,
       ready: ready === 'server' ? 'server' : 'started',
+      backfill: backfill === 'on',
       seatTimeoutMs,
       emptyGraceMs,
       reconcileIntervalMs,

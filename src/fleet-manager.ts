@@ -18,6 +18,7 @@ import {
   type Instance,
 } from './instances/instance';
 import { leaveSeats } from './instances/departure';
+import { isDoorOpen, withDoor } from './instances/pool';
 import { listInstances } from './instances/queries';
 import { fitting, seatDeadline, take } from './instances/seats';
 import { insertInstance, markLost, readInstance, removeInstance, updateInstance } from './instances/store';
@@ -174,6 +175,16 @@ export function leaveIfThere(call: Call, id: string, userId: string): boolean {
 /** The players have arrived, says their game server: their seats no longer run out. */
 export function confirm(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
   return { instance_info: change(call, id, (instance) => withJoined(instance, userIds, Date.now())) };
+}
+
+/** Closes an instance's door to backfill or opens it; answers whether it is open now. Code 9: it takes no part in backfill. */
+export function setDoor(call: Call, id: string, open: boolean): boolean {
+  const isOpen = isDoorOpen(change(call, id, (instance) => withDoor(instance, open)));
+  if (isOpen !== undefined || !open) return isOpen ?? false;
+  return rpcError(
+    Code.FAILED_PRECONDITION,
+    'Nobody is seated here by backfill: GAMEYE_BACKFILL was off when the session was started, or its match did not want it.',
+  );
 }
 
 /** Sets what the game server counted (undefined: unchanged) and merges its metadata. */

@@ -53,6 +53,9 @@ export function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload
 export function rpcServerReady(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().serverReady(ctx, logger, nk, payload);
 }
+export function rpcServerBackfill(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().serverBackfill(ctx, logger, nk, payload);
+}
 export function rpcGameyeAssignment(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().assignment(ctx, logger, nk, payload);
 }

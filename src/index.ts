@@ -19,6 +19,7 @@ import {
   rpcServerJoin,
   rpcServerLeave,
   rpcServerReady,
+  rpcServerBackfill,
   rpcGameyeAssignment,
   rpcGameyeCancel,
   rpcGameyeLeave,
@@ -53,6 +54,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_server_join', rpcServerJoin);
   initializer.registerRpc('gameye_server_leave', rpcServerLeave);
   initializer.registerRpc('gameye_server_ready', rpcServerReady);
+  initializer.registerRpc('gameye_server_backfill', rpcServerBackfill);
   initializer.registerRpc('gameye_assignment', rpcGameyeAssignment);
   initializer.registerRpc('gameye_cancel', rpcGameyeCancel);
   initializer.registerRpc('gameye_leave', rpcGameyeLeave);

@@ -10,9 +10,9 @@ import type { Context, Initializer, Logger, Nakama } from './nakama/runtime';
  * at once in the log. A misconfigured module does not keep Nakama from starting; it says so again in every RPC.
  */
 export function initialize(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
-  registerInstanceIndex(ctx, initializer);
-  noteExtension(nk);
   const configured = getConfig(ctx, nk);
+  registerInstanceIndex(ctx, initializer, 'config' in configured && configured.config.backfill);
+  noteExtension(nk);
   if ('problems' in configured) {
     withFields(logger, { problems: describeProblems(configured.problems), count: configured.problems.length }).error(
       'Gameye: not configured, no game server will be started. Set the variables and restart Nakama.',

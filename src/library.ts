@@ -47,6 +47,7 @@ export const deleteInstanceInfo = gameServers(server.deleteInstanceInfo);
 export const serverJoin = gameServers(server.serverJoin);
 export const serverLeave = gameServers(server.serverLeave);
 export const serverReady = gameServers(server.serverReady);
+export const serverBackfill = gameServers(server.serverBackfill);
 export const fleetStatus = operators(operator.status);
 export const fleetHealth = operators(operator.health);
 export const fleetDrain = operators(operator.drainInstances);

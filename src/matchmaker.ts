@@ -1,4 +1,5 @@
 import { tryAllocator } from './allocation/allocator';
+import { seekingSeats } from './allocation/pool';
 import { requestFromMatch } from './allocation/request';
 import { saveAllocation } from './allocation/store';
 import { describeProblems, getConfig, type Dialect } from './config';
@@ -50,7 +51,7 @@ function handOver(
       tell(logger, nk, entries, shaped.failed, config.notify);
       return shaped.failed;
     }
-    const allocation = allocationFor(call, shaped);
+    const allocation = seekingSeats(config, allocationFor(call, shaped));
     if (!tryAllocator(call, allocation, '*')) {
       saveAllocation(nk, { ...allocation, state: 'queued' }, '*');
       return 'queued';

@@ -2,6 +2,7 @@ import { SECOND } from '../config';
 import type { Failure, FailureReason } from '../gameye/failure';
 import type { Ports } from '../gameye/wire';
 import type { AllocationRequest } from './request';
+import { nextWhenJoined, type Backfill } from './vacating';
 
 /*
  * An allocation is one request for one game server, from the moment it is stored until everybody concerned was told.
@@ -13,6 +14,9 @@ import type { AllocationRequest } from './request';
  * queued     Stored by somebody else than its worker; nothing was sent. A crash: the next worker begins.
  * starting   A POST with `session_id` may have been sent. `in_doubt` says that one may have been carried out without our
  *            knowing. A crash: the next worker sends the same id again; if it runs, the API answers 409 and we adopt it.
+ * joined     Its players have seats in a session that ran already (backfill.ts), taken in the write that led here; nothing was
+ *            started. Gameye hears of them, then they do. A crash: they are told again. From `starting`; goes back there when
+ *            that session is gone, is deleted at the end.
  * started    The session runs, its address is in `started`. The players are told (`told`), then, when a burst of matches
  *            has passed, its instance is stored: indexing that costs Nakama more than everything before. A crash: whoever
  *            takes over tells the players (again, unless `told`) and stores the instance.
@@ -26,7 +30,7 @@ import type { AllocationRequest } from './request';
  * DELETE found them running, or found nothing SETTLE_MS after they were given up. An API that does not keep to our ids is
  * never asked twice: the session that it named instead goes to `abandoned` as well.
  */
-export type AllocationState = 'queued' | 'starting' | 'started' | 'announced' | 'failed' | 'cancelled';
+export type AllocationState = 'queued' | 'starting' | 'joined' | 'started' | 'announced' | 'failed' | 'cancelled';
 
 export interface Allocation {
   /** The first session id; the record's key. */
@@ -39,7 +43,7 @@ export interface Allocation {
   regions: string[];
   region_index: number;
   /** What has to be asked next while starting. */
-  next: 'run' | 'look-up' | 'give-up-id';
+  next: 'join' | 'run' | 'look-up' | 'give-up-id';
   next_at_ms: number;
   created_at_ms: number;
   deadline_ms: number;
@@ -60,6 +64,8 @@ export interface Allocation {
   reason?: FailureReason;
   /** Seats that its players still had elsewhere; they are freed once this session is announced. */
   superseded?: { user_id: string; session_id: string }[];
+  /** With GAMEYE_BACKFILL: seats in other sessions, and groups that found theirs here. */
+  backfill?: Backfill;
   /** Players were told how it ended. */
   told: boolean;
   abandoned: Abandoned[];
@@ -114,6 +120,7 @@ export function timeFor(a: Allocation, mostMs: number, now: number): number {
 
 /** What its worker has to do now. */
 export type Step =
+  | { do: 'join' | 'register' | 'welcome' | 'vacate' }
   | { do: 'run' | 'look-up' | 'give-up-id' | 'await-server' | 'announce' | 'record' | 'tell-failure' | 'finish' }
   | { do: 'stop'; sessionId: string }
   | { do: 'wait'; untilMs: number }
@@ -127,6 +134,8 @@ export function nextStep(a: Allocation, now: number): Step {
       if (now >= a.deadline_ms) return { do: 'time-out' };
       if (now < a.next_at_ms) return { do: 'wait', untilMs: Math.min(a.next_at_ms, a.deadline_ms) };
       return { do: a.next };
+    case 'joined':
+      return now < a.next_at_ms ? { do: 'wait', untilMs: a.next_at_ms } : nextWhenJoined(a);
     case 'started': {
       const awaited = a.wait_for_server === true && a.server_ready !== true && !a.told;
       if (awaited && now >= a.deadline_ms) return { do: 'time-out' };
@@ -143,6 +152,7 @@ export function nextStep(a: Allocation, now: number): Step {
 
 /** Whichever id is due first: one that cannot be stopped must not hold up the others. */
 function cleanUp(a: Allocation, now: number): Step {
+  if (a.backfill && a.backfill.vacates.length > 0) return { do: 'vacate' };
   const due = (one: Abandoned): number => one.next_at_ms ?? 0;
   const [first] = a.abandoned.slice().sort((one, other) => due(one) - due(other));
   if (!first) return { do: 'finish' };

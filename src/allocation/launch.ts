@@ -4,6 +4,7 @@ import type { SessionRun } from '../gameye/session-api';
 import type { SessionView } from '../gameye/wire';
 import { isLive, choosePort } from '../gameye/wire';
 import { newInstance, type Instance } from '../instances/instance';
+import { earlyPool } from '../instances/pool';
 import { seatDeadline, take } from '../instances/seats';
 import { sessionSeatSecret } from '../players/seat-token';
 import { serverToken } from '../servers/credential';
@@ -52,7 +53,10 @@ export function instanceOf(config: Config, a: Allocation, now: number): Instance
     startedAtMs: a.started.at_ms,
     ttlMs: config.ttlMs,
   };
-  return newInstance(config, session, a.started, take({}, a.request.user_ids, seatDeadline(config, now)));
+  const seats = take({}, a.request.user_ids, seatDeadline(config, now));
+  const instance = newInstance(config, session, a.started, seats);
+  if (!a.backfill || !instance) return instance;
+  return { ...instance, pool: a.told ? a.backfill.pool : earlyPool(a.backfill.pool) };
 }
 
 /** What is started for a request. The configured version is one of the configured image. */

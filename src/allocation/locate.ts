@@ -1,11 +1,12 @@
 import type { Instance } from '../instances/instance';
-import { insertInstance, readInstance } from '../instances/store';
+import { insertion, readInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
+import { writeRows, type Row, type Write } from '../nakama/storage';
 import { type Allocation } from './allocation';
 import { cancel, withServerReady } from './transitions';
 import { imageOf, instanceOf, regionOf } from './launch';
 import { publicMetadata } from './request';
-import { deleteAllocation, readAllocation, saveAllocation } from './store';
+import { ALLOCATIONS, deleteAllocation, readAllocation, saveAllocation } from './store';
 
 /** What a session that is still being started looks like: an instance without an address. */
 export type StartingInstance = Omit<Instance, 'connection_info' | 'ports' | 'seats' | 'unseated'> & {
@@ -19,12 +20,21 @@ export type StartingInstance = Omit<Instance, 'connection_info' | 'ports' | 'sea
 export function locateInstance(call: Call, id: string): Instance | undefined {
   const stored = readInstance(call.nk, id)?.value;
   if (stored) return stored;
-  const allocation = readAllocation(call.nk, id)?.value;
-  if (allocation?.state === 'announced') return readInstance(call.nk, allocation.session_id)?.value;
-  if (allocation?.state !== 'started') return undefined;
-  const instance = instanceOf(call.config, allocation, Date.now());
-  if (!instance || insertInstance(call.nk, instance) === 'inserted') return instance;
-  return readInstance(call.nk, instance.id)?.value;
+  const row = readAllocation(call.nk, id);
+  if (row?.value.state === 'announced') return readInstance(call.nk, row.value.session_id)?.value;
+  return row?.value.state === 'started' ? storeEarly(call, row) : undefined;
+}
+
+/** Not without its guests: who becomes one at this moment (host.ts) changes the allocation, and then it is stored with them. */
+function storeEarly(call: Call, row: Row<Allocation>): Instance | undefined {
+  const { value: a, version } = row;
+  const instance = instanceOf(call.config, a, Date.now());
+  if (!instance) return undefined;
+  const unchanged: Write[] = a.backfill ? [{ collection: ALLOCATIONS, key: a.id, value: a, version }] : [];
+  if (writeRows(call.nk, [insertion(instance), ...unchanged]) !== 'conflict') return instance;
+  const stored = readInstance(call.nk, instance.id)?.value;
+  const fresh = stored ? undefined : readAllocation(call.nk, a.id);
+  return fresh?.value.state === 'started' && fresh.version !== version ? storeEarly(call, fresh) : stored;
 }
 
 /** An allocation that leads to no instance (yet): how it looks while it starts, or why it never will. */
@@ -55,7 +65,10 @@ export function cancelPending(call: Call, id: string): string | 'conflict' | und
         return value.session_id;
       case 'queued':
       case 'starting':
+      case 'joined':
       case 'started':
+        // It ends in a moment; the session was there before, and others play in it.
+        if (value.state === 'joined' && value.told) return value.session_id;
         if (saveAllocation(call.nk, cancel(value, Date.now()), version) !== 'conflict') return value.session_id;
     }
   }

@@ -4,9 +4,14 @@ import type { Allocation } from './allocation';
 import { regionOf } from './launch';
 
 /** Counts how an allocation ended for those who wait for it, and how long they waited. */
-export function countEnd(call: Call, a: Allocation, outcome: 'started' | 'failed' | 'cancelled'): void {
-  const labels = { outcome, region: regionLabel(call.config, regionOf(a)), attempt: attemptLabel(a.attempts) };
-  const reason = outcome === 'started' ? 'none' : (a.reason ?? 'error');
+export function countEnd(
+  call: Call,
+  a: Allocation,
+  outcome: 'started' | 'joined' | 'failed' | 'cancelled',
+  region = regionOf(a),
+): void {
+  const labels = { outcome, region: regionLabel(call.config, region), attempt: attemptLabel(a.attempts) };
+  const reason = outcome === 'started' || outcome === 'joined' ? 'none' : (a.reason ?? 'error');
   count(call.nk, 'gameye_allocations', { ...labels, reason });
   time(call.nk, 'gameye_start', labels, Date.now() - a.created_at_ms);
 }

@@ -20,6 +20,8 @@ export interface AllocationRequest {
   /** Instead of the configured image; without `version`, its tag with the highest priority. */
   image?: string;
   version?: string;
+  /** False: always a session of its own, in which nobody else is seated. Only with GAMEYE_BACKFILL. */
+  backfill?: boolean;
   /** The name of the module's function that is called when the allocation has ended. */
   callback?: string;
 }

@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import { deleteRow, readRows, replaceRow, writeRows, type Row, type Write } from '../nakama/storage';
+import { deleteRow, readByKey, readRows, replaceRows, writeRows, type Row, type Write } from '../nakama/storage';
 import type { Instance } from '../instances/instance';
 import { insertion } from '../instances/store';
 import type { Allocation } from './allocation';
@@ -8,6 +8,11 @@ export const ALLOCATIONS = '_gameye_allocations';
 
 export function readAllocation(nk: Nakama, id: string): Row<Allocation> | undefined {
   return readRows<Allocation>(nk, ALLOCATIONS, [id])[0];
+}
+
+/** Those of these allocations that are there, by id. */
+export function readAllocations(nk: Nakama, ids: string[]): { [id: string]: Row<Allocation> } {
+  return readByKey<Allocation>(nk, ALLOCATIONS, ids);
 }
 
 /** Stores an allocation, and other records with it in one transaction; version `*` for a new one. Answers its new version. */
@@ -33,7 +38,7 @@ export function saveRecorded(
   stays: boolean,
 ): string | 'conflict' {
   if (!stays) {
-    return replaceRow(nk, insertion(instance), { collection: ALLOCATIONS, key: allocation.id, version });
+    return replaceRows(nk, [insertion(instance)], { collection: ALLOCATIONS, key: allocation.id, version });
   }
   const versions = writeRows(nk, [write(allocation, version), insertion(instance)]);
   return versions === 'conflict' ? 'conflict' : (versions[0] ?? '');

@@ -3,6 +3,7 @@ import { isFinal, reasonFor, type Failure, type FailureReason, type Outcome } fr
 import type { SessionView, Started } from '../gameye/wire';
 import type { Abandoned, Allocation } from './allocation';
 import { noCapacityDelayMs, retryDelayMs } from './backoff';
+import { withoutPlace, withVacated } from './vacating';
 
 /*
  * What follows for an allocation from what its worker did or somebody asked for: pure functions from one record to the
@@ -146,7 +147,7 @@ export function withServerReady(a: Allocation): Allocation {
 /** A player does not want the session any more. Nobody is left: it is cancelled, and nobody has to be told. */
 export function withoutPlayer(a: Allocation, userId: string, now: number): Allocation {
   const userIds = a.request.user_ids.filter((id) => id !== userId);
-  const left: Allocation = { ...a, request: { ...a.request, user_ids: userIds } };
+  const left: Allocation = { ...withVacated(a, [userId]), request: { ...a.request, user_ids: userIds } };
   return userIds.length > 0 ? left : { ...cancel(left, now), told: true };
 }
 
@@ -157,7 +158,7 @@ export function afterAnnouncement(a: Allocation, now: number, chance: Chance): A
 
 /** Nobody could be notified: tried again, then the session is of no use to anybody. */
 export function afterNobodyTold(a: Allocation, now: number, chance: Chance): Allocation {
-  return patience(a, now, chance, (tired) => fail({ ...tired, in_doubt: true }, 'error', now));
+  return patience(a, now, chance, (tired) => fail({ ...tired, in_doubt: hasSent(tired) }, 'error', now));
 }
 
 /** The create timeout passed: the reason is what kept failing last. */
@@ -169,13 +170,18 @@ export function timeOut(a: Allocation, now: number): Allocation {
 
 /** Gives up: the players are told first, then whatever may run is stopped. */
 export function fail(a: Allocation, reason: FailureReason, now: number): Allocation {
-  return { ...withoutDoubt(a, now), state: 'failed', reason, failures: 0, next_at_ms: now };
+  return { ...withoutDoubt(withoutPlace(a), now), state: 'failed', reason, failures: 0, next_at_ms: now };
+}
+
+/** False while it is only queued, looks for seats or has them in another session: nothing of its own was started then. */
+function hasSent(a: Allocation): boolean {
+  return a.state !== 'queued' && a.state !== 'joined' && a.next !== 'join';
 }
 
 /** Somebody deleted the session before its instance was stored. */
 export function cancel(a: Allocation, now: number): Allocation {
   return {
-    ...withoutDoubt({ ...a, in_doubt: a.state !== 'queued' }, now),
+    ...withoutDoubt({ ...withoutPlace(a), in_doubt: hasSent(a) }, now),
     state: 'cancelled',
     reason: 'error',
     failures: 0,

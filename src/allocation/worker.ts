@@ -7,11 +7,11 @@ import { callBack, notifiesPlayers } from '../extension/callbacks';
 import { extrasFor } from '../extension/extras';
 import type { Instance } from '../instances/instance';
 import { leaveSeats } from '../instances/departure';
-import { readInstance, removeInstance } from '../instances/store';
+import { withPlayersTold } from '../instances/pool';
+import { readInstance, removeInstance, updateInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count, regionLabel } from '../nakama/metrics';
-import { withVersion } from '../operations/version';
 import { assign, startingAssignments } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
 import { nextStep, timeFor, type Allocation, type Step } from './allocation';
@@ -29,7 +29,10 @@ import {
 } from './transitions';
 import { beforeCallback, lease, reread, RUN_TIMEOUT_MS, save, store, type Hold } from './hold';
 import { finding, instanceOf, regionOf, sessionRun } from './launch';
+import { join } from './backfill';
+import { register, vacate, welcome } from './joined';
 import { countEnd, countRetry } from './measure';
+import { decided } from './pool';
 import { whyNotStop } from './named';
 import { deleteAllocation, saveRecorded } from './store';
 
@@ -55,6 +58,14 @@ export function work(call: Call, hold: Hold, moved: (hold: Hold) => void): Hold 
 
 function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): Hold | undefined {
   switch (step.do) {
+    case 'join':
+      return join(call, hold);
+    case 'register':
+      return register(call, hold);
+    case 'welcome':
+      return beforeCallback(call, hold, welcome);
+    case 'vacate':
+      return vacate(call, hold);
     case 'run':
       return run(call, hold);
     case 'look-up':
@@ -81,11 +92,11 @@ function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): H
 /** Stores the attempt, then sends it: nothing is sent before it is stored, nor after somebody cancelled. */
 function run(call: Call, hold: Hold): Hold | undefined {
   const { nk, config } = call;
-  const { in_doubt, attempts, request: asked } = hold.allocation;
-  const request = attempts === 0 ? withVersion(nk, config, asked) : asked;
+  const { in_doubt, attempts } = hold.allocation;
+  const before = attempts === 0 ? decided(nk, config, hold.allocation) : hold.allocation;
   const now = Date.now();
   const answer_by_ms = now + timeFor(hold.allocation, RUN_TIMEOUT_MS, now);
-  const attempt: Allocation = { ...hold.allocation, request, state: 'starting', attempts: attempts + 1, answer_by_ms };
+  const attempt: Allocation = { ...before, state: 'starting', attempts: attempts + 1, answer_by_ms };
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
   const stored = storeAttempt(call, hold, { ...attempt, in_doubt: true });
   if (!stored) return reread(call, hold);
@@ -103,7 +114,8 @@ function run(call: Call, hold: Hold): Hold | undefined {
 
 /** With the first attempt its players' assignments are stored: in one transaction, or one by one when that is refused. */
 function storeAttempt(call: Call, hold: Hold, attempt: Allocation): Hold | undefined {
-  if (attempt.attempts > 1) return store(call, hold, attempt);
+  // One that looked for seats has them already.
+  if (attempt.attempts > 1 || attempt.superseded !== undefined) return store(call, hold, attempt);
   try {
     const { writes, superseded } = startingAssignments(call.nk, attempt);
     const stored = store(call, hold, { ...attempt, superseded }, writes);
@@ -181,6 +193,7 @@ function record(call: Call, hold: Hold): Hold | undefined {
     // Somebody cancelled, took over, or stored the instance already because it was asked for.
     const current = reread(call, hold);
     if (current?.allocation.state !== 'started' || (instance && !readInstance(nk, a.session_id))) return current;
+    if (a.backfill) updateInstance(nk, a.session_id, withPlayersTold);
     const saved = save(call, current, (fresh) => ({ ...fresh, state: 'announced' }));
     registerPlayers(call, a);
     return saved;

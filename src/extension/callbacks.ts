@@ -23,6 +23,23 @@ export function notifiesPlayers(a: Allocation): boolean {
  * before the record says that players were told, so a crash in between leads to one more call.
  */
 export function callBack(call: Call, a: Allocation, instance?: Instance): void {
+  for (const one of groupsOf(a)) callBackOnce(call, one, instance);
+}
+
+/** What was asked for: also by the groups that backfill added while the session was being started. */
+function groupsOf(a: Allocation): Allocation[] {
+  const guests = a.backfill?.guests ?? [];
+  if (guests.length === 0) return [a];
+  const others = guests.flatMap(({ user_ids }) => user_ids);
+  const host = { id: a.id, user_ids: a.request.user_ids.filter((userId) => !others.includes(userId)) };
+  return [host, ...guests].map(({ id, user_ids: asked }) => {
+    // Without those who cancelled.
+    const user_ids = asked.filter((userId) => a.request.user_ids.includes(userId));
+    return { ...a, id, request: { ...a.request, user_ids } };
+  });
+}
+
+function callBackOnce(call: Call, a: Allocation, instance?: Instance): void {
   const name = a.request.callback;
   if (name === undefined) return;
   const logger = withFields(call.logger, { allocation: a.id, callback: name });

@@ -15,6 +15,8 @@ export interface MatchRequest {
   metadata?: { [key: string]: unknown };
   /** At least the number of matched players. */
   maxPlayers?: number;
+  /** With GAMEYE_BACKFILL: false for a session of its own, in which nobody else is seated later. */
+  backfill?: boolean;
   /** The name of one of `callbacks`. */
   callback?: string;
 }

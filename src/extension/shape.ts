@@ -5,7 +5,7 @@ import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { MatchmakerResult } from '../nakama/runtime';
 import { Code, rpcError } from '../rpc/errors';
-import { knownFieldsOnly, wholeNumber } from '../rpc/payload';
+import { flag, knownFieldsOnly, wholeNumber } from '../rpc/payload';
 import { SHAPE_FIELDS, shapeOf } from '../rpc/request';
 import { getExtension, isExtensionMissing } from './extension';
 
@@ -49,9 +49,10 @@ export function shapeRequest(
 
 function shaped(call: Call, request: AllocationRequest, shape: unknown): AllocationRequest {
   if (!isRecord(shape)) return rpcError(Code.INVALID_ARGUMENT, 'It has to be an object, false, or nothing.');
-  const payload = knownFieldsOnly(shape, [...SHAPE_FIELDS, 'maxPlayers']);
+  const payload = knownFieldsOnly(shape, [...SHAPE_FIELDS, 'maxPlayers', 'backfill']);
   const fewest = request.user_ids.length;
   const max_players =
     payload['maxPlayers'] === undefined ? request.max_players : wholeNumber(payload, 'maxPlayers', fewest, 10_000);
-  return { ...request, max_players, ...shapeOf(call, payload) };
+  const own = payload['backfill'] !== undefined && !flag(payload, 'backfill') ? { backfill: false } : {};
+  return { ...request, max_players, ...shapeOf(call, payload), ...own };
 }

@@ -1,7 +1,7 @@
 import { errorText } from '../nakama/log';
 import { indexPage } from '../nakama/index-page';
 import type { Context, Initializer, Nakama, StorageObject } from '../nakama/runtime';
-import { SYSTEM_USER, toRow } from '../nakama/storage';
+import { SYSTEM_USER, toRow, type Row } from '../nakama/storage';
 import { listIndex, registerStorageIndex } from '../nakama/version';
 import { Code, isRpcError, rpcError } from '../rpc/errors';
 import type { Instance } from './instance';
@@ -21,12 +21,12 @@ export const SORTABLE = ['player_count', 'open_seats', 'create_time'];
 /** Fullest first, then newest: what Nakama's GameLift plugin answers as well. */
 const ORDER = ['-player_count', '-create_time'];
 
-/** Registers the index of instances. Only possible while InitModule runs. */
-export function registerInstanceIndex(ctx: Context, initializer: Initializer): void {
+/** Registers the index of instances, with `backfill` also by pool. Only possible while InitModule runs. */
+export function registerInstanceIndex(ctx: Context, initializer: Initializer, backfill: boolean): void {
   registerStorageIndex(ctx, initializer, {
     name: INDEX,
     collection: INSTANCES,
-    fields: FIELDS,
+    fields: backfill ? [...FIELDS, 'pool'] : FIELDS,
     sortable: SORTABLE,
     maxEntries: 1_000_000,
   });
@@ -64,6 +64,15 @@ export function listInstances(
     listIndex(ctx, nk, INDEX, '*', 1, []);
     return rpcError(Code.INVALID_ARGUMENT, `"query" was refused: ${errorText(error)}`);
   }
+}
+
+/**
+ * Instances that a query finds, with their versions, by one field upwards. For the module itself: the query is right, and
+ * there are no pages. As the database has them now, whatever the index remembers.
+ */
+export function findInstances(ctx: Context, nk: Nakama, query: string, limit: number, field: string): Row<Instance>[] {
+  const { objects } = listIndex(ctx, nk, INDEX, `${OURS_ONLY} ${query}`, limit, [`value.${field}`]);
+  return objects.filter((object) => object.userId === SYSTEM_USER).map((object) => toRow<Instance>(object));
 }
 
 function byFields(order: string[]): (a: StorageObject, b: StorageObject) => number {

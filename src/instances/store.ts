@@ -1,7 +1,7 @@
 import { count } from '../nakama/metrics';
 import type { Nakama } from '../nakama/runtime';
 import { waitForTurn } from '../nakama/turn';
-import { deleteRow, readRows, writeRows, type Row, type Write } from '../nakama/storage';
+import { deleteRow, readByKey, readRows, writeRows, type Row, type Write } from '../nakama/storage';
 import { Code, rpcError } from '../rpc/errors';
 import { LOST, takesPlayers, type Instance } from './instance';
 
@@ -22,9 +22,19 @@ export function readInstance(nk: Nakama, id: string): Row<Instance> | undefined 
   return readRows<Instance>(nk, INSTANCES, [id])[0];
 }
 
+/** Those of these instances that are there, by id. */
+export function readInstances(nk: Nakama, ids: string[]): { [id: string]: Row<Instance> } {
+  return readByKey<Instance>(nk, INSTANCES, ids);
+}
+
 /** The write that stores a new instance, for a batch with other records. */
 export function insertion(instance: Instance): Write {
   return { collection: INSTANCES, key: instance.id, value: instance, version: '*' };
+}
+
+/** The write that changes an instance from what was read. */
+export function alteration(row: Row<Instance>, instance: Instance): Write {
+  return { collection: INSTANCES, key: instance.id, value: instance, version: row.version };
 }
 
 /** Stores a new instance; `conflict` when there is one with this id. */

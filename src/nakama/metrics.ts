@@ -13,6 +13,7 @@ export const COUNTERS = {
   gameye_retries: ['cause', 'region'],
   gameye_adoptions: ['region'],
   gameye_seats: ['outcome'],
+  gameye_backfills: ['outcome'],
   gameye_conflicts: ['record'],
   gameye_reconciled: ['change'],
   gameye_retired: ['reason'],

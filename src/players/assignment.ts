@@ -125,7 +125,8 @@ function changeFor(
   port: number | undefined,
 ): Write[] {
   const state = stateOf(a);
-  if (state !== 'starting' && found?.value.allocation_id !== a.id) return [];
+  if (state !== 'starting' && found?.value.allocation_id !== a.id && !(state === 'failed' && isIdle(a, found?.value)))
+    return [];
   const next: Assignment = {
     state,
     allocation_id: a.id,
@@ -138,10 +139,20 @@ function changeFor(
   return [write(userId, next, found?.version ?? '*')];
 }
 
+/**
+ * Nothing newer, and nothing to lose: this player learns from the assignment, too, that an allocation ended before it was
+ * anybody's assignment. Else who was not connected would never hear of it.
+ */
+function isIdle(a: Allocation, found: Assignment | undefined): boolean {
+  if (!found) return true;
+  return (found.state === 'none' || found.state === 'failed') && found.updated_at_ms < a.created_at_ms;
+}
+
 function stateOf(a: Allocation): Assignment['state'] {
   switch (a.state) {
     case 'queued':
     case 'starting':
+    case 'joined':
       return 'starting';
     case 'started':
     case 'announced':

@@ -80,7 +80,7 @@ export function cancelStart(call: Call, userId: string): 'cancelled' | 'nothing'
     if (assignment.value.state === 'ready') return 'started';
     const row = readAllocation(nk, assignment.value.allocation_id);
     if (!row) return locateInstance(call, assignment.value.session_id) ? 'started' : 'nothing';
-    if (row.value.told) return row.value.state === 'started' || row.value.state === 'announced' ? 'started' : 'nothing';
+    if (row.value.told) return ['joined', 'started', 'announced'].includes(row.value.state) ? 'started' : 'nothing';
     if (saveAllocation(nk, withoutPlayer(row.value, userId, Date.now()), row.version) === 'conflict') continue;
     clearAssignment(nk, userId, assignment.value.session_id, Date.now());
     return 'cancelled';

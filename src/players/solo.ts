@@ -1,3 +1,4 @@
+import { seekingSeats } from '../allocation/pool';
 import { allocationFor, startAllocation } from '../fleet-manager';
 import { MINUTE } from '../config';
 import type { Call } from '../nakama/caller';
@@ -28,12 +29,15 @@ export function startSolo(call: Call, userId: string): SoloMatch {
     if (recent.length >= call.config.soloPerMinute) {
       return rpcError(Code.RESOURCE_EXHAUSTED, 'Too many sessions in a short time. Try again in a minute.');
     }
-    const allocation = allocationFor(call, {
-      user_ids: [userId],
-      max_players: call.config.maxPlayers ?? 1,
-      latencies: [],
-      metadata: {},
-    });
+    const allocation = seekingSeats(
+      call.config,
+      allocationFor(call, {
+        user_ids: [userId],
+        max_players: call.config.maxPlayers ?? 1,
+        latencies: [],
+        metadata: {},
+      }),
+    );
     const assignment = {
       state: 'starting' as const,
       allocation_id: allocation.id,

@@ -94,6 +94,12 @@ export function optionalText(payload: Payload, field: string, longest: number, f
   return invalid(field, `must be a text of at most ${longest} characters.`);
 }
 
+/** True or false, and one of them has to be there. */
+export function flag(payload: Payload, field: string): boolean {
+  const value = payload[field];
+  return typeof value === 'boolean' ? value : invalid(field, 'must be true or false.');
+}
+
 /** True or false; false when the field is missing. */
 export function optionalFlag(payload: Payload, field: string): boolean {
   const value = payload[field] ?? false;

@@ -4,7 +4,7 @@ import { ALLOCATION_VAR } from '../servers/credential';
 import type { Rpc } from './door';
 import { Code, rpcError } from './errors';
 import { updateFrom } from './fleet';
-import { userIds } from './payload';
+import { flag, userIds } from './payload';
 
 /** `update_instance_info {id?, player_count | playerCount?, metadata?}` → `{}`; name and payload as in Nakama's GameLift plugin. */
 export const updateInstanceInfo: Rpc<string> = {
@@ -37,6 +37,12 @@ export const serverLeave: Rpc<string> = {
     const { instance_info } = fleetManager.leave(call, session, userIds(payload, 'user_ids', 1));
     return { player_count: instance_info.player_count };
   },
+};
+
+/** `gameye_server_backfill {id?, open}` → `{open}`; closes the door to backfill, or opens it again. Players keep their seats. */
+export const serverBackfill: Rpc<string> = {
+  fields: ['id', 'open'],
+  answer: (call, payload, session) => ({ open: fleetManager.setDoor(call, session, flag(payload, 'open')) }),
 };
 
 /** `gameye_server_ready {id?}` → `{}`; with GAMEYE_READY=server the players are told now. Repeating it changes nothing. */

@@ -12,6 +12,7 @@ function problemsOf(variables: { [variable: string]: string }): Problem[] {
 describe('the five variables alone', () => {
   it('are enough, and the rest has its defaults', () => {
     expect(configWith()).toEqual({
+      backfill: false,
       apiUrl: 'http://gameye.test',
       apiToken: TOKEN,
       image: 'my-game',

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { deleteRow, readRows, replaceRow, SYSTEM_USER, writeRows } from '../../src/nakama/storage';
+import { deleteRow, readRows, replaceRows, SYSTEM_USER, writeRows } from '../../src/nakama/storage';
 import { insertInstance, readInstance, removeInstance, updateInstance } from '../../src/instances/store';
 import { newInstance, type Instance } from '../../src/instances/instance';
 import { configWith } from './support/config';
@@ -56,7 +56,7 @@ describe('a write', () => {
         throw goError(text);
       };
       expect(writeRows(fake.nk, [write('a')])).toBe('conflict');
-      expect(replaceRow(fake.nk, write('a'), { collection: 'c', key: 'b', version: 'v' })).toBe('conflict');
+      expect(replaceRows(fake.nk, [write('a')], { collection: 'c', key: 'b', version: 'v' })).toBe('conflict');
     },
   );
   it.each(['pq: connection refused', 'context canceled', 'permission denied'])('throws other errors: %s', (text) => {
@@ -67,15 +67,15 @@ describe('a write', () => {
     expect(() => writeRows(fake.nk, [write('a')])).toThrow(text);
     expect(() => deleteRow(fake.nk, 'c', 'a', 'v')).toThrow(text);
     expect(() => readRows(fake.nk, 'c', ['a'])).toThrow(text);
-    expect(() => replaceRow(fake.nk, write('a'), { collection: 'c', key: 'b', version: 'v' })).toThrow(text);
+    expect(() => replaceRows(fake.nk, [write('a')], { collection: 'c', key: 'b', version: 'v' })).toThrow(text);
   });
   it('may replace a row of another collection, both or neither', () => {
     const fake = fakeNakama();
     const version = fake.put('c', 'old', {});
     const gone = { collection: 'c', key: 'old', version: 'stale' };
-    expect(replaceRow(fake.nk, write('new', '*', 'd'), gone)).toBe('conflict');
+    expect(replaceRows(fake.nk, [write('new', '*', 'd')], gone)).toBe('conflict');
     expect(fake.rows()).toEqual(['c/old']);
-    expect(replaceRow(fake.nk, write('new', '*', 'd'), { ...gone, version })).toBe('');
+    expect(replaceRows(fake.nk, [write('new', '*', 'd')], { ...gone, version })).toBe('');
     expect(fake.rows()).toEqual(['d/new']);
   });
 });
