@@ -1,4 +1,3 @@
-import { noteIndexed } from './indexed';
 import type { Nakama, StorageObject, StorageWriteRequest } from './runtime';
 
 /** Owner of all records that are not a player's: invisible to clients (read 0, write 0). */
@@ -64,7 +63,6 @@ export function writeRows(nk: Nakama, writes: Write[]): string[] | 'conflict' {
   const sorted = writes.slice().sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
   const acks = orConflict(() => nk.storageWrite(sorted.map(writeRequest)));
   if (acks === 'conflict') return 'conflict';
-  noteIndexed(nk, acks);
   const versions: { [key: string]: string } = {};
   for (const ack of acks) versions[sortKey({ ...ack, owner: ack.userId })] = ack.version;
   return writes.map((write) => versions[sortKey(write)] ?? '');
@@ -91,8 +89,7 @@ export function replaceRows(
   gone: { collection: string; key: string; version: string },
 ): '' | 'conflict' {
   return orConflict(() => {
-    const done = nk.multiUpdate(null, writes.map(writeRequest), [{ ...gone, userId: SYSTEM_USER }], null);
-    noteIndexed(nk, done.storageWriteAcks ?? []);
+    nk.multiUpdate(null, writes.map(writeRequest), [{ ...gone, userId: SYSTEM_USER }], null);
     return '' as const;
   });
 }
