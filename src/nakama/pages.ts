@@ -5,7 +5,7 @@ import { SYSTEM_USER, type Row } from './storage';
 /** Some records of a collection, in the order of their keys. */
 export interface Page<T> {
   /** The values are the runtime's own objects: for reading only, `toRow` copies what is to be changed and written. */
-  rows: ({ key: string } & Row<T>)[];
+  rows: ({ key: string; updatedAtMs: number } & Row<T>)[];
   /** Where the next page begins; empty at the end. */
   cursor: string;
 }
@@ -17,7 +17,9 @@ export interface Page<T> {
 export function listRows<T>(nk: Nakama, collection: string, limit: number, cursor: string): Page<T> | 'bad-cursor' {
   try {
     const page = nk.storageList(SYSTEM_USER, collection, limit, cursor === '' ? undefined : cursor);
-    const rows = (page.objects ?? []).map(({ key, value, version }) => ({ key, value: value as T, version }));
+    const rows = (page.objects ?? []).map(({ key, value, version, updateTime }) => {
+      return { key, value: value as T, version, updatedAtMs: updateTime * 1000 };
+    });
     return { rows, cursor: page.cursor ?? '' };
   } catch (error) {
     // Nakama tells it by its text only (core_storage.go).

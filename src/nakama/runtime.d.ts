@@ -105,7 +105,7 @@ export interface Nakama {
     writes: StorageWriteRequest[] | null,
     deletes: StorageDeleteRequest[] | null,
     wallets: null,
-  ): unknown;
+  ): { storageWriteAcks?: StorageWriteAck[] };
   /** Arguments and result differ by version: nakama/version.ts is the only caller. */
   storageIndexList(
     index: string,

@@ -1,3 +1,4 @@
+import { noteIndexed } from './indexed';
 import type { Nakama, StorageObject, StorageWriteRequest } from './runtime';
 
 /** Owner of all records that are not a player's: invisible to clients (read 0, write 0). */
@@ -24,15 +25,6 @@ export function readRows<T>(nk: Nakama, collection: string, keys: string[]): Row
   return nk
     .storageRead(keys.map((key) => ({ collection, key, userId: SYSTEM_USER })))
     .map((object) => toRow<T>(object));
-}
-
-/** Reads records by key, as an object by key; missing ones are left out. */
-export function readByKey<T>(nk: Nakama, collection: string, keys: string[]): { [key: string]: Row<T> } {
-  const rows: { [key: string]: Row<T> } = {};
-  for (const object of nk.storageRead(keys.map((key) => ({ collection, key, userId: SYSTEM_USER })))) {
-    rows[object.key] = toRow<T>(object);
-  }
-  return rows;
 }
 
 /** Reads one record of each of these players; who has none is left out. */
@@ -63,6 +55,7 @@ export function writeRows(nk: Nakama, writes: Write[]): string[] | 'conflict' {
   const sorted = writes.slice().sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
   const acks = orConflict(() => nk.storageWrite(sorted.map(writeRequest)));
   if (acks === 'conflict') return 'conflict';
+  noteIndexed(nk, acks);
   const versions: { [key: string]: string } = {};
   for (const ack of acks) versions[sortKey({ ...ack, owner: ack.userId })] = ack.version;
   return writes.map((write) => versions[sortKey(write)] ?? '');
@@ -82,14 +75,15 @@ export function deleteRow(
   });
 }
 
-/** Writes records and deletes another in one transaction; `conflict` when one of them is not at its version. */
-export function replaceRows(
+/** Writes one record and deletes another in one transaction; `conflict` when either is not at its version. */
+export function replaceRow(
   nk: Nakama,
-  writes: Write[],
+  write: Write,
   gone: { collection: string; key: string; version: string },
 ): '' | 'conflict' {
   return orConflict(() => {
-    nk.multiUpdate(null, writes.map(writeRequest), [{ ...gone, userId: SYSTEM_USER }], null);
+    const done = nk.multiUpdate(null, [writeRequest(write)], [{ ...gone, userId: SYSTEM_USER }], null);
+    noteIndexed(nk, done.storageWriteAcks ?? []);
     return '' as const;
   });
 }

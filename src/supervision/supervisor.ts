@@ -1,8 +1,10 @@
 import { ALLOCATOR } from '../allocation/allocator';
-import { SECOND } from '../config';
+import { MINUTE, SECOND } from '../config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
+import { count } from '../nakama/metrics';
 import type { Nakama } from '../nakama/runtime';
+import { refreshIndexView } from './index-view';
 import { ensureReconciler } from './reconciler';
 import { resumeAllocations } from './resume';
 
@@ -14,11 +16,18 @@ export interface SupervisorState {
   supervisor: true;
   /** Missing at the first tick. */
   next_pass_at_ms?: number;
+  /** When this node's index is brought up to date next, and what it had when the match began. */
+  index_at_ms?: number;
+  since_ms?: number;
 }
 
 /** Shared by the VMs of a node: the match that supervises it. */
 const HEARTBEAT = 'gameye_supervisor';
 const HEARTBEAT_SECONDS = 10;
+
+/** An index is loaded when its node starts; a record that is younger than that, by any clock, is indexed once more. */
+const LOADED_MARGIN_MS = 5 * MINUTE;
+const INDEX_MS = 2 * SECOND;
 
 /** How often the records are looked through for allocations that nobody works on. */
 const PASS_MS = 5 * SECOND;
@@ -47,12 +56,18 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   ensureReconciler(nk);
   const now = Date.now();
   if (now < (state.next_pass_at_ms ?? 0)) return state;
+  const next: SupervisorState = { ...state, since_ms: state.since_ms ?? now - LOADED_MARGIN_MS };
   try {
     resumeAllocations(call, now);
+    if (now >= (state.index_at_ms ?? 0)) {
+      const { indexed, done } = refreshIndexView(nk, next.since_ms ?? now, Date.now() + INDEX_MS);
+      count(nk, 'gameye_reconciled', { change: 'indexed' }, indexed);
+      next.index_at_ms = done ? now + call.config.reconcileIntervalMs : 0;
+    }
   } catch (error) {
     withFields(call.logger, { error: errorText(error) }).error(
       'Gameye: a pass over the records failed, probably because of the database. It is tried again.',
     );
   }
-  return { supervisor: true, next_pass_at_ms: Date.now() + PASS_MS };
+  return { ...next, next_pass_at_ms: Date.now() + PASS_MS };
 }
