@@ -55,7 +55,7 @@ function common(session: Session, status: SessionStatus) {
 }
 
 /** The status the API shows; undefined for a session that was not asked for yet at that instant. */
-function statusOf(session: Session, settings: Settings, atMs?: number): SessionStatus | undefined {
+export function statusOf(session: Session, settings: Settings, atMs?: number): SessionStatus | undefined {
   const { requestedAtMs, runningAtMs, endedAtMs, region } = session.entry;
   let { status } = session;
   if (atMs !== undefined && (endedAtMs === undefined || endedAtMs > atMs)) {

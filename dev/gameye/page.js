@@ -1,157 +1,218 @@
-// The simulator's page, in the browser: reads /_sim/state every second and draws it. Text only ever enters the page as
-// text nodes, because ids and paths come from whoever calls the API.
-
-const PRESETS = [
-  [
-    'POST: answer lost, session runs',
-    { operation: 'session-run', on: { times: 1 }, action: { kind: 'drop', when: 'after' } },
-  ],
-  [
-    'POST: dropped, half of them',
-    { operation: 'session-run', on: { rate: 0.5 }, action: { kind: 'drop', when: 'before' } },
-  ],
-  ['POST: 503, half of them', { operation: 'session-run', on: { rate: 0.5 }, action: { kind: 'status', status: 503 } }],
-  ['POST: region full (420)', { operation: 'session-run', on: 'always', action: { kind: 'status', status: 420 } }],
-  ['POST: start 10 s slower', { operation: 'session-run', on: 'always', action: { kind: 'slow-start', ms: 10000 } }],
-  ['list: empty', { operation: 'session-list', on: 'always', action: { kind: 'body', body: { sessions: [] } } }],
-  ['list: one minute old', { operation: 'session-list', on: 'always', action: { kind: 'stale-list', ageMs: 60000 } }],
-  ['list: breaks off', { operation: 'session-list', on: 'always', action: { kind: 'truncate' } }],
-  ['DELETE: 500', { operation: 'session-stop', on: 'always', action: { kind: 'status', status: 500 } }],
-  ['everything: 401', { on: 'always', action: { kind: 'status', status: 401 } }],
-  ['everything: HTML 502', { on: 'always', action: { kind: 'status', status: 502, html: true } }],
-  ['everything: 2 s late', { on: 'always', action: { kind: 'delay', ms: 2000 } }],
-];
-
-const byId = (id) => document.getElementById(id);
-
-function element(tag, content, className) {
-  const node = document.createElement(tag);
-  node.append(...[content ?? []].flat());
-  if (className) node.className = className;
-  return node;
-}
-
-function button(text, action) {
-  const node = element('button', text);
-  node.onclick = action;
-  return node;
-}
-
-/** A row per item; each cell is text, a node, or [content, class]. */
-function fill(id, items, cells) {
-  const rows = items.map((item) => {
-    const row = element('tr');
-    for (const cell of cells(item))
-      row.append(Array.isArray(cell) ? element('td', cell[0], cell[1]) : element('td', cell));
-    return row;
-  });
-  byId(id).replaceChildren(...rows);
-}
+// The simulator's page, in the browser: reads /_sim/state every second and shows it.
+import { faultForm, inWords } from './page-faults.js';
+import { button, byId, duration, element, keyed, row, setField, show } from './page-view.js';
 
 async function ask(method, path, body) {
   const headers = body === undefined ? {} : { 'content-type': 'application/json' };
-  const response = await fetch(`/_sim${path}`, {
-    method,
-    headers,
-    body: body === undefined ? null : JSON.stringify(body),
-  });
+  const payload = body === undefined ? null : JSON.stringify(body);
+  const response = await fetch(`/_sim${path}`, { method, headers, body: payload });
   const text = await response.text();
   const answer = text ? JSON.parse(text) : {};
   if (!response.ok) throw new Error(answer.message ?? `${response.status}`);
   return answer;
 }
 
-/** For buttons and fields: does it, shows what went wrong, and draws the result at once. */
+/** For buttons and fields: does it, says what went wrong, and shows the result at once. */
 async function act(method, path, body) {
-  byId('note').textContent = '';
-  try {
-    await ask(method, path, body);
-  } catch (error) {
-    byId('note').textContent = error.message;
-  }
+  show(byId('note'), '');
+  await ask(method, path, body).catch((error) => show(byId('note'), error.message));
   await refresh();
 }
 
 const configure = (change) => act('PATCH', '/settings', change);
 
-function seconds(ms) {
-  return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
+const drawTiles = keyed(
+  byId('tiles'),
+  ([name]) => name,
+  ([name]) => {
+    const value = element('strong');
+    const node = element('li', { children: [value, element('span', { children: [name] })] });
+    return { node, update: ([, text, className = '']) => show(value, text, { className }) };
+  },
+);
+
+const drawRegions = keyed(
+  byId('regions'),
+  ({ name }) => name,
+  ({ name }) => {
+    const outage = element('input', { type: 'checkbox', role: 'switch', 'aria-label': `Outage of ${name}` });
+    const capacity = element('input', { type: 'number', min: '0', 'aria-label': `Capacity of ${name}` });
+    const meter = element('meter', { min: '0', 'aria-label': `How full ${name} is` });
+    const [counts, state, pools] = [element('p'), element('span'), element('p', { className: 'dim' })];
+    const change = (to) => configure({ regions: { [name]: to } });
+    outage.addEventListener('change', () => change({ outage: outage.checked }));
+    capacity.addEventListener('change', () => change({ capacity: Number(capacity.value) }));
+    const title = element('div', { className: 'title', children: [element('h3', { children: [name] }), state] });
+    const fields = element('div', {
+      className: 'fields',
+      children: [
+        element('label', { children: ['capacity', capacity] }),
+        element('label', { className: 'switch', children: ['outage', outage] }),
+      ],
+    });
+    const node = element('article', { children: [title, meter, counts, pools, fields] });
+    const update = (region) => {
+      const full = region.occupied >= region.capacity;
+      const look = region.outage ? 'bad' : full ? 'warn' : 'good';
+      show(state, region.outage ? 'outage' : full ? 'full' : 'open', { className: `pill ${look}` });
+      show(
+        counts,
+        `${region.running} running, ${region.starting} starting, ${region.occupied} of ${region.capacity} taken`,
+      );
+      show(pools, region.pools);
+      if (meter.max !== Math.max(1, region.capacity)) meter.max = Math.max(1, region.capacity);
+      meter.value = region.capacity === 0 ? 1 : region.occupied;
+      if (outage !== document.activeElement || outage.checked !== region.outage) outage.checked = region.outage;
+      setField(capacity, region.capacity);
+    };
+    return { node, update };
+  },
+);
+
+const SESSION_LOOK = { running: 'good', created: 'warn', restarting: 'warn', shuttingdown: 'dim' };
+
+/** A dot for each seat that was asked for, filled where a player has arrived; drawn, because not every font has dots. */
+function drawSeats(node, players, expected) {
+  const most = Math.max(players, expected);
+  const drawn = most === 0 ? 'nobody' : most > 12 ? `${players} of ${most}` : '';
+  const key = `${players}/${expected}`;
+  if (node.dataset.seats === key) return;
+  node.dataset.seats = key;
+  const dots = Array.from({ length: drawn ? 0 : most }, (_, i) => element('i', { className: i < players ? 'in' : '' }));
+  node.replaceChildren(drawn, ...dots);
+  node.setAttribute('aria-label', `${players} of ${most} players`);
 }
 
-function drawRegions({ regions, pools }) {
-  // A redraw would take the field away under somebody's fingers.
-  if (byId('regions').contains(document.activeElement) && document.activeElement.tagName === 'INPUT') return;
-  fill('regions', regions, ({ name, running, starting, occupied, capacity, outage }) => {
-    const field = Object.assign(element('input'), { type: 'number', min: 0, value: capacity });
-    field.onchange = () => configure({ regions: { [name]: { capacity: Number(field.value) } } });
-    const warm = pools
-      .filter(({ region }) => region === name)
-      .map(({ image, ready, size }) => `${image} ${ready}/${size}`);
-    const toggle = button(outage ? 'end the outage' : 'outage', () =>
-      configure({ regions: { [name]: { outage: !outage } } }),
+let nowMs = 0;
+const drawSessions = keyed(
+  byId('sessions'),
+  ({ id }) => id,
+  ({ id }) => {
+    const path = `/sessions/${encodeURIComponent(id)}`;
+    const stop = button('stop', `Stop session ${id}`, () => act('POST', `${path}/stop`));
+    const kill = button('kill', `Crash session ${id} (kill -9)`, () => act('POST', `${path}/kill`));
+    const seats = element('span', { className: 'seats', role: 'img' });
+    const { node, update } = row(
+      [undefined, undefined, undefined, undefined, undefined, seats, undefined, [stop, kill]],
+      ({ status, region, image, tag, warm, host, ports, requestedAtMs }) => [
+        { text: status, className: `pill ${SESSION_LOOK[status] ?? 'bad'}` },
+        { text: id, className: 'id', title: id },
+        region,
+        `${image}:${tag}${warm ? ' (warm)' : ''}`,
+        {
+          text: ports.length > 0 ? `${host}:${ports[0].host}` : '–',
+          title: ports.map(({ container, type, host: port }) => `${container}/${type} → ${port}`).join('\n'),
+        },
+        undefined,
+        { text: duration(nowMs - requestedAtMs), className: 'number' },
+      ],
     );
-    return [[name, outage ? 'bad' : ''], running, starting, [[`${occupied} of `, field]], warm.join(', '), toggle];
-  });
+    return {
+      node,
+      update: (session) => {
+        const { players, playerIds, expected, status } = session;
+        update(session);
+        drawSeats(seats, players, expected);
+        seats.title = playerIds.join('\n') || 'nobody is in it';
+        stop.disabled = status === 'shuttingdown';
+      },
+    };
+  },
+);
+
+const drawRequests = keyed(
+  byId('requests'),
+  ({ ordinal }) => ordinal,
+  () =>
+    row(Array(7).fill(), ({ ordinal, operation, method, path, region, status, tookMs, fault }) => [
+      { text: ordinal, className: 'number dim' },
+      operation,
+      { text: `${method} ${path}`, className: 'path', title: path },
+      region ?? '',
+      { text: status, className: `pill ${statusLook(status)}` },
+      { text: tookMs === undefined ? '…' : duration(tookMs), className: 'number' },
+      { text: fault ?? '', className: 'fault' },
+    ]),
+);
+
+function statusLook(status) {
+  if (status === 'pending') return 'dim';
+  return status === 'dropped' || status >= 500 ? 'bad' : status >= 400 ? 'warn' : 'good';
 }
 
-function drawSettings({ settings }) {
-  for (const field of document.querySelectorAll('[data-setting]')) {
-    if (field !== document.activeElement) field.value = settings[field.dataset.setting] ?? '';
-  }
-}
+const drawFaults = keyed(
+  byId('faults'),
+  ({ id }) => id,
+  (rule) => {
+    const { id } = rule;
+    const { what, where } = inWords(rule);
+    const hits = element('span', { className: 'dim' });
+    const remove = button('remove', `Remove ${id}`, () => act('DELETE', `/faults/${encodeURIComponent(id)}`));
+    const text = element('div', {
+      children: [element('strong', { children: [what] }), element('span', { children: [where] }), hits],
+    });
+    const node = element('li', { children: [text, remove] });
+    return { node, update: ({ hit, seen }) => show(hits, `${id}: hit ${hit} of ${seen}`) };
+  },
+);
 
-function drawFaults({ faults }) {
-  fill('faults', faults, ({ id, operation, region, on, action, seen, hit }) => [
-    id,
-    [operation, region].filter(Boolean).join(' ') || 'everything',
-    [JSON.stringify(action), 'wide'],
-    JSON.stringify(on),
-    `hit ${hit} of ${seen}`,
-    button('remove', () => act('DELETE', `/faults/${id}`)),
-  ]);
+/** How many, and by what: `3 (2 exit, 1 ttl)`. */
+function endings(ended) {
+  const ways = Object.entries(ended).filter(([, count]) => count > 0);
+  const all = ways.reduce((sum, [, count]) => sum + count, 0);
+  return ways.length === 0 ? '0' : `${all} (${ways.map(([how, count]) => `${count} ${how}`).join(', ')})`;
 }
 
 function draw(state) {
-  const { ledger, requests, atMs } = state;
-  const ended = Object.entries(ledger.ended).filter(([, count]) => count > 0);
-  byId('counts').textContent =
-    `${ledger.total} sessions ever, ${ledger.live} live, ${requests.total} requests` +
-    (ended.length ? ` · ended by ${ended.map(([how, count]) => `${how} ${count}`).join(', ')}` : '');
-  drawSettings(state);
-  drawRegions(state);
-  drawFaults(state);
-  fill('sessions', state.sessions, ({ id, region, image, status, players, warm, requestedAtMs }) => [
-    [id, 'wide'],
-    region,
-    warm ? `${image} (warm)` : image,
-    [status, status === 'running' ? '' : 'dim'],
-    players,
-    seconds(atMs - requestedAtMs),
-    button('kill -9', () => act('POST', `/sessions/${encodeURIComponent(id)}/kill`)),
+  const { ledger, requests, faults, sessions, pools } = state;
+  nowMs = state.atMs;
+  const players = sessions.reduce((sum, session) => sum + session.players, 0);
+  drawTiles([
+    ['sessions live', `${ledger.live}`, 'accent'],
+    ['players in them', `${players}`],
+    ['sessions ever', `${ledger.total}`],
+    ['sessions ended', endings(ledger.ended)],
+    ['requests', `${requests.total}`],
+    ['faults on', `${faults.length}`, faults.length > 0 ? 'bad' : ''],
   ]);
-  fill('requests', requests.latest, ({ ordinal, operation, method, path, status, tookMs, fault }) => [
-    ordinal,
-    operation,
-    [`${method} ${path}`, 'wide'],
-    [status, status === 'dropped' || status >= 400 ? 'bad' : ''],
-    tookMs === undefined ? '' : `${tookMs} ms`,
-    fault ?? '',
-  ]);
+  const warm = (name) => pools.filter(({ region, size }) => region === name && size > 0);
+  const inPools = (name) => warm(name).map(({ image, ready, size }) => `${image}: ${ready} of ${size} warm`);
+  drawRegions(state.regions.map((region) => ({ ...region, pools: inPools(region.name).join(', ') })));
+  drawSessions(sessions);
+  drawFaults(faults);
+  const wanted = byId('search').value.trim().toLowerCase();
+  const shown = requests.latest.filter((one) => JSON.stringify(Object.values(one)).toLowerCase().includes(wanted));
+  drawRequests(shown);
+  tellForm(state);
+  for (const field of document.querySelectorAll('[data-setting]')) {
+    setField(field, state.settings[field.dataset.setting] ?? '');
+  }
+  byId('no-sessions').hidden = sessions.length > 0;
+  byId('no-faults').hidden = faults.length > 0;
+  byId('clear').hidden = faults.length === 0;
+  byId('no-requests').hidden = shown.length > 0;
 }
 
+let latest;
 async function refresh() {
   try {
-    draw(await ask('GET', '/state'));
-    document.body.style.opacity = '1';
-  } catch {
-    document.body.style.opacity = '0.4'; // the simulator is gone: what is shown is the past
+    latest = await ask('GET', '/state');
+    draw(latest);
+    show(byId('connection'), 'live', { className: 'live' });
+  } catch (error) {
+    // A failed fetch is a TypeError: the simulator is gone, and what is shown is the past.
+    const isGone = error instanceof TypeError && latest !== undefined;
+    show(byId('connection'), isGone ? 'no answer, shown as it was' : error.message, { className: 'gone' });
   }
 }
 
-for (const [text, rule] of PRESETS) byId('presets').append(button(text, () => act('POST', '/faults', rule)));
-byId('presets').append(button('remove all', () => act('DELETE', '/faults')));
+const tellForm = faultForm((rule) => act('POST', '/faults', rule));
+byId('clear').addEventListener('click', () => act('DELETE', '/faults'));
+byId('search').addEventListener('input', () => latest && draw(latest));
 for (const field of document.querySelectorAll('[data-setting]')) {
-  field.onchange = () => configure({ [field.dataset.setting]: field.value === '' ? null : Number(field.value) });
+  field.addEventListener('change', () =>
+    configure({ [field.dataset.setting]: field.value === '' ? null : Number(field.value) }),
+  );
 }
 for (;;) {
   if (!document.hidden) await refresh();
