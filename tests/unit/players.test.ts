@@ -164,6 +164,17 @@ describe('an assignment', () => {
     expect(assignmentOf('u1')).toMatchObject({ state: 'starting', session_id: 's2' });
   });
 
+  it('says that an allocation failed before it was assigned, unless the player has something newer or in use', () => {
+    const failed = fail({ ...starting(), created_at_ms: Date.now() + 1000 }, 'error', Date.now());
+    const use = { ...starting(), id: 's0', session_id: 's0' };
+    assign(fake.nk, fake.logger, { ...use, request: { ...request, user_ids: ['u2'] } });
+    assign(fake.nk, fake.logger, failed);
+    expect(assignmentOf('u1')).toMatchObject({ state: 'failed', allocation_id: 's1', reason: 'error' });
+    expect(assignmentOf('u2')).toMatchObject({ state: 'starting', allocation_id: 's0' });
+    assign(fake.nk, fake.logger, { ...failed, id: 's2', created_at_ms: Date.now() - 1000 });
+    expect(assignmentOf('u1')).toMatchObject({ allocation_id: 's1' });
+  });
+
   it('tells which seats its players still have elsewhere', () => {
     assign(fake.nk, fake.logger, starting());
     assign(fake.nk, fake.logger, started(), 20001);
