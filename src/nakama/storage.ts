@@ -27,6 +27,15 @@ export function readRows<T>(nk: Nakama, collection: string, keys: string[]): Row
     .map((object) => toRow<T>(object));
 }
 
+/** Reads records by key, as an object by key; missing ones are left out. */
+export function readByKey<T>(nk: Nakama, collection: string, keys: string[]): { [key: string]: Row<T> } {
+  const rows: { [key: string]: Row<T> } = {};
+  for (const object of nk.storageRead(keys.map((key) => ({ collection, key, userId: SYSTEM_USER })))) {
+    rows[object.key] = toRow<T>(object);
+  }
+  return rows;
+}
+
 /** Reads one record of each of these players; who has none is left out. */
 export function readOwned<T>(
   nk: Nakama,
@@ -75,14 +84,14 @@ export function deleteRow(
   });
 }
 
-/** Writes one record and deletes another in one transaction; `conflict` when either is not at its version. */
-export function replaceRow(
+/** Writes records and deletes another in one transaction; `conflict` when one of them is not at its version. */
+export function replaceRows(
   nk: Nakama,
-  write: Write,
+  writes: Write[],
   gone: { collection: string; key: string; version: string },
 ): '' | 'conflict' {
   return orConflict(() => {
-    const done = nk.multiUpdate(null, [writeRequest(write)], [{ ...gone, userId: SYSTEM_USER }], null);
+    const done = nk.multiUpdate(null, writes.map(writeRequest), [{ ...gone, userId: SYSTEM_USER }], null);
     noteIndexed(nk, done.storageWriteAcks ?? []);
     return '' as const;
   });
