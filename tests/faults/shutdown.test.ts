@@ -1,0 +1,82 @@
+import { expect, it, vi } from 'vitest';
+import type { Nakama } from '../../dev/stack/nakama.ts';
+import { until } from '../../dev/stack/until.ts';
+import { closeAll, connectPlayers, matchTogether, type Player } from '../helpers/players.ts';
+import { forEachRuntime } from '../helpers/runtimes.ts';
+import { useStack } from '../helpers/stack.ts';
+import { allocationRows, allocationsSettled, endSessions, quietStack } from '../integration/support/world.ts';
+import { Scene } from './support/scene.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const GRACE_SEC = 20;
+/** A lease, a pass of the supervisor, and what a busy machine adds. */
+const TAKEN_OVER_MS = 60_000;
+
+forEachRuntime((runtime) => {
+  const stack = useStack(
+    runtime,
+    quietStack(['home', 'busy', 'pending'], { GAMEYE_RECONCILE_INTERVAL: '1h', GAMEYE_SEAT_TIMEOUT: '10m' }),
+  );
+
+  /** The one session that these players were told of, once each, as they find it at this node. */
+  async function toldOnce(players: Player[], node: Nakama): Promise<string> {
+    await allocationsSettled(stack(), players, TAKEN_OVER_MS);
+    const ids = players.map(({ userId }) => userId);
+    const started = stack().simulator.ledger.entries.filter((one) => ids.some((id) => one.matchUserIds.includes(id)));
+    expect(started).toHaveLength(1);
+    const id = started[0]?.id ?? '';
+    for (const player of players) {
+      await player.openSocket(node);
+      expect(await player.listAnswers()).toMatchObject([{ kind: 'match', sessionId: id }]);
+    }
+    closeAll(players);
+    return id;
+  }
+
+  it('a node that shuts down with grace finishes what it began and leaves new matches to the others', async () => {
+    const staying = stack().nakama;
+    const leaving = await stack().startNode({ name: 'leaving', shutdownGraceSec: GRACE_SEC });
+    const begun = await Scene.enter(stack(), leaving, 'busy');
+    begun.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: 6000 } });
+    await begun.create();
+    await begun.untilAsked('session-run');
+    const players = await connectPlayers(leaving, 2);
+    const stopped = leaving.stop();
+    await leaving.waitForLog('Shutdown started', 5000);
+    await matchTogether(players);
+    await leaving.waitForLog('left to the other nodes', 10_000);
+    const [row] = await allocationRows(stack(), players);
+    expect(row?.value).toMatchObject({ state: 'queued', attempts: 0 });
+    const asked = await leaving.rpc('fleet_create', { max_players: 1, regions: ['home'] });
+    expect(asked).toMatchObject({ status: 200 });
+    await stopped;
+    // Before any lease ran out: by the node itself.
+    expect(await begun.progress()).toBeUndefined();
+    const finished = await toldOnce([begun.player], staying);
+    const made = await toldOnce(players, staying);
+    const { session_id: requested } = asked.payload as { session_id: string };
+    const runs = async () =>
+      ((await staying.rpc('fleet_get', { id: requested })).payload as { status?: string })?.status;
+    await until(async () => (await runs()) === 'running', TAKEN_OVER_MS, 'the session that was asked for');
+    await endSessions(stack(), [finished, made, requested]);
+  });
+
+  it('a node without work shuts down at once, whatever grace it has', async () => {
+    const node = await stack().startNode({ name: 'idle', shutdownGraceSec: GRACE_SEC });
+    const since = Date.now();
+    await node.stop();
+    expect(Date.now() - since).toBeLessThan((GRACE_SEC * 1000) / 2);
+  });
+
+  it('a node that shuts down without grace leaves what it began to the others', async () => {
+    const node = await stack().startNode({ name: 'abrupt' });
+    const scene = await Scene.enter(stack(), node, 'pending');
+    scene.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: 5000, when: 'after' } });
+    await scene.create();
+    await until(() => scene.running().length === 1, 10_000, 'the session');
+    await node.stop();
+    expect(await scene.progress()).toMatchObject({ state: 'starting' });
+    await endSessions(stack(), [await toldOnce([scene.player], stack().nakama)]);
+  });
+});
