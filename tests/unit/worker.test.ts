@@ -225,7 +225,7 @@ describe('meanwhile', () => {
       meanwhile: {
         event: 3,
         act: ({ fake, row: read, now }) => {
-          fake.put(ALLOCATIONS, 'id-0', { ...read()!, lease: { holder: 'm-other', until_ms: now() + 20_000 } });
+          fake.put(ALLOCATIONS, 'id-0', { ...read()!, lease: { holder: 'm-other', until_ms: now() + 1e9 } });
         },
       },
     });
