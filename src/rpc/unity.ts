@@ -17,11 +17,13 @@ import { SHAPE_FIELDS, shapeOf } from './request';
 
 const MATCH_ID = ['match_id', 'matchId', 'MatchId'];
 const RESULTS = ['matchmakingResults', 'MatchmakingResults'];
+/** Its end is noted by a callback of ours. */
+const SHAPE = SHAPE_FIELDS.filter((field) => field !== 'callback');
 const DATA = ['allocationData', 'AllocationData'];
 
 /** `gameye_unity_allocate {MatchId, MatchmakingResults?, max_players?, regions?, …}` → AllocateResponse */
 export const unityAllocate: Rpc<undefined> = {
-  fields: [...MATCH_ID, ...RESULTS, 'max_players', ...SHAPE_FIELDS.filter((field) => field !== 'callback')],
+  fields: [...MATCH_ID, ...RESULTS, 'max_players', ...SHAPE],
   answer: (call, payload) => {
     const matchId = matchIdOf(payload);
     const request = requestOf(call, payload, matchId);
@@ -94,6 +96,7 @@ function requestOf(call: Call, payload: Payload, matchId: string): AllocationReq
     latencies: [],
     regions: regionsFor(call, properties),
     ...shape,
+    backfill: false,
     metadata: { ...shape.metadata, matchmaker: 'unity', ...names, [ENV_KEY]: env },
   };
 }

@@ -67,6 +67,7 @@ export function standingOf(call: Call, id: string): Standing | undefined {
       const instance = readInstance(nk, allocation.session_id)?.value ?? instanceOf(config, allocation, now);
       return instance ? { state: 'ready', instance } : { state: 'pending' };
     }
+    case 'joined':
     case 'announced':
     case undefined:
   }

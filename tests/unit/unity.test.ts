@@ -86,6 +86,7 @@ describe('gameye_unity_allocate', () => {
       request: {
         user_ids: [],
         max_players: 2,
+        backfill: false,
         metadata: {
           ...{ map: 'dust', matchmaker: 'unity', pool: 'duels', queue: 'ranked', match_id: MATCH },
           'gameye.env': { MODE: 'duel', MATCH_ID: MATCH },
@@ -141,6 +142,14 @@ describe('gameye_unity_allocate', () => {
     });
     expect([...api.asked.values()]).toEqual([1]);
     expect(fake.events.filter(({ kind }) => kind === 'match')).toHaveLength(1);
+  });
+
+  it('has a session of its own, in which nobody else is seated, also with backfill', () => {
+    call = { ...call, config: configWith({ GAMEYE_BACKFILL: 'on', GAMEYE_MAX_PLAYERS: '8' }) };
+    allocate();
+    expect(row().next).toBe('run');
+    work();
+    expect(fake.stored(INSTANCES, id())).not.toHaveProperty('pool');
   });
 
   it('gives every match, and every fleet, an id of its own', () => {
