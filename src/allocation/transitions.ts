@@ -178,12 +178,19 @@ function hasSent(a: Allocation): boolean {
   return a.state !== 'queued' && a.state !== 'joined' && a.next !== 'join';
 }
 
+/** The session runs and nothing is waited for: its worker may be telling the players where it is, at this moment. */
+export function isBeingTold(a: Allocation): boolean {
+  return a.state === 'started' && (a.wait_for_server !== true || a.server_ready === true);
+}
+
 /** Somebody deleted the session before its instance was stored. */
 export function cancel(a: Allocation, now: number): Allocation {
   return {
     ...withoutDoubt({ ...withoutPlace(a), in_doubt: hasSent(a) }, now),
     state: 'cancelled',
     reason: 'error',
+    // Who is just told an address must not be told a reason as well; the assignment says how it ended.
+    told: a.told || isBeingTold(a),
     failures: 0,
     next_at_ms: now,
   };

@@ -1,5 +1,5 @@
 import { type Allocation } from '../allocation/allocation';
-import { withoutPlayer } from '../allocation/transitions';
+import { isBeingTold, withoutPlayer } from '../allocation/transitions';
 import { SECOND } from '../config';
 import { instanceOf } from '../allocation/launch';
 import { locateInstance } from '../allocation/locate';
@@ -80,6 +80,7 @@ export function cancelStart(call: Call, userId: string): 'cancelled' | 'nothing'
     if (assignment.value.state === 'ready') return 'started';
     const row = readAllocation(nk, assignment.value.allocation_id);
     if (!row) return locateInstance(call, assignment.value.session_id) ? 'started' : 'nothing';
+    if (isBeingTold(row.value)) return 'started';
     if (row.value.told) return ['joined', 'started', 'announced'].includes(row.value.state) ? 'started' : 'nothing';
     if (saveAllocation(nk, withoutPlayer(row.value, userId, Date.now()), row.version) === 'conflict') continue;
     clearAssignment(nk, userId, assignment.value.session_id, Date.now());

@@ -133,13 +133,20 @@ describe('a cancelled allocation', () => {
     ['starting', {}, ['id-1']],
     ['starting', { in_doubt: true }, ['id-1']],
     ['starting', { abandoned: [left(NOW)] }, ['old', 'id-1']],
-    ['started', {}, ['id-1']],
+    ['started', { wait_for_server: true }, ['id-1']],
     ['started', { told: true }, ['id-1']],
   ];
   it.each(rows)('that was %s with %j stops %j', (state, more, ids) => {
     const after = cancel(allocation({ ...more, state }), NOW + 5);
     expect(after).toMatchObject({ state: 'cancelled', reason: 'error', told: more.told ?? false, in_doubt: false });
     expect(after.abandoned.map((one) => one.session_id)).toEqual(ids);
+  });
+
+  it('leaves its players with the address alone when its worker may just be telling them', () => {
+    const told = (more: Partial<Allocation>): boolean => cancel(allocation({ ...more, state: 'started' }), NOW).told;
+    expect(told({})).toBe(true);
+    expect(told({ wait_for_server: true })).toBe(false);
+    expect(told({ wait_for_server: true, server_ready: true })).toBe(true);
   });
 });
 

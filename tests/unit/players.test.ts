@@ -232,6 +232,16 @@ describe('cancelling', () => {
     storeAllocation(afterAnnouncement(started(), Date.now(), chance));
     expect(cancelStart(call, 'u1')).toBe('started');
   });
+
+  it('comes too late while the players may just be told, but not while they wait for their game server', () => {
+    assign(fake.nk, fake.logger, starting());
+    storeAllocation(started());
+    expect(cancelStart(call, 'u1')).toBe('started');
+    storeAllocation(withServerReady(started(true)));
+    expect(cancelStart(call, 'u1')).toBe('started');
+    storeAllocation(started(true));
+    expect(cancelStart(call, 'u1')).toBe('cancelled');
+  });
 });
 
 describe('a session for one player', () => {
