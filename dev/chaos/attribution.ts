@@ -1,11 +1,10 @@
-import type { LedgerEntry } from '../gameye/simulator.ts';
-import type { Asked, Evidence, PlayerAnswer, StoredAnswer } from './evidence.ts';
+import type { Asked, Evidence, PlayerAnswer, Session, StoredAnswer } from './evidence.ts';
 
 /** Who asked for which session, and what which attempt was answered. */
 export interface Attribution {
   /** Undefined for a session that nobody of this run can have asked for. */
-  askedFor(entry: LedgerEntry): Asked | undefined;
-  sessionsOf(asked: Asked): LedgerEntry[];
+  askedFor(entry: Pick<Session, 'id'>): Asked | undefined;
+  sessionsOf(asked: Asked): Session[];
   /** What one player was told about an attempt, oldest first. */
   answersTo(asked: Asked, userId: string): PlayerAnswer[];
   storedFor(asked: Asked, userId: string): StoredAnswer | undefined;
@@ -25,14 +24,14 @@ export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored
   const latest = (userId: string | undefined, atMs: number): Asked | undefined =>
     byUser.get(userId ?? '')?.findLast((asked) => asked.beganAtMs <= atMs);
 
-  const askedFor = (entry: LedgerEntry): Asked | undefined => {
+  const ownerOf = (entry: Session): Asked | undefined => {
     const label = entry.labels['chaos'];
-    return label === undefined ? latest(entry.matchUserIds[0], entry.requestedAtMs) : byLabel.get(label);
+    return label === undefined ? latest(entry.matchUserIds[0], entry.arrivedAtMs) : byLabel.get(label);
   };
-  const sessions = new Map<Asked, LedgerEntry[]>();
+  const sessions = new Map<Asked, Session[]>();
   const owners = new Map<string, Asked>();
   for (const entry of evidence.ledger) {
-    const asked = askedFor(entry);
+    const asked = ownerOf(entry);
     if (!asked) continue;
     owners.set(entry.id, asked);
     push(sessions, asked, entry);

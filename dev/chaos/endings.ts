@@ -9,27 +9,33 @@ import type { Asked } from './evidence.ts';
 /** Everything here is repeated until it is answered, whatever is down meanwhile. */
 const ANSWERED_MS = 120_000;
 const NOT_FOUND = 5;
+const TOO_LATE = 9;
+const LOST: RpcResult = { status: 0 };
 
 /** What somebody does while the session starts: its players cancel, or its creator deletes it. */
 export async function interrupt(run: Run, asked: Asked, players: Player[]): Promise<void> {
   const { ending, afterMs } = asked.planned;
   await pause(afterMs);
   asked.mayEndFromMs = Date.now();
-  if (ending === 'cancel') await Promise.all(players.map((player) => cancel(asked, player)));
+  if (ending === 'cancel') await Promise.all(players.map((player) => cancel(run, asked, player)));
   else if (asked.allocationId !== undefined) await deleteSession(run, asked, asked.allocationId);
 }
 
-async function cancel(asked: Asked, player: Player): Promise<void> {
+/** Asks until there is an answer: after a lost one, "nothing to cancel" may mean that the first call was carried out. */
+async function cancel(run: Run, asked: Asked, player: Player): Promise<void> {
   const { userId } = player;
-  try {
-    const { status, payload } = await player.rpc('gameye_cancel');
-    const cancelled = (payload as { cancelled?: boolean } | undefined)?.cancelled;
-    if (status === 200 && cancelled) asked.cancelled.push({ userId, atMs: Date.now(), certain: true });
-    // A failed call may have been carried out; code 9 says that the session has started.
-    if (status >= 500) asked.cancelled.push({ userId, atMs: Date.now(), certain: false });
-  } catch {
-    asked.cancelled.push({ userId, atMs: Date.now(), certain: false });
-  }
+  let unsure = false;
+  const call = async (): Promise<boolean> => {
+    const { status, code, payload } = await asPlayer(run, player, 'gameye_cancel').catch(() => LOST);
+    if (status === 200) {
+      const { cancelled } = payload as { cancelled: boolean };
+      if (cancelled || unsure) asked.cancelled.push({ userId, atMs: Date.now(), certain: cancelled });
+      return true;
+    }
+    unsure = true;
+    return code === TOO_LATE;
+  };
+  await until(call, ANSWERED_MS, `gameye_cancel for ${asked.label}`, 300);
 }
 
 /** What becomes of a session that runs. `id` is the one that the players were told. */
@@ -64,10 +70,13 @@ export async function deleteSession(run: Run, asked: Asked, id: string): Promise
 }
 
 async function leave(run: Run, player: Player): Promise<void> {
-  await answered(async () => {
-    const nakama = await run.world.nodeFor(0);
-    return nakama.rpc('gameye_leave', undefined, { token: player.token });
-  }, 'gameye_leave');
+  await answered(() => asPlayer(run, player, 'gameye_leave'), 'gameye_leave');
+}
+
+/** A player's own call, to any node that is up. */
+async function asPlayer(run: Run, player: Player, rpc: string): Promise<RpcResult> {
+  const nakama = await run.world.nodeFor(0);
+  return nakama.rpc(rpc, undefined, { token: player.token });
 }
 
 /** More strangers than there are seats, each on the next node, all at once. */

@@ -43,6 +43,9 @@ export interface StoredAnswer {
 
 export type PlayerAnswer = Answer & { userId: string };
 
+/** A session, and when the request for it came: a fault may have held it up before it was carried out. */
+export type Session = LedgerEntry & { arrivedAtMs: number };
+
 export interface NodeEvent {
   node: string;
   /** `died`: nobody killed it. */
@@ -90,7 +93,7 @@ export interface Evidence {
   asked: Asked[];
   answers: PlayerAnswer[];
   stored: StoredAnswer[];
-  ledger: LedgerEntry[];
+  ledger: Session[];
   nodes: NodeEvent[];
   kills: Killed[];
   /** When the load was over and every fault was switched off. */

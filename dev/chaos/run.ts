@@ -3,7 +3,7 @@ import { until } from '../stack/until.ts';
 import type { Run } from './ask.ts';
 import { attribute } from './attribution.ts';
 import { answersOf, Books } from './books.ts';
-import type { Evidence, PlayerAnswer, Snapshot } from './evidence.ts';
+import type { Evidence, PlayerAnswer, Session, Snapshot } from './evidence.ts';
 import { judge } from './judge.ts';
 import { differences, wantedSessions } from './judge-fleet.ts';
 import { Havoc } from './kills.ts';
@@ -67,7 +67,7 @@ async function happen(world: World, options: ChaosOptions): Promise<Evidence> {
   const end = await stopAll(world);
   for (const lane of lanes) if (!lane.isTogether()) await lane.connect();
   const answers = await allAnswers(lanes);
-  const ledger = structuredClone([...simulator.ledger.entries]);
+  const ledger = sessionsOf(world);
   const searched = await searchSecrets(world, { answers, ledger });
   for (const lane of lanes) lane.leave();
   return { ...base, ...seen, ...searched, answers, ledger, end, endedAtMs: Date.now() };
@@ -108,7 +108,7 @@ async function stopAll(world: World): Promise<Snapshot> {
 
 async function wantedOf(known: Pick<Evidence, 'asked' | 'stored'>, world: World, lanes: Lane[]): Promise<Set<string>> {
   for (const lane of lanes) if (!lane.isTogether()) await lane.connect();
-  const ledger = [...world.stack.simulator.ledger.entries];
+  const ledger = sessionsOf(world);
   return wantedSessions(known, attribute({ ...known, ledger, answers: await allAnswers(lanes) }));
 }
 
@@ -117,6 +117,14 @@ async function allAnswers(lanes: Lane[]): Promise<PlayerAnswer[]> {
   const answers: PlayerAnswer[] = [];
   for (const player of players) answers.push(...(await answersOf(player)));
   return answers;
+}
+
+function sessionsOf(world: World): Session[] {
+  const { simulator } = world.stack;
+  const arrived = new Map(simulator.requests().map(({ ordinal, atMs }) => [ordinal, atMs]));
+  return simulator.ledger.entries.map((entry) => {
+    return structuredClone({ ...entry, arrivedAtMs: arrived.get(entry.requestOrdinal) ?? entry.requestedAtMs });
+  });
 }
 
 function faultCounts(world: World): Record<string, number> {

@@ -1,8 +1,7 @@
 import { expect, it } from 'vitest';
-import type { Asked, Evidence, PlayerAnswer, Snapshot } from '../../dev/chaos/evidence.ts';
+import type { Asked, Evidence, PlayerAnswer, Session, Snapshot } from '../../dev/chaos/evidence.ts';
 import { judge } from '../../dev/chaos/judge.ts';
 import type { Ending } from '../../dev/chaos/plan.ts';
-import type { LedgerEntry } from '../../dev/gameye/simulator.ts';
 
 /*
  * A run in which every promise was kept, and what the judge says when one thing in it is changed.
@@ -10,7 +9,7 @@ import type { LedgerEntry } from '../../dev/gameye/simulator.ts';
  */
 const MINUTE = 60_000;
 
-function session(id: string, change: Partial<LedgerEntry> = {}): LedgerEntry {
+function session(id: string, change: Partial<Session> = {}): Session {
   return {
     id,
     region: 'here',
@@ -24,6 +23,7 @@ function session(id: string, change: Partial<LedgerEntry> = {}): LedgerEntry {
     envKeys: [],
     matchUserIds: [],
     requestedAtMs: 1000,
+    arrivedAtMs: change.requestedAtMs ?? 1000,
     runningAtMs: 1100,
     ports: [{ type: 'udp', container: 7777, host: 20_000 }],
     players: [],
@@ -211,6 +211,20 @@ it('finds two sessions of one request, by label or by players, but not one after
   expect(found(({ ledger }) => ledger.push(session('next', { labels: { chaos: '1.1' }, ...later }))).promises).toEqual(
     [],
   );
+});
+
+it('knows whose a session is although the request for it was held up until the players asked again', () => {
+  const held = { matchUserIds: ['ann2'], requestedAtMs: 9500, runningAtMs: 9600, ...ends(9700) };
+  const next = attempt(4, 'delete', { beganAtMs: 9000, askedAtMs: 9000, mayEndFromMs: 9900, userIds: ['ann2'] });
+  const arrived = (arrivedAtMs: number) =>
+    found(({ asked, ledger, answers }) => {
+      asked.push(next);
+      const running = { requestedAtMs: 9400, runningAtMs: 9450, ...ends(9950) };
+      ledger.push(session('own', { labels: { chaos: '4.1' }, ...running }), session('late', { ...held, arrivedAtMs }));
+      answers.push(match('ann2', 'own', { atMs: 9500 }));
+    }).promises;
+  expect(arrived(4000)).toEqual([]);
+  expect(arrived(9500)).toEqual(['P2']);
 });
 
 it('finds a session that nobody asked for', () => {
