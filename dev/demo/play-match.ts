@@ -1,19 +1,11 @@
 import type { Stack } from '../stack/stack.ts';
 import { until } from '../stack/until.ts';
-import { playGame, Refused, type GameRecord } from './game/client.ts';
+import { playGame, Refused } from './game/client.ts';
+import { joinLate, type LateResult } from './latecomer.ts';
 import { Player, type Answer } from './player.ts';
+import { play, waitForAnswer, watchRecord, type PlayerResult } from './player-result.ts';
 import type { MatchPlan } from './scenario.ts';
 import { count, shortId, type Timeline } from './timeline.ts';
-
-/** What became of one player. */
-export interface PlayerResult {
-  name: string;
-  userId: string;
-  answer?: Answer;
-  game?: GameRecord;
-  /** Why there is no answer, or no game. */
-  error?: string;
-}
 
 export interface MatchResult {
   plan: MatchPlan;
@@ -22,11 +14,13 @@ export interface MatchResult {
   metTrouble: boolean;
   /** Whether Nakama's record said that every player is in, while they were. */
   nakamaSawEverybody: boolean;
+  /** Whether the matchmaker put the party, whole, together with the others; true when there is none. */
+  partyKept: boolean;
   /** What the game server told the guest; absent when the guest got in. */
   guestRefused?: string;
+  late?: LateResult;
 }
 
-const ANSWER_MS = 45_000;
 const ENDED_MS = 15_000;
 
 /** Plays one match as its players would, and writes what happens to the timeline. Does not throw for what players met. */
@@ -34,8 +28,7 @@ export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timelin
   const players = await Promise.all(plan.players.map((username) => Player.connect(stack.nakama, { username })));
   const size = players.length;
   const tell = (text: string): void => timeline.event(plan.name, text);
-  tell(`${plan.players.join(', ')} queue${plan.trouble ? ` (${plan.trouble.text})` : ''}`);
-  await Promise.all(players.map((player) => player.matchmake(ticketOf(plan))));
+  await queue(plan, players, tell);
 
   const results = await Promise.all(players.map((player, i) => waitForAnswer(plan.players[i] as string, player)));
   const matchedAtMs = Math.min(...players.map((player) => player.matchedAtMs[0] ?? Date.now()));
@@ -45,6 +38,7 @@ export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timelin
     players: results,
     metTrouble: metTrouble(plan, stack),
     nakamaSawEverybody: false,
+    partyKept: partyKept(plan, players),
   };
   if (first?.kind === 'match') {
     const { sessionId, host, port } = first;
@@ -53,14 +47,44 @@ export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timelin
     tell(`session ${shortId(sessionId)} in ${region} at ${host}:${port}, ${afterMs} ms after the match was made`);
     if (plan.guest) await tryToGetIn(outcome, first, tell);
     const watching = watchRecord(stack, sessionId, size);
-    await Promise.all(results.map((result) => play(plan, result, watching)));
+    const { latecomer } = plan;
+    const late = latecomer && joinLate({ ...plan, latecomer }, stack, sessionId, watching, tell);
+    await Promise.all(results.map((result) => play(plan.moves, result, late ? late.isIn : watching)));
     outcome.nakamaSawEverybody = await watching;
-    tell(gameText(results));
+    if (late) outcome.late = await late.result;
+    tell(gameText([...results, ...(outcome.late ? [outcome.late] : [])]));
     await tellEnd(stack, sessionId, tell);
   }
-  for (const result of results) if (result.error) timeline.event(plan.name, `${result.name}: ${result.error}`, 'bad');
+  for (const result of [...results, ...(outcome.late ? [outcome.late] : [])])
+    if (result.error) timeline.event(plan.name, `${result.name}: ${result.error}`, 'bad');
   players.forEach((player) => player.closeSocket());
   return outcome;
+}
+
+/** Everybody queues, a party with one ticket. */
+async function queue(plan: MatchPlan, players: Player[], tell: (text: string) => void): Promise<void> {
+  const { party = [] } = plan;
+  const alone = plan.players.filter((name) => !party.includes(name)).join(', ');
+  const who = party.length > 0 ? `${party.join(' and ')} as a party, ${alone}` : alone;
+  tell(`${who} queue${plan.trouble ? ` (${plan.trouble.text})` : ''}`);
+  const [leader, ...members] = players.filter((_player, i) => party.includes(plan.players[i] ?? ''));
+  const partyId = await leader?.createParty(party.length);
+  for (const member of members) await member.joinParty(partyId ?? '');
+  const queueing = players.filter((player) => !members.includes(player));
+  await Promise.all(
+    queueing.map((player) => player.matchmake(ticketOf(plan), player === leader ? partyId : undefined)),
+  );
+}
+
+/** As the matchmaker told every player: the party's members, and they only, have its id. */
+function partyKept({ players: names, party = [] }: MatchPlan, players: Player[]): boolean {
+  const inParty = names.map((name) => party.includes(name));
+  const ids = new Set(players.filter((_player, i) => inParty[i]).map((player) => player.userId));
+  return players.every(({ matched: [match] }) => {
+    const members = (match?.users ?? []).filter(({ party_id }) => party_id);
+    const sameParty = new Set(members.map(({ party_id }) => party_id)).size <= 1;
+    return sameParty && members.length === ids.size && members.every(({ presence }) => ids.has(presence.user_id));
+  });
 }
 
 function ticketOf(plan: MatchPlan) {
@@ -75,39 +99,6 @@ function metTrouble({ trouble }: MatchPlan, stack: Stack): boolean {
   if (!trouble) return true;
   const starts = stack.simulator.requests().filter((request) => request.operation === 'session-run');
   return starts.some(({ region, status }) => region === trouble.region && status === trouble.status);
-}
-
-async function waitForAnswer(name: string, player: Player): Promise<PlayerResult> {
-  const result: PlayerResult = { name, userId: player.userId };
-  try {
-    result.answer = await player.waitForAnswer(ANSWER_MS);
-    if (result.answer.kind === 'failed') result.error = `was told "${result.answer.reason}" instead of an address`;
-  } catch (error) {
-    result.error = (error as Error).message;
-  }
-  return result;
-}
-
-async function play(plan: MatchPlan, result: PlayerResult, stayUntil: Promise<unknown>): Promise<void> {
-  const { answer, userId } = result;
-  if (answer?.kind !== 'match') return;
-  try {
-    const { host, port, seatToken: token } = answer;
-    result.game = await playGame({ host, port, userId, token, moves: plan.moves, stayUntil });
-  } catch (error) {
-    result.error = (error as Error).message;
-  }
-}
-
-/** Whether Nakama's record of the session says, at some moment of the game, that all players are in. */
-async function watchRecord(stack: Stack, sessionId: string, size: number): Promise<boolean> {
-  const everybodyIsIn = async (): Promise<boolean> => {
-    const { payload } = await stack.nakama.rpc('fleet_get', { id: sessionId });
-    const record = payload as { player_count?: number; seats?: Record<string, { state: string }> } | undefined;
-    const joined = Object.values(record?.seats ?? {}).filter((seat) => seat.state === 'joined');
-    return record?.player_count === size && joined.length === size;
-  };
-  return until(everybodyIsIn, 8_000, 'the record', 50).catch(() => false);
 }
 
 /** Somebody who knows the address but has no seat, and copies another player's token. */

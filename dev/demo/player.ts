@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { Client, type Notification, type Session, type Socket } from '@heroiclabs/nakama-js';
+import { Client, type MatchmakerMatched, type Notification, type Session, type Socket } from '@heroiclabs/nakama-js';
 import WebSocket from 'ws';
 import { callRpc, type RpcResult } from '../stack/rpc.ts';
 import { until } from '../stack/until.ts';
@@ -58,6 +58,8 @@ export class Player {
   readonly otherNotifications: Notification[] = [];
   /** When Nakama's matchmaker said that the group is complete. */
   readonly matchedAtMs: number[] = [];
+  /** With whom, and who of them came as a party. */
+  readonly matched: MatchmakerMatched[] = [];
   queuedAtMs = 0;
   private socket: Socket | undefined;
   private open = false;
@@ -107,7 +109,10 @@ export class Player {
     }
     const socket = this.client.createSocket(false, false);
     socket.onnotification = (notification) => this.receive(notification);
-    socket.onmatchmakermatched = () => void this.matchedAtMs.push(Date.now());
+    socket.onmatchmakermatched = (match) => {
+      this.matchedAtMs.push(Date.now());
+      this.matched.push(match);
+    };
     socket.ondisconnect = () => {
       if (this.socket === socket) this.open = false;
     };
@@ -125,12 +130,24 @@ export class Player {
     this.open = false;
   }
 
-  /** Queues for a match and answers the ticket. */
-  async matchmake(request: MatchmakerRequest): Promise<string> {
+  /** Queues for a match, with the whole party when its leader does so, and answers the ticket. */
+  async matchmake(request: MatchmakerRequest, partyId?: string): Promise<string> {
     this.queuedAtMs = Date.now();
     const { query = '*', minCount, maxCount, strings, numbers } = request;
-    const ticket = await this.connected().addMatchmaker(query, minCount, maxCount, strings, numbers);
-    return ticket.ticket;
+    const socket = this.connected();
+    const { ticket } = partyId
+      ? await socket.addMatchmakerParty(partyId, query, minCount, maxCount, strings, numbers)
+      : await socket.addMatchmaker(query, minCount, maxCount, strings, numbers);
+    return ticket;
+  }
+
+  /** Makes a party of this player that others may join, and answers its id. */
+  async createParty(size: number): Promise<string> {
+    return (await this.connected().createParty(true, size)).party_id;
+  }
+
+  async joinParty(partyId: string): Promise<void> {
+    await this.connected().joinParty(partyId);
   }
 
   async cancelMatchmaking(ticket: string): Promise<void> {

@@ -12,8 +12,12 @@ export interface MatchPlan {
   region: string;
   /** What is in the way of its first POST /session: the region that it happens in, and how the simulator answers. */
   trouble?: { text: string; region: string; status: number | 'dropped' };
+  /** Those of the players who queue together, the leader first. */
+  party?: string[];
   /** Somebody without a seat tries to get in. */
   guest?: string;
+  /** Somebody who asks for a game alone while this one runs, and is seated in it. */
+  latecomer?: string;
 }
 
 export const SEAT_SECRET = 'demo-seat-secret-demo-seat-secret';
@@ -21,6 +25,9 @@ export const SEAT_SECRET = 'demo-seat-secret-demo-seat-secret';
 /** What the module is configured with beside the five variables. */
 export const demoVariables: Record<string, string> = {
   GAMEYE_API_REGION: 'eu-central-1,eu-west-1,us-east-1',
+  // Four seats a session: only the trio's has one left for a latecomer where it is fullest.
+  GAMEYE_BACKFILL: 'on',
+  GAMEYE_MAX_PLAYERS: '4',
   GAMEYE_SEAT_SECRET: SEAT_SECRET,
   GAMEYE_NAKAMA_URL: '{nakama}',
 };
@@ -41,6 +48,7 @@ export const matchPlans: MatchPlan[] = [
     moves: 40,
     region: 'eu-central-1',
     trouble: { text: 'the reply to its first POST /session gets lost', region: 'eu-central-1', status: 'dropped' },
+    latecomer: 'jo',
   },
   {
     name: 'squad',
@@ -48,6 +56,7 @@ export const matchPlans: MatchPlan[] = [
     pings: { 'eu-west-1': 9, 'eu-central-1': 27, 'us-east-1': 88 },
     moves: 50,
     region: 'eu-west-1',
+    party: ['finn', 'gus'],
     guest: 'mallory',
   },
 ];

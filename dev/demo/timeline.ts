@@ -58,7 +58,8 @@ export function table(rows: [string, string][]): string {
 
 /** `1 player`, `2 players`. */
 export function count(amount: number, noun: string): string {
-  return `${amount} ${noun}${amount === 1 ? '' : noun.endsWith('ch') ? 'es' : 's'}`;
+  if (amount === 1) return `1 ${noun}`;
+  return `${amount} ${noun.endsWith('ch') ? `${noun}es` : noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`}`;
 }
 
 /** Enough of an id to recognise it in other output. */

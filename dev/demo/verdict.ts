@@ -1,10 +1,13 @@
 import type { LedgerEntry } from '../gameye/ledger.ts';
-import type { MatchResult, PlayerResult } from './play-match.ts';
+import type { LateResult } from './latecomer.ts';
+import type { MatchResult } from './play-match.ts';
+import type { PlayerResult } from './player-result.ts';
 import { count, shortId } from './timeline.ts';
 
 /**
  * Everything that is wrong with a finished demo, as sentences; empty when all went as promised: every player played with
- * the server they were told of, one session per match, in the right region, all ended, and the guest stayed out.
+ * the server they were told of, one session per match, in the right region, all ended, the guest stayed out, the party
+ * stayed whole, and the latecomer joined the running game.
  */
 export function problemsOf(
   results: MatchResult[],
@@ -12,7 +15,7 @@ export function problemsOf(
   serverLogs: Map<string, string>,
 ): string[] {
   const problems = results.flatMap((result) => matchProblems(result, sessions));
-  const announced = new Set(results.flatMap(sessionIdsOf));
+  const announced = new Set(results.flatMap((result) => [...sessionIdsOf(result), ...idOf(result.late)]));
   for (const session of sessions) {
     const id = `session ${shortId(session.id)}`;
     if (!announced.has(session.id))
@@ -42,13 +45,19 @@ function matchProblems(result: MatchResult, sessions: readonly LedgerEntry[]): s
   if (ids.length > 0 && !result.nakamaSawEverybody) {
     problems.push(`${plan.name}: Nakama's record never showed all ${plan.players.length} players as joined`);
   }
+  if (plan.latecomer && ids.length > 0) problems.push(...lateProblems(result, session));
+  if (!result.partyKept)
+    problems.push(`${plan.name}: the party of ${plan.party?.join(' and ')} was not matched as one`);
   if (ids.length > 0 && plan.guest && result.guestRefused === undefined) {
     problems.push(`${plan.name}: ${plan.guest} was not turned away, although without a seat`);
   }
   return problems;
 }
 
-function playerProblems({ plan, players }: MatchResult, { name, answer, game, error }: PlayerResult): string[] {
+function playerProblems(
+  { plan, players }: Pick<MatchResult, 'plan' | 'players'>,
+  { name, answer, game, error }: PlayerResult,
+): string[] {
   if (error) return [`${plan.name}: ${name}: ${error}`];
   if (answer?.kind !== 'match') return [`${plan.name}: ${name} got no address`];
   if (!answer.seatToken) return [`${plan.name}: ${name} got no seat token`];
@@ -63,20 +72,50 @@ function playerProblems({ plan, players }: MatchResult, { name, answer, game, er
   return [];
 }
 
+/** Seated in the session that was running when they asked, with those who played there. */
+function lateProblems({ plan, players, late }: MatchResult, session: LedgerEntry | undefined): string[] {
+  if (!late) return [`${plan.name}: ${plan.latecomer} never came`];
+  const problems = playerProblems({ plan, players }, late);
+  if (problems.length > 0) return problems;
+  const {
+    name,
+    answer,
+    askedAtMs,
+    metAtWelcome = [],
+    nakamaSaw,
+  } = late as LateResult & { answer: { sessionId: string } };
+  if (answer.sessionId !== session?.id) return [`${plan.name}: ${name} was not seated in the running game`];
+  if (!(session.runningAtMs !== undefined && session.runningAtMs < askedAtMs)) {
+    problems.push(`${plan.name}: the game was not running yet when ${name} asked for one`);
+  }
+  if (!players.every(({ userId }) => metAtWelcome.includes(userId))) {
+    problems.push(`${plan.name}: the others had left when ${name} was let in`);
+  }
+  if (!nakamaSaw) problems.push(`${plan.name}: Nakama's record never showed ${name} as joined beside the others`);
+  return problems;
+}
+
 /** The last line of a demo that went well. */
 export function summary(results: MatchResult[], sessions: readonly LedgerEntry[]): string {
-  const players = results.flatMap((result) => result.players);
+  const late = results.flatMap((result) => result.late ?? []);
+  const parties = results.filter(({ plan }) => plan.party).length;
+  const players = [...results.flatMap((result) => result.players), ...late];
   const packets = players.reduce((sum, { game }) => sum + (game ? game.sent + game.received : 0), 0);
   const parts = [
     count(results.length, 'match'),
     count(players.length, 'player'),
     `${count(sessions.length, 'session')} started and ended, none doubled`,
+    ...(late.length > 0 ? [`${count(late.length, 'player')} seated in a running game`] : []),
+    ...(parties > 0 ? [`${count(parties, 'party')} kept whole`] : []),
     `${packets} packets exchanged`,
   ];
   return parts.join(', ');
 }
 
 function sessionIdsOf(result: MatchResult): string[] {
-  const ids = result.players.flatMap(({ answer }) => (answer?.kind === 'match' ? [answer.sessionId] : []));
-  return [...new Set(ids)];
+  return [...new Set(result.players.flatMap(idOf))];
+}
+
+function idOf(player: PlayerResult | undefined): string[] {
+  return player?.answer?.kind === 'match' ? [player.answer.sessionId] : [];
 }

@@ -45,7 +45,9 @@ describe('the timeline', () => {
         ['long', '2'],
       ]),
     ).toBe('  a     1\n  long  2\n');
-    expect([count(1, 'match'), count(3, 'match'), count(2, 'player')]).toEqual(['1 match', '3 matches', '2 players']);
+    expect([count(1, 'match'), count(3, 'match'), count(2, 'player'), count(2, 'party'), count(1, 'party')]).toEqual([
+      ...['1 match', '3 matches', '2 players', '2 parties', '1 party'],
+    ]);
     expect(seconds(62_345)).toBe(' 62.34 s');
   });
 });

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { LedgerEntry } from '../../dev/gameye/ledger.ts';
-import type { MatchResult, PlayerResult } from '../../dev/demo/play-match.ts';
+import type { LateResult } from '../../dev/demo/latecomer.ts';
+import type { MatchResult } from '../../dev/demo/play-match.ts';
+import type { PlayerResult } from '../../dev/demo/player-result.ts';
 import { matchPlans, type MatchPlan } from '../../dev/demo/scenario.ts';
 import { problemsOf, summary } from '../../dev/demo/verdict.ts';
 
@@ -39,6 +41,7 @@ function match(change: Partial<MatchResult> = {}): MatchResult {
     players,
     metTrouble: true,
     nakamaSawEverybody: true,
+    partyKept: true,
     guestRefused: 'a seat token is needed',
     ...change,
   };
@@ -55,7 +58,7 @@ describe('the verdict on a demo', () => {
   it('is good when everybody played on one session that ended by itself', () => {
     expect(problemsOf([match()], [session()], noLogs)).toEqual([]);
     expect(summary([match()], [session()])).toMatch(
-      /^1 match, 4 players, 1 session started and ended, none doubled, 416 packets/,
+      /^1 match, 4 players, 1 session started and ended, none doubled, 1 party kept whole, 416 packets/,
     );
   });
 
@@ -79,6 +82,7 @@ describe('the verdict on a demo', () => {
       [session()],
       /not turned away/,
     ],
+    ['a party that was torn apart', match({ partyKept: false }), [session()], /party of finn and gus/],
     [
       'a player with an error',
       match({ players: [player('ana', { error: 'no answer' })] }),
@@ -87,6 +91,45 @@ describe('the verdict on a demo', () => {
     ],
   ])('names %s', (_what, result, sessions, problem) => {
     expect(problemsOf([result], sessions, noLogs).join('\n')).toMatch(problem);
+  });
+
+  describe('where somebody comes late', () => {
+    const latePlan: MatchPlan = { ...plan, latecomer: 'jo' };
+    const late = (change: Partial<LateResult> = {}): LateResult => ({
+      ...player('jo'),
+      askedAtMs: 3,
+      metAtWelcome: [...plan.players, 'jo'].map((name) => `id-of-${name}`),
+      nakamaSaw: true,
+      ...change,
+    });
+    const verdict = (result: Partial<MatchResult>, sessions = [session()]): string =>
+      problemsOf([match({ plan: latePlan, ...result })], sessions, noLogs).join('\n');
+
+    it('is good when they played with the others in the session that was running', () => {
+      expect(verdict({ late: late() })).toBe('');
+      expect(summary([match({ plan: latePlan, late: late() })], [session()])).toMatch(
+        /^1 match, 5 players, 1 session .*1 player seated in a running game, 1 party kept whole, 520 packets/,
+      );
+    });
+
+    const elsewhere = { ...player('jo').answer, sessionId: 'session-2' } as NonNullable<LateResult['answer']>;
+    it.each<[string, LateResult | undefined, LedgerEntry[], RegExp]>([
+      ['one who never came', undefined, [session()], /jo never came/],
+      ['one who got no answer', late({ error: 'no answer' }), [session()], /jo: no answer/],
+      [
+        'a session of their own',
+        late({ answer: elsewhere }),
+        [session(), session({ id: 'session-2' })],
+        /not seated in/,
+      ],
+      ['a game that had not begun', late({ askedAtMs: 2 }), [session()], /not running yet/],
+      ['a game that was empty', late({ metAtWelcome: ['id-of-jo'] }), [session()], /others had left/],
+      ['a record without them', late({ nakamaSaw: false }), [session()], /never showed jo/],
+    ])('names %s', (_what, result, sessions, problem) => {
+      const found = verdict(result ? { late: result } : {}, sessions);
+      expect(found).toMatch(problem);
+      expect(found.split('\n')).toHaveLength(1);
+    });
   });
 
   it('names players who were sent to different sessions', () => {

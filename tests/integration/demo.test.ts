@@ -27,10 +27,13 @@ describe('npm start', () => {
       const { code, lines } = await runDemo(runtime);
       const text = lines.join('\n');
       expect(lines.at(-1), text).toMatch(
-        /^OK: 3 matches, 9 players, 3 sessions started and ended, none doubled, \d{3,} packets exchanged\.$/,
+        /^OK: 3 matches, 10 players, 3 sessions started and ended, none doubled, 1 player seated in a running game, 1 party kept whole, \d{3,} packets exchanged\.$/,
       );
       expect(code, text).toBe(0);
       expect(text).toContain(describeRuntime(runtime));
+      expect(text).toMatch(/finn and gus as a party, hana, ivo queue/);
+      expect(text).toMatch(/us-east-1, is full.*[^]*duel .*session \w+ in eu-west-1/);
+      expect(text).toMatch(/jo asks for a game alone and is seated in the running game/);
       expect(text).toMatch(/mallory, who has no seat.*is turned away/);
       expect(text.includes('\x1b'), 'no colours where there is no terminal').toBe(false);
     });

@@ -1,0 +1,54 @@
+import type { Stack } from '../stack/stack.ts';
+import { until } from '../stack/until.ts';
+import { playGame, type GameRecord } from './game/client.ts';
+import type { Answer, Player } from './player.ts';
+
+/** What became of one player. */
+export interface PlayerResult {
+  name: string;
+  userId: string;
+  answer?: Answer;
+  /** Who was in the game when the server let this player in, the player included. */
+  metAtWelcome?: string[];
+  game?: GameRecord;
+  /** Why there is no answer, or no game. */
+  error?: string;
+}
+
+const ANSWER_MS = 45_000;
+
+/** Waits for the one answer that a player gets; what went wrong is in the result. */
+export async function waitForAnswer(name: string, player: Player): Promise<PlayerResult> {
+  const result: PlayerResult = { name, userId: player.userId };
+  try {
+    result.answer = await player.waitForAnswer(ANSWER_MS);
+    if (result.answer.kind === 'failed') result.error = `was told "${result.answer.reason}" instead of an address`;
+  } catch (error) {
+    result.error = (error as Error).message;
+  }
+  return result;
+}
+
+/** Plays where the answer says, for so many moves and then until `stayUntil` settles; notes the game in the result. */
+export async function play(moves: number, result: PlayerResult, stayUntil: Promise<unknown>): Promise<void> {
+  const { answer, userId } = result;
+  if (answer?.kind !== 'match') return;
+  try {
+    const { host, port, seatToken: token } = answer;
+    const onWelcome = (players: string[]): void => void (result.metAtWelcome = players);
+    result.game = await playGame({ host, port, userId, token, moves, stayUntil, onWelcome });
+  } catch (error) {
+    result.error = (error as Error).message;
+  }
+}
+
+/** Whether Nakama's record of the session says, at some moment of the game, that so many players are in. */
+export async function watchRecord(stack: Stack, sessionId: string, size: number): Promise<boolean> {
+  const everybodyIsIn = async (): Promise<boolean> => {
+    const { payload } = await stack.nakama.rpc('fleet_get', { id: sessionId });
+    const record = payload as { player_count?: number; seats?: Record<string, { state: string }> } | undefined;
+    const joined = Object.values(record?.seats ?? {}).filter((seat) => seat.state === 'joined');
+    return record?.player_count === size && joined.length === size;
+  };
+  return until(everybodyIsIn, 8_000, 'the record', 50).catch(() => false);
+}
