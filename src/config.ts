@@ -31,6 +31,8 @@ export interface Config {
   reconcileIntervalMs: number;
   /** How many sessions of their own a player may ask for in a minute; 0 turns gameye_solo_match off. */
   soloPerMinute: number;
+  /** How many sessions may run or start at once, over all nodes; undefined: no limit of ours. */
+  maxSessions?: number;
   /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
   matchProperty?: { name: string; value?: string };
   pingPrefix: string;
@@ -70,6 +72,7 @@ const KNOWN = [
   'GAMEYE_EMPTY_GRACE',
   'GAMEYE_RECONCILE_INTERVAL',
   'GAMEYE_SOLO_PER_MINUTE',
+  'GAMEYE_MAX_SESSIONS',
   'GAMEYE_MATCH_PROPERTY',
   'GAMEYE_PING_PREFIX',
   'GAMEYE_MAX_PING',
@@ -154,6 +157,7 @@ export function parseConfig(environment: Lookup): Configured {
   const maxPlayers = wholeNumber('GAMEYE_MAX_PLAYERS', 1, 10_000);
   const maxPingMs = wholeNumber('GAMEYE_MAX_PING', 1, 60_000);
   const soloPerMinute = wholeNumber('GAMEYE_SOLO_PER_MINUTE', 0, 1000) ?? 6;
+  const maxSessions = wholeNumber('GAMEYE_MAX_SESSIONS', 1, 100_000);
 
   const matchPropertyText = value('GAMEYE_MATCH_PROPERTY');
   const matchProperty = matchPropertyText === undefined ? undefined : parseMatchProperty(matchPropertyText);
@@ -217,6 +221,7 @@ export function parseConfig(environment: Lookup): Configured {
       emptyGraceMs,
       reconcileIntervalMs,
       soloPerMinute,
+      ...(maxSessions === undefined ? {} : { maxSessions }),
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',
       ...(maxPingMs === undefined ? {} : { maxPingMs }),

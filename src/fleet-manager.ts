@@ -1,3 +1,4 @@
+import { refuseWhenFull } from './allocation/admission';
 import { newAllocation, type Allocation } from './allocation/allocation';
 import { tryAllocator } from './allocation/allocator';
 import { FLEET_LABEL } from './allocation/launch';
@@ -46,6 +47,7 @@ export interface SessionInfo {
  * create timeout; without players, `get` tells when it runs.
  */
 export function create(call: Call, request: AllocationRequest): { session_id: string } {
+  refuseWhenFull(call);
   return startAllocation(call, allocationFor(call, request));
 }
 

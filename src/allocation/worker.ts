@@ -12,7 +12,7 @@ import { readInstance, removeInstance, updateInstance } from '../instances/store
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count, regionLabel } from '../nakama/metrics';
-import { assign, startingAssignments } from '../players/assignment';
+import { assign } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
 import { nextStep, timeFor, type Allocation, type Step } from './allocation';
 import {
@@ -27,7 +27,8 @@ import {
   fail,
   timeOut,
 } from './transitions';
-import { beforeCallback, lease, reread, RUN_TIMEOUT_MS, save, store, type Hold } from './hold';
+import { storeAttempt } from './attempt';
+import { beforeCallback, lease, reread, RUN_TIMEOUT_MS, save, type Hold } from './hold';
 import { finding, instanceOf, regionOf, sessionRun } from './launch';
 import { join } from './backfill';
 import { register, vacate, welcome } from './joined';
@@ -99,6 +100,7 @@ function run(call: Call, hold: Hold): Hold | undefined {
   const attempt: Allocation = { ...before, state: 'starting', attempts: attempts + 1, answer_by_ms };
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
   const stored = storeAttempt(call, hold, { ...attempt, in_doubt: true });
+  if (stored === 'full') return refuse(call, hold);
   if (!stored) return reread(call, hold);
   const a: Allocation = { ...stored.allocation, in_doubt };
   countRetry(call, a);
@@ -112,20 +114,12 @@ function run(call: Call, hold: Hold): Hold | undefined {
   return save(call, stored, (fresh) => afterRun({ ...fresh, in_doubt }, outcome, answeredAt, chance(call)));
 }
 
-/** With the first attempt its players' assignments are stored: in one transaction, or one by one when that is refused. */
-function storeAttempt(call: Call, hold: Hold, attempt: Allocation): Hold | undefined {
-  // One that looked for seats has them already.
-  if (attempt.attempts > 1 || attempt.superseded !== undefined) return store(call, hold, attempt);
-  try {
-    const { writes, superseded } = startingAssignments(call.nk, attempt);
-    const stored = store(call, hold, { ...attempt, superseded }, writes);
-    if (stored) return stored;
-  } catch {
-    // A deleted account refuses the batch; a database that fails throws again below.
-  }
-  const stored = store(call, hold, attempt);
-  if (stored) assign(call.nk, call.logger, stored.allocation);
-  return stored;
+/** Nothing was sent: as many sessions run as may. */
+function refuse(call: Call, hold: Hold): Hold | undefined {
+  logger(call, hold.allocation).warn(
+    'Gameye: no session is started, because GAMEYE_MAX_SESSIONS run or start already.',
+  );
+  return save(call, hold, (a) => fail(a, 'quota_exceeded', Date.now()));
 }
 
 function lookUp(call: Call, hold: Hold): Hold | undefined {

@@ -14,6 +14,7 @@ export const COUNTERS = {
   gameye_adoptions: ['region'],
   gameye_seats: ['outcome'],
   gameye_backfills: ['outcome'],
+  gameye_refusals: ['reason'],
   gameye_conflicts: ['record'],
   gameye_reconciled: ['change'],
   gameye_retired: ['reason'],

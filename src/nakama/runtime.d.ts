@@ -135,7 +135,7 @@ export interface Nakama {
   base16Encode(data: string | ArrayBuffer): string;
   base64UrlEncode(data: string | ArrayBuffer, padding?: boolean): string;
   fileRead(relativePath: string): string;
-  /** Only nakama/turn.ts: our data is reached through the storage functions, which keep the indexes up to date. */
+  /** To wait and to count only: our data is changed through the storage functions, which keep the indexes up to date. */
   sqlQuery(query: string, parameters?: unknown[]): unknown;
   /** What all VMs of this process share; undefined when missing or expired. */
   localcacheGet(key: string): unknown;

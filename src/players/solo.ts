@@ -1,7 +1,9 @@
+import { refuseWhenFull } from '../allocation/admission';
 import { seekingSeats } from '../allocation/pool';
 import { allocationFor, startAllocation } from '../fleet-manager';
 import { MINUTE } from '../config';
 import type { Call } from '../nakama/caller';
+import { count } from '../nakama/metrics';
 import { Code, rpcError } from '../rpc/errors';
 import { readAssignment, writeAssignment } from './assignment';
 import type { Connection } from './connection';
@@ -27,6 +29,7 @@ export function startSolo(call: Call, userId: string): SoloMatch {
     }
     const recent = (found?.value.solo_at_ms ?? []).filter((at) => at > now - MINUTE);
     if (recent.length >= call.config.soloPerMinute) {
+      count(call.nk, 'gameye_refusals', { reason: 'solo_per_minute' });
       return rpcError(Code.RESOURCE_EXHAUSTED, 'Too many sessions in a short time. Try again in a minute.');
     }
     const allocation = seekingSeats(
@@ -38,6 +41,8 @@ export function startSolo(call: Call, userId: string): SoloMatch {
         metadata: {},
       }),
     );
+    // A player who looks for a seat in a running session may need none of their own.
+    if (allocation.next !== 'join') refuseWhenFull(call);
     const assignment = {
       state: 'starting' as const,
       allocation_id: allocation.id,
