@@ -23,6 +23,8 @@ export interface Asked {
   outcome: 'open' | 'accepted' | 'not-stored';
   /** As fleet_create answered it. */
   allocationId?: string;
+  /** Of a request without players: the session that its creator found running. */
+  foundSessionId?: string;
   /** Players who took themselves out; not `certain` when the answer to that was lost. */
   cancelled: { userId: string; atMs: number; certain: boolean }[];
   /** From then on its session may end without anything being wrong; absent: nobody wanted it to end. */

@@ -117,8 +117,7 @@ export function differences({ running, instances, allocations }: Snapshot): stri
 function wasTold(entry: LedgerEntry, found: Attribution): boolean {
   const asked = found.askedFor(entry);
   if (!asked) return false;
-  // Started for nobody: whoever asked for it knows its id.
-  if (asked.userIds.length === 0) return asked.allocationId !== undefined;
+  if (asked.userIds.length === 0) return asked.foundSessionId === entry.id;
   return asked.userIds.some((userId) => {
     const told = found.answersTo(asked, userId).some((one) => one.kind === 'match' && one.sessionId === entry.id);
     return told || found.storedFor(asked, userId)?.sessionId === entry.id;

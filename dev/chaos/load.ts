@@ -86,6 +86,7 @@ async function waitUntilRunning(run: Run, asked: Asked): Promise<string | undefi
     return found !== undefined || code === 5;
   };
   await until(over, 10 * run.limits.createTimeoutMs, `the session of ${asked.label}`, 300);
+  if (found !== undefined) asked.foundSessionId = found;
   return found;
 }
 

@@ -16,6 +16,7 @@ const HELP = `Allocations while everything goes wrong, and a verdict on each pro
   --kills K         nodes, game servers and database connections that are killed; default one for 150 allocations, at least 3
   --nodes N         default 2
   --width W         groups of players at a time, default 24
+  --reconcile S     seconds between two comparisons of records and sessions, default 10
   --embedded        the embedded runtime although there is a real Nakama
   --module FILE     another build of the module, default build/index.js
   --evidence FILE   writes all that was seen as JSON, and the logs of all nodes into FILE.log
@@ -29,6 +30,7 @@ async function main(): Promise<number> {
       seed: { type: 'string', default: '1' },
       nodes: { type: 'string', default: '2' },
       width: { type: 'string', default: '24' },
+      reconcile: { type: 'string', default: '10' },
       kills: text,
       embedded: { type: 'boolean' },
       module: text,
@@ -62,7 +64,12 @@ async function main(): Promise<number> {
     plan,
     width: number('width', values.width, 1),
     modulePath: values.module ?? (await ensureModule()),
-    limits: { createTimeoutMs: 60_000, reconcileIntervalMs: 10_000, emptyGraceMs: 5_000, seatTimeoutMs: 20_000 },
+    limits: {
+      createTimeoutMs: 60_000,
+      reconcileIntervalMs: number('reconcile', values.reconcile, 1) * 1000,
+      emptyGraceMs: 5_000,
+      seatTimeoutMs: 20_000,
+    },
     progress: (done, world) => {
       if (done % 100 !== 0) return;
       const seconds = Math.round((Date.now() - startedAtMs) / 1000);

@@ -276,6 +276,17 @@ it('finds a session that was stopped while its players wanted it', () => {
   expect(found(({ ledger }) => Object.assign(ledger[2]!, ends(9000))).promises).toEqual(['P4']);
 });
 
+it('knows which session of a request without players its creator found', () => {
+  const nobody = attempt(4, 'delete', { userIds: [], foundSessionId: 'found', mayEndFromMs: 4000 });
+  const stoppedEarly = (id: string) =>
+    found(({ asked, ledger }) => {
+      asked.push(nobody);
+      ledger.push(session(id, { labels: { chaos: '4.1' }, ...ends(3000) }));
+    }).promises;
+  expect(stoppedEarly('found')).toEqual(['P4']);
+  expect(stoppedEarly('given-up')).toEqual([]);
+});
+
 it('finds more players than seats', () => {
   const joins = { granted: ['eve'], lost: 0, fromMs: 1200, untilMs: 1300 };
   expect(found(({ asked }) => (asked[0]!.joins = joins)).promises).toEqual(['P6']);
