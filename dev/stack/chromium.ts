@@ -13,6 +13,8 @@ export interface Chromium {
   env: Record<string, string>;
 }
 
+const run = promisify(execFile);
+
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome-stable', 'google-chrome', 'chrome', 'msedge'];
 const PLACES = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
@@ -33,7 +35,11 @@ export async function findChromium(): Promise<Chromium | undefined> {
     if (!isProgram(named)) throw new Error(`CHROME_BIN is no program: ${named}`);
     return { binary: named, from: 'CHROME_BIN', env: {} };
   }
-  if (process.platform === 'linux' && process.arch === 'x64' && existsSync(PACKAGE)) return unpacked();
+  if (process.platform === 'linux' && process.arch === 'x64' && existsSync(PACKAGE)) {
+    const ours = await unpacked();
+    // Not where the C library is another one, as in Alpine Linux.
+    if (await run(ours.binary, ['--version'], { env: ours.env }).then(Boolean, () => false)) return ours;
+  }
   const folders = (process.env['PATH'] ?? '').split(path.delimiter).filter((folder) => folder !== '');
   const candidates = [...folders.flatMap((folder) => NAMES.map((name) => path.join(folder, name))), ...PLACES];
   const binary = candidates.find(isProgram);
@@ -58,7 +64,7 @@ async function unpack(folder: string): Promise<void> {
   await mkdir(temporary, { recursive: true });
   const script = `import('@sparticuz/chromium').then((it) => it.default.executablePath())`;
   const env = { ...process.env, TMPDIR: temporary, AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs20.x' };
-  await promisify(execFile)(process.execPath, ['-e', script], { cwd: projectRoot, env });
+  await run(process.execPath, ['-e', script], { cwd: projectRoot, env });
   await rename(temporary, folder).catch(async (error: unknown) => {
     await rm(temporary, { recursive: true, force: true });
     if (!existsSync(folder)) throw error;
