@@ -42,6 +42,8 @@ export interface Allocation {
   /** In the order in which they are tried. */
   regions: string[];
   region_index: number;
+  /** Those of them that do not know the image or the version: not tried again. */
+  without_image?: string[];
   /** What has to be asked next while starting. */
   next: 'join' | 'run' | 'look-up' | 'give-up-id';
   next_at_ms: number;

@@ -3,6 +3,7 @@ import { isFinal, reasonFor, type Failure, type FailureReason, type Outcome } fr
 import type { SessionView, Started } from '../gameye/wire';
 import type { Abandoned, Allocation } from './allocation';
 import { noCapacityDelayMs, retryDelayMs } from './backoff';
+import { hasImageSomewhere, nextRegion, withoutImageHere } from './next-region';
 import { withoutPlace, withVacated } from './vacating';
 
 /*
@@ -16,8 +17,11 @@ export const SETTLE_MS = 30 * SECOND;
 /** The shortest wait between telling the players and storing the instance; the longest is twice this. */
 const RECORD_DELAY_MS = SECOND;
 
-/** How many unknown outcomes or contradictions in a row before another id or region is tried. */
+/** How many unknown outcomes or contradictions in a row before another id is tried. */
 const PATIENCE = 3;
+
+/** The same for unknown outcomes when there is another region to go to: people wait. */
+const REGION_PATIENCE = 2;
 
 /** The same for an id that is taken and yet cannot be found, as while its session starts: ten seconds and more. */
 const START_PATIENCE = 6;
@@ -40,12 +44,14 @@ export function afterRun(
   if (failure.kind === 'not-idempotent') return withOther(failed, failure.other_id, now);
   if (outcome.kind === 'unknown') {
     const doubtful = { ...failed, in_doubt: true };
-    return patience(doubtful, now, chance, (tired) => otherRegion(tired, now, chance), failure.retry_after_ms);
+    const most = nextRegion(a) === a.region_index ? PATIENCE : REGION_PATIENCE;
+    return patience(doubtful, now, chance, (tired) => otherRegion(tired, now, chance), failure.retry_after_ms, most);
   }
   // The id is a UUID of ours: who has it is an earlier delivery of this request, ours or one that a proxy repeated.
   if (failure.kind === 'conflict') {
     return { ...failed, in_doubt: true, taken: true, next: 'look-up', next_at_ms: now };
   }
+  if (failure.kind === 'not-found') return withoutRegion(failed, now, chance);
   if (isFinal(failure.kind)) return fail(failed, reasonFor(failure.kind), now);
   if (failure.kind === 'no-capacity') {
     // The region can be full because our own session fills it: an earlier POST of this id may have been carried out.
@@ -236,17 +242,23 @@ function backOff(a: Allocation, now: number, chance: Chance, hintMs?: number): A
   return { ...a, next_at_ms: now + retryDelayMs(Math.max(1, a.failures), chance.random(), hintMs) };
 }
 
+/** The region does not know the image or the version. Another one may; when none does, somebody has to change something. */
+function withoutRegion(a: Allocation, now: number, chance: Chance): Allocation {
+  const left = withoutImageHere(a);
+  return hasImageSomewhere(left) ? otherRegion(left, now, chance) : fail(left, reasonFor('not-found'), now);
+}
+
 /** The next region at once; after the last one a pause, then the first again. Never with an id in doubt. */
 function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
+  const region_index = nextRegion(a);
   if (a.in_doubt) {
     // A single region has nowhere to go: the same id again is then safest, and finds what may run.
-    return a.regions.length > 1
+    return region_index !== a.region_index
       ? { ...a, next: 'give-up-id', next_at_ms: now }
       : { ...backOff(a, now, chance, a.last_failure?.retry_after_ms), next: 'run' };
   }
-  const region_index = (a.region_index + 1) % a.regions.length;
-  const next_at_ms =
-    region_index === 0 ? now + noCapacityDelayMs(chance.random(), a.last_failure?.retry_after_ms) : now;
+  const isAnotherRound = region_index <= a.region_index;
+  const next_at_ms = isAnotherRound ? now + noCapacityDelayMs(chance.random(), a.last_failure?.retry_after_ms) : now;
   return { ...a, region_index, failures: 0, next: 'run', next_at_ms };
 }
 

@@ -29,6 +29,7 @@ import {
 } from './transitions';
 import { storeAttempt } from './attempt';
 import { beforeCallback, lease, reread, RUN_TIMEOUT_MS, save, type Hold } from './hold';
+import { coolDown, inTryOrder, regionsAfter } from './failover';
 import { finding, instanceOf, regionOf, sessionRun } from './launch';
 import { join } from './backfill';
 import { register, vacate, welcome } from './joined';
@@ -68,7 +69,7 @@ function perform(call: Call, hold: Hold, step: Exclude<Step, { do: 'wait' }>): H
     case 'vacate':
       return vacate(call, hold);
     case 'run':
-      return run(call, hold);
+      return run(call, inTryOrder(call.nk, hold));
     case 'look-up':
       return lookUp(call, hold);
     case 'give-up-id':
@@ -110,8 +111,9 @@ function run(call: Call, hold: Hold): Hold | undefined {
   const outcome = runSession(nk, config, sessionRun(nk, config, a, sentAt), timeoutMs);
   if (outcome.kind === 'done') return started(call, stored, outcome.value);
   logFailure(call, a, outcome);
+  const regions = regionsAfter(call, a, outcome.failure, sentAt);
   const answeredAt = Date.now();
-  return save(call, stored, (fresh) => afterRun({ ...fresh, in_doubt }, outcome, answeredAt, chance(call)));
+  return save(call, stored, (fresh) => afterRun({ ...fresh, in_doubt, regions }, outcome, answeredAt, chance(call)));
 }
 
 /** Nothing was sent: as many sessions run as may. */
@@ -233,6 +235,7 @@ function registerPlayers(call: Call, a: Allocation): void {
 }
 
 function giveUpId(call: Call, hold: Hold): Hold | undefined {
+  coolDown(call.nk, regionOf(hold.allocation), hold.allocation.last_failure);
   const { allocation: a } = hold;
   const outcome = stop(call, a.session_id, timeFor(a, CALL_TIMEOUT_MS, Date.now()));
   return save(call, hold, (fresh) => afterGiveUpId(fresh, outcome, Date.now(), chance(call)));

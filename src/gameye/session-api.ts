@@ -7,6 +7,7 @@ import {
   readSession,
   readStarted,
   readTagExists,
+  type Location,
   type Listing,
   type SessionView,
   type Started,
@@ -153,7 +154,7 @@ export function runNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outcom
 }
 
 /** GET /available-location/{image}: the regions that can run the image now. Needs the scope regions:read. */
-export function availableLocations(nk: Nakama, api: Endpoint, image: string, timeoutMs: number): Outcome<string[]> {
+export function availableLocations(nk: Nakama, api: Endpoint, image: string, timeoutMs: number): Outcome<Location[]> {
   const path = `/available-location/${encodeURIComponent(image)}`;
   const outcome = send(nk, api, { operation: 'get-available-locations', method: 'get', path, timeoutMs });
   return readReply(api, outcome, 'get-available-locations', readLocations);

@@ -95,13 +95,29 @@ function readCommon(body: { [key: string]: unknown }): Omit<SessionView, 'player
   };
 }
 
-/** Reads the 200 of `get-available-locations`: the regions' names. Or says what is wrong with it. */
-export function readLocations(body: unknown): string[] | string {
+/** A region that can run an image now, and what answers a ping there. */
+export interface Location {
+  id: string;
+  ips: string[];
+}
+
+/** Reads the 200 of `get-available-locations`. Or says what is wrong with it. Only what looks like an address is one. */
+export function readLocations(body: unknown): Location[] | string {
   const locations = isRecord(body) ? body['locations'] : undefined;
   if (!Array.isArray(locations)) return 'The list of locations has no locations.';
-  const ids = (locations as unknown[]).map((location) => (isRecord(location) ? location['id'] : undefined));
-  const named = ids.filter((id): id is string => typeof id === 'string' && id !== '');
-  return named.length === ids.length ? named : 'The list of locations has one without an id.';
+  const read: Location[] = [];
+  for (const location of locations as unknown[]) {
+    const { id, ips } = isRecord(location) ? location : {};
+    if (typeof id !== 'string' || id === '') return 'The list of locations has one without an id.';
+    const given: unknown[] = Array.isArray(ips) ? ips : [];
+    read.push({ id, ips: given.filter((ip): ip is string => typeof ip === 'string' && isHost(ip)) });
+  }
+  return read;
+}
+
+/** An IPv4 or IPv6 address or a name: players' clients connect to it. */
+function isHost(text: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$|^[0-9A-Fa-f:.]{2,45}$/.test(text);
 }
 
 /** Reads the 200 of `tag-exists`, or says what is wrong with it. */

@@ -60,7 +60,7 @@ export function checkHealth(call: Call): Health {
     if (locations?.kind === 'done') {
       const { version } = storage;
       for (const region of config.regions) {
-        const offered = locations.value.includes(region);
+        const offered = locations.value.some(({ id }) => id === region);
         const wanted = version !== '' || !offered;
         const tag = wanted
           ? ask((ms) => tagExists(nk, config, region, config.image, version || ANY_TAG, ms))
@@ -124,7 +124,7 @@ function judgeStop(stop: Asked<unknown>): Check {
   return forbidden ? wrong('session:stop', scopeAdvice('session:stop')) : unclear('session:stop');
 }
 
-function judgeImage(image: string, locations: Asked<string[]>): Check {
+function judgeImage(image: string, locations: Asked<unknown>): Check {
   if (locations?.kind === 'done') return right('image');
   switch (failureOf(locations)?.kind) {
     case 'not-found':

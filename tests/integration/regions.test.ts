@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { NakamaRuntime } from '../../dev/stack/runtimes.ts';
 import { until } from '../../dev/stack/until.ts';
-import { closeAll, connectPlayers } from '../helpers/players.ts';
+import { answersOf, closeAll, connectPlayers, sharedAddress, type Player } from '../helpers/players.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
 import { useStack } from '../helpers/stack.ts';
 import { queueMatch, toldOneReason, toldOneSession } from './support/matches.ts';
@@ -12,7 +12,7 @@ const CREATE_TIMEOUT_MS = 8_000;
 const onRuntime = (runtime: NakamaRuntime): void => {
   // Matches go to the first two; the third is for those who ask for it.
   const env = { GAMEYE_API_REGION: 'home,away', GAMEYE_CREATE_TIMEOUT: '8s' };
-  const stack = useStack(runtime, quietStack(['home', 'away', 'reopening'], env));
+  const stack = useStack(runtime, quietStack(['home', 'away', 'reopening', 'broken'], env));
 
   describe.sequential('with capacity', () => {
     it('starts a match in the region that is nearest to the players, and in the next one when that is full', async () => {
@@ -30,6 +30,54 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       await endSessions(stack(), [nearId, lateId]);
       simulator.configure({ regions: { away: { capacity: 1000 } } });
       closeAll([...near, ...late]);
+    });
+  });
+
+  describe.sequential('with an image that is not everywhere', () => {
+    const regions = ['nowhere', 'home', 'away'];
+    const elsewhere = (names: string[]) => ({ max_players: 2, regions: names });
+    const started = async (names: string[]): Promise<{ players: Player[]; region: string | undefined }> => {
+      const { nakama, simulator } = stack();
+      const players = await connectPlayers(nakama, 2);
+      const user_ids = players.map(({ userId }) => userId);
+      const created = await nakama.rpc('fleet_create', { ...elsewhere(names), user_ids });
+      expect(created.status).toBe(200);
+      const { sessionId } = sharedAddress(await answersOf(players));
+      expect((await sessionsFor(stack(), players)).map(({ id }) => id)).toEqual([sessionId]);
+      const region = simulator.ledger.get(sessionId)?.region;
+      await endSessions(stack(), [sessionId]);
+      return { players, region };
+    };
+
+    it('starts it in the next region, which the next matches try first for a while', async () => {
+      const before = requestsOf(stack(), 'session-run', 'nowhere').length;
+      const first = await started(regions);
+      const second = await started(regions);
+      expect([first.region, second.region]).toEqual(['home', 'home']);
+      const asked = requestsOf(stack(), 'session-run', 'nowhere').slice(before);
+      expect(asked.map(({ status }) => status)).toEqual([404]);
+      closeAll([...first.players, ...second.players]);
+    });
+
+    it('tells the players that this is a mistake when no region has it', async () => {
+      const { nakama } = stack();
+      const players = await connectPlayers(nakama, 2);
+      const user_ids = players.map(({ userId }) => userId);
+      await nakama.rpc('fleet_create', { ...elsewhere(['nowhere', 'never']), user_ids });
+      expect(await toldOneReason(stack(), players, CREATE_TIMEOUT_MS / 2)).toBe('misconfigured');
+      expect(await sessionsFor(stack(), players)).toEqual([]);
+      closeAll(players);
+    });
+
+    it('leaves a region that fails after two tries, and never runs two sessions', async () => {
+      const { simulator } = stack();
+      const fault = { operation: 'session-run', region: 'broken', on: 'always' } as const;
+      const id = simulator.faults.add({ ...fault, action: { kind: 'status', status: 503 } });
+      const { players, region } = await started(['broken', 'home']);
+      simulator.faults.remove(id);
+      expect(region).toBe('home');
+      expect(requestsOf(stack(), 'session-run', 'broken').map(({ status }) => status)).toEqual([503, 503]);
+      closeAll(players);
     });
   });
 

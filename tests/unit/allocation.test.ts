@@ -63,7 +63,23 @@ describe('after a POST that started nothing', () => {
     ],
     ['a missing scope ends it', refused('forbidden'), false, ['eu'], 0, final('misconfigured')],
     ['a missing scope, in doubt: stopped', refused('forbidden'), true, ['eu', 'us'], 0, finalInDoubt('misconfigured')],
-    ['an unknown image ends it', refused('not-found'), false, ['eu', 'us'], 0, final('misconfigured')],
+    ['an unknown image ends it', refused('not-found'), false, ['eu'], 0, final('misconfigured')],
+    [
+      'an unknown image: the next region at once',
+      refused('not-found'),
+      false,
+      ['eu', 'us'],
+      2,
+      { next: 'run', session_id: 'id-1', region_index: 1, wait: 0, failures: 0, without_image: ['eu'] },
+    ],
+    [
+      'an unknown image, in doubt, several regions: the id is given up first',
+      refused('not-found'),
+      true,
+      ['eu', 'us'],
+      0,
+      { ...again, next: 'give-up-id', in_doubt: true, wait: 0, without_image: ['eu'] },
+    ],
     ['an unknown image, in doubt: stopped', refused('not-found'), true, ['eu'], 0, finalInDoubt('misconfigured')],
     ['a taken id is looked up, and may be ours', refused('conflict'), false, ['eu'], 0, taken],
     ['a taken id is looked up, several regions', refused('conflict'), false, ['eu', 'us'], 0, taken],
@@ -99,15 +115,15 @@ describe('after a POST that started nothing', () => {
       { ...again, in_doubt: true, wait: 250 },
     ],
     ['no answer: same id', unknown(), false, ['eu', 'us'], 0, { ...again, in_doubt: true, failures: 1 }],
-    ['no answer again: same id', unknown(), true, ['eu', 'us'], 1, { ...again, in_doubt: true, wait: 500 }],
     [
-      'no answer thrice: the id is given up first',
+      'no answer twice: the id is given up first',
       unknown(),
       true,
       ['eu', 'us'],
-      2,
+      1,
       { ...again, next: 'give-up-id', wait: 0 },
     ],
+    ['no answer twice, one region: same id', unknown(), true, ['eu'], 1, { ...again, in_doubt: true, wait: 500 }],
     ['no answer thrice, one region: same id', unknown(), true, ['eu'], 2, { ...again, in_doubt: true, wait: 1000 }],
     ['no answer ten times, one region: same id', unknown(), true, ['eu'], 9, { ...again, in_doubt: true, wait: 2500 }],
   ];
@@ -115,6 +131,37 @@ describe('after a POST that started nothing', () => {
     const after = afterRun(starting({ in_doubt, regions, failures }), outcome, NOW, chance);
     expectNext(after, next);
     expect(after.last_failure).toEqual(outcome.failure);
+  });
+
+  describe('that says it does not know the image, in one region of several,', () => {
+    const where = (more: Partial<Allocation>) => starting({ regions: ['eu', 'us', 'ap'], ...more });
+    const after = (a: Allocation) => afterRun(a, refused('not-found'), NOW, chance);
+
+    it('goes round those that may have it, and pauses after the last of them', () => {
+      const second = after(where({}));
+      expectNext(second, { region_index: 1, without_image: ['eu'], wait: 0 });
+      const third = afterRun(second, refused('no-capacity'), NOW, chance);
+      expectNext(third, { region_index: 2, wait: 0 });
+      expectNext(afterRun(third, refused('no-capacity'), NOW, chance), { region_index: 1, wait: 2000 });
+    });
+    it('ends when no region knows it', () => {
+      expectNext(after(where({ region_index: 2, without_image: ['eu', 'us'] })), {
+        state: 'failed',
+        reason: 'misconfigured',
+      });
+    });
+    it('stays where it is known when that is a single one', () => {
+      const left = where({ region_index: 1, without_image: ['eu', 'ap'] });
+      expectNext(afterRun(left, refused('no-capacity'), NOW, chance), { region_index: 1, wait: 2000 });
+      const inDoubt = { in_doubt: true, next: 'run', region_index: 1 } as const;
+      for (const failures of [0, 1, 2, 9]) expectNext(afterRun({ ...left, failures }, unknown(), NOW, chance), inDoubt);
+    });
+    it('counts a region once, however often it says so', () => {
+      const again = after(where({ without_image: ['eu'], in_doubt: true }));
+      expectNext(again, { next: 'give-up-id', without_image: ['eu'] });
+      const given = afterGiveUpId(again, { kind: 'done', value: 'absent' }, NOW, chance);
+      expectNext(given, { region_index: 1, session_id: 'id-2', in_doubt: false, abandoned: [gone] });
+    });
   });
 
   it('ends when the API started another session, and stops both', () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { choosePort, isLive, readSession, readStarted } from '../../src/gameye/wire';
+import { choosePort, isLive, readLocations, readSession, readStarted } from '../../src/gameye/wire';
 
 const port = (type: string, container: unknown, host: unknown) => ({ type, container, host });
 
@@ -116,4 +116,37 @@ describe('a status', () => {
     expect(isLive(one)).toBe(true),
   );
   it.each(['exited', 'dead'])('%s is over', (one) => expect(isLive(one)).toBe(false));
+});
+
+describe('the list of locations', () => {
+  const location = (ips?: unknown) => readLocations({ locations: [{ id: 'eu', ips }] });
+  it('has the regions with what answers a ping there', () => {
+    const locations = [{ id: 'eu', ips: ['10.0.0.1', '10.0.0.2'] }, { id: 'us', ips: ['2001:db8::1'] }, { id: 'ap' }];
+    expect(readLocations({ locations })).toEqual([...locations.slice(0, 2), { id: 'ap', ips: [] }]);
+    expect(readLocations({ locations: [] })).toEqual([]);
+  });
+  it.each([[['ping.example.com']], [['127.0.0.1']], [['::1']]])('may have %j', (ips) => {
+    expect(location(ips)).toEqual([{ id: 'eu', ips }]);
+  });
+  it.each([
+    [['http://x']],
+    [['a b']],
+    [['a/b']],
+    [['']],
+    [[1, null, {}]],
+    ['10.0.0.1'],
+    [['x'.repeat(300)]],
+    [['user@host']],
+  ])('leaves out what is no address: %j', (ips) => expect(location(ips)).toEqual([{ id: 'eu', ips: [] }]));
+  it.each([
+    [undefined],
+    [[]],
+    [{}],
+    [{ locations: {} }],
+    [{ locations: [1] }],
+    [{ locations: [{ ips: [] }] }],
+    [{ locations: [{ id: '' }] }],
+  ])('is unreadable as %j', (body) =>
+    expect(readLocations(body)).toEqual(expect.stringContaining('The list of locations')),
+  );
 });

@@ -18,12 +18,13 @@ export type Fault =
   | 'too-many'
   | 'unauthorized'
   | 'not-yet-visible'
+  | 'no-image'
   | 'other-id';
 
 export const FAULTS: Fault[] = [
   ...(['none', 'none', 'nobody-listens', 'request-lost', 'reply-lost', 'reply-late', 'delayed'] as const),
   ...(['500-before', '502-html-after', 'truncated', 'html-200', 'redirect', 'delivered-twice', 'too-many'] as const),
-  ...(['unauthorized', 'not-yet-visible'] as const),
+  ...(['unauthorized', 'not-yet-visible', 'no-image'] as const),
 ];
 
 /** An API that ignores our id and starts a session of its own with every POST: no client can be right with that one. */
@@ -140,6 +141,9 @@ export class ModelGameye {
         return this.process(request, turn).code === 201 ? answer(409, {}) : this.process(request, turn);
       case 'too-many':
         return { ...answer(429, { message: 'slow down' }), headers: { 'Retry-After': [String(1 + (turn.ms % 600))] } };
+      case 'no-image':
+        if (request.method === 'post') return answer(404, { message: 'no such image here' });
+        break;
       case 'unauthorized':
         return answer(401, { message: 'no' });
       case 'other-id': {
