@@ -22,18 +22,29 @@ export interface Group {
   open_seats: number;
 }
 
-/** What an allocation that is not finished met last. */
-export interface OpenFailure {
+/** One allocation that is not finished: how far it is, what is done next and when. */
+export interface Queued {
   allocation: string;
   session_id: string;
   state: string;
   region: string;
+  players: number;
+  /** POSTs sent so far. */
   attempts: number;
-  failure: FailureKind;
-  operation: string;
-  status?: number;
-  message: string;
   age_ms: number;
+  /** Until its next step; 0: it is being done. */
+  next_try_in_ms: number;
+  /** Until its players are told a reason; negative when that has passed and only what may run is looked for. */
+  deadline_in_ms: number;
+  /** Its players were told how it ended. */
+  told: boolean;
+  /** Given up, and perhaps still to be stopped. */
+  ids_to_stop: number;
+  /** What it met last. */
+  failure?: FailureKind;
+  operation?: string;
+  status?: number;
+  message?: string;
 }
 
 export interface Status {
@@ -45,7 +56,7 @@ export interface Status {
     open: number;
     by_state: { [state: string]: number };
     oldest_age_ms: number;
-    failures: OpenFailure[];
+    queue: Queued[];
     truncated: boolean;
   };
   /** The last comparison of records and sessions, on whatever node; missing before the first. */
@@ -54,11 +65,11 @@ export interface Status {
 
 /** Reading ends here; the answer then says that it is `truncated`. Nakama cuts it off after 10 s. */
 const READ_MS = 3 * SECOND;
-const MOST_FAILURES = 20;
+const MOST_QUEUED = 100;
 
 /**
  * The fleet as the records show it: at most `limit` instances and as many allocations are read. Groups come with the most
- * sessions first, failures with the youngest allocation first.
+ * sessions first, the queue with the oldest allocation first, at most 100.
  */
 export function fleetStatus(call: Call, limit: number, now: number): Status {
   const { nk, config, ctx } = call;
@@ -101,7 +112,7 @@ function instances({ nk }: Call, limit: number, now: number): Status['instances'
 
 function allocations({ nk }: Call, limit: number, now: number): Status['allocations'] {
   const by_state: { [state: string]: number } = {};
-  const failures: OpenFailure[] = [];
+  const queue: Queued[] = [];
   let [read, open, oldest] = [0, 0, now];
   const complete = visitRows<Allocation>(nk, ALLOCATIONS, now + 2 * READ_MS, (a) => {
     if (read++ === limit) return false;
@@ -109,13 +120,12 @@ function allocations({ nk }: Call, limit: number, now: number): Status['allocati
     open++;
     by_state[a.state] = (by_state[a.state] ?? 0) + 1;
     oldest = Math.min(oldest, a.created_at_ms);
-    const failure = openFailure(a, now);
-    if (failure) failures.push(failure);
+    queue.push(queued(a, now));
     return true;
   });
-  failures.sort((a, b) => a.age_ms - b.age_ms);
-  const shown = failures.slice(0, MOST_FAILURES);
-  return { open, by_state, oldest_age_ms: now - oldest, failures: shown, truncated: !complete };
+  queue.sort((a, b) => b.age_ms - a.age_ms);
+  const shown = queue.slice(0, MOST_QUEUED);
+  return { open, by_state, oldest_age_ms: now - oldest, queue: shown, truncated: !complete };
 }
 
 /** Something is still to be done. An announced allocation can stay only to lead from one id to another. */
@@ -123,19 +133,21 @@ function isOpen(a: Allocation): boolean {
   return a.state !== 'announced' || a.abandoned.length > 0;
 }
 
-function openFailure(a: Allocation, now: number): OpenFailure | undefined {
-  const failure = a.last_failure;
-  if (!failure) return undefined;
+function queued(a: Allocation, now: number): Queued {
+  const { last_failure: failure } = a;
   return {
     allocation: a.id,
     session_id: a.session_id,
     state: a.state,
     region: regionOf(a),
+    players: a.request.user_ids.length,
     attempts: a.attempts,
-    failure: failure.kind,
-    operation: failure.operation,
-    ...(failure.status === undefined ? {} : { status: failure.status }),
-    message: failure.message,
     age_ms: now - a.created_at_ms,
+    next_try_in_ms: Math.max(0, a.next_at_ms - now),
+    deadline_in_ms: a.deadline_ms - now,
+    told: a.told,
+    ids_to_stop: a.abandoned.length,
+    ...(failure && { failure: failure.kind, operation: failure.operation, message: failure.message }),
+    ...(failure?.status === undefined ? {} : { status: failure.status }),
   };
 }

@@ -4,7 +4,7 @@ import { until } from '../../dev/stack/until.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
 import { useStack } from '../helpers/stack.ts';
 import { allocationsSettled, endSessions, quietStack } from '../integration/support/world.ts';
-import { arrange, REGIONS, type Point } from './support/crash-points.ts';
+import { arrange, REGIONS, seatsOf, VICTIMS, type Point } from './support/crash-points.ts';
 import type { Scene } from './support/scene.ts';
 
 /** Longer than a lease, a pass of the supervisor and the time until a lost POST cannot come any more. */
@@ -28,11 +28,12 @@ forEachRuntime((runtime) => {
   let heir: Nakama;
 
   beforeAll(async () => {
-    const victim = stack().nakama;
-    const other = await stack().startNode({ name: 'victim2', env: { GAMEYE_READY: 'server' } });
-    const arranged = await arrange(stack(), victim, other);
+    const { nakama: plain, startNode } = stack();
+    const patient = await startNode({ name: 'patient', env: VICTIMS.patient });
+    const filling = await startNode({ name: 'filling', env: VICTIMS.filling });
+    const arranged = await arrange(stack(), { plain, patient, filling });
     scenes = arranged.scenes;
-    await Promise.all([victim.kill(), other.kill()]);
+    await Promise.all([plain, patient, filling].map((node) => node.kill()));
     for (const freezer of arranged.freezers) await freezer.thawForOthers();
     stack().simulator.faults.clear();
     heir = await stack().startNode({ name: 'heir' });
@@ -153,6 +154,18 @@ forEachRuntime((runtime) => {
     await until(async () => (await scene.instances()).length === 0, TAKEN_OVER_MS, 'the end of its record');
     expect(await heir.rpc('fleet_get', { id: scene.id })).toMatchObject({ status: 404, code: 5 });
     expect(await heir.rpc('fleet_delete', { id: scene.id })).toMatchObject({ status: 200 });
+  });
+
+  it('players who took seats in a running session are told when their node dies just before', async () => {
+    const guest = await settled('joined');
+    const host = await settled('hosting');
+    expect(guest.sessions()).toEqual([]);
+    const [session] = host.running();
+    const id = session?.id ?? 'none';
+    expect(await guest.player.listAnswers()).toMatchObject([{ kind: 'match', sessionId: id }]);
+    expect((await seatsOf(host)).sort()).toEqual([guest.player.userId, host.player.userId].sort());
+    expect(session?.players.slice().sort()).toEqual([guest.player.userId, host.player.userId].sort());
+    await endSessions({ ...stack(), nakama: heir }, [id]);
   });
 
   it('a game server is waited for by the node that took over', async () => {

@@ -208,7 +208,7 @@ forEachRuntime((runtime) => {
       const seen = await until(
         async () => {
           const now = await status(nakama);
-          return now.allocations.failures.length > 0 ? now : undefined;
+          return now.allocations.queue[0]?.failure ? now : undefined;
         },
         10_000,
         'the failure of the full region',
@@ -233,7 +233,7 @@ forEachRuntime((runtime) => {
       });
       expect(seen.allocations).toMatchObject({ open: 1, by_state: { starting: 1 }, truncated: false });
       expect(seen.allocations.oldest_age_ms).toBeGreaterThan(0);
-      expect(seen.allocations.failures).toMatchObject([
+      expect(seen.allocations.queue).toMatchObject([
         { allocation: session_id, region: 'full', failure: 'no-capacity', status: 420, operation: 'session-run' },
       ]);
       expect((await ask<Status>(nakama, 'gameye_status', { limit: 2 })).instances).toMatchObject({

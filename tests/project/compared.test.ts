@@ -1,38 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
-import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
-import { projectRoot } from '../../dev/stack/paths.ts';
 import { readme, tableAfter } from './readme.ts';
+import { exists, named, testsNamedIn } from './titles.ts';
 
 const [header = [], ...table] = tableAfter('Compared with the other fleet managers');
 const rows = table.map(([feature = '', ours = '', others = '', shownBy = '']) => {
   const [verdict = '', ...words] = ours.split(': ');
-  const tests = [...shownBy.matchAll(/`(tests\/[\w/-]+\.test\.ts)`: "([^"]+)"/g)].map(([, file = '', title = '']) => ({
-    file,
-    title,
-  }));
-  return { feature, verdict, words: words.join(': '), others, shownBy, tests };
+  return { feature, verdict, words: words.join(': '), others, shownBy, tests: testsNamedIn(shownBy) };
 });
-
-/** What the tests of a file are called: the first arguments of `it` and `describe`, and the names in tables of cases. */
-function titlesIn(file: string): string[] {
-  const source = ts.createSourceFile(
-    file,
-    readFileSync(`${projectRoot}/${file}`, 'utf8'),
-    ts.ScriptTarget.Latest,
-    true,
-  );
-  const titles: string[] = [];
-  const visit = (node: ts.Node): void => {
-    const isTest = ts.isCallExpression(node) && /^(it|describe)\b(?!.*\.(skip|todo))/s.test(node.expression.getText());
-    const first = isTest ? node.arguments[0] : ts.isArrayLiteralExpression(node) ? node.elements[0] : undefined;
-    if (first && ts.isStringLiteralLike(first)) titles.push(first.text);
-    if (first && ts.isTemplateExpression(first)) titles.push(first.head.text);
-    ts.forEachChild(node, visit);
-  };
-  visit(source);
-  return titles;
-}
 
 describe('the comparison in the README', () => {
   it('has a verdict on every feature, each once', () => {
@@ -55,14 +29,10 @@ describe('the comparison in the README', () => {
 
   it.each(rows.filter((row) => row.verdict !== 'no'))('shows by tests that exist: $feature', ({ tests, shownBy }) => {
     expect(tests.length).toBeGreaterThan(0);
-    expect(tests.map(({ file, title }) => `\`${file}\`: "${title}"`).join(', '), 'nothing else is there').toBe(shownBy);
-    for (const { file, title } of tests) {
-      expect(existsSync(`${projectRoot}/${file}`), file).toBe(true);
-      expect(title.length, 'distinctive').toBeGreaterThan(15);
-      expect(
-        titlesIn(file).filter((one) => one.includes(title)),
-        `${file}: ${title}`,
-      ).not.toEqual([]);
+    expect(named(tests), 'nothing else is there').toBe(shownBy);
+    for (const test of tests) {
+      expect(test.title.length, 'distinctive').toBeGreaterThan(15);
+      expect(exists(test), named([test])).toBe(true);
     }
   });
 

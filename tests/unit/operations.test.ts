@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { newAllocation } from '../../src/allocation/allocation';
 import type { AllocationRequest } from '../../src/allocation/request';
 import { tagExists } from '../../src/gameye/session-api';
 import { newInstance, type Instance } from '../../src/instances/instance';
@@ -239,31 +240,47 @@ describe('records in pages', () => {
 });
 
 describe('the status', () => {
-  it('shows the youngest failures, at most twenty, and leaves out what only leads to another id', () => {
-    for (let i = 0; i < 25; i++) {
-      const last_failure = { kind: 'no-capacity', operation: 'session-run', message: 'full', status: 420 };
-      const row = {
-        id: `a${i}`,
-        state: 'starting',
-        session_id: `a${i}`,
-        regions: ['eu'],
-        region_index: 0,
-        abandoned: [],
-      };
-      fake.put(ALLOCATIONS, `a${i}`, { ...row, request, attempts: 1, created_at_ms: now - 1000 * i, last_failure });
+  it('shows the queue, oldest first and at most a hundred, without what only leads to another id', () => {
+    const base = newAllocation('a', request, ['eu'], 'm1', 60_000, now);
+    for (let i = 0; i < 105; i++) {
+      fake.put(ALLOCATIONS, `a${i}`, { ...base, id: `a${i}`, session_id: `a${i}`, created_at_ms: now - 1000 * i });
     }
-    fake.put(ALLOCATIONS, 'z', { id: 'z', state: 'announced', abandoned: [], created_at_ms: 0 });
+    fake.put(ALLOCATIONS, 'z', { ...base, id: 'z', state: 'announced', created_at_ms: 0 });
     const { allocations } = fleetStatus(call, 1000, now);
     expect(allocations).toMatchObject({
-      open: 25,
-      by_state: { starting: 25 },
-      oldest_age_ms: 24_000,
+      open: 105,
+      by_state: { starting: 105 },
+      oldest_age_ms: 104_000,
       truncated: false,
     });
-    expect(allocations.failures.map(({ allocation }) => allocation)).toEqual(
-      Array.from({ length: 20 }, (_, i) => `a${i}`),
+    expect(allocations.queue.map(({ allocation }) => allocation)).toEqual(
+      Array.from({ length: 100 }, (_, i) => `a${104 - i}`),
     );
     expect(fleetStatus(call, 10, now).allocations).toMatchObject({ open: 10, truncated: true });
+  });
+  it('tells of each allocation how far it is, what it met, and when the next try and the deadline are', () => {
+    const last_failure = { kind: 'no-capacity', operation: 'session-run', message: 'full', status: 420 } as const;
+    const base = { ...newAllocation('a', request, ['eu'], 'm1', 60_000, now - 1000), attempts: 2, last_failure };
+    fake.put(ALLOCATIONS, 'a', { ...base, next_at_ms: now + 700 });
+    expect(fleetStatus(call, 1000, now).allocations.queue).toEqual([
+      {
+        allocation: 'a',
+        session_id: 'a',
+        state: 'starting',
+        region: 'eu',
+        players: request.user_ids.length,
+        attempts: 2,
+        age_ms: 1000,
+        next_try_in_ms: 700,
+        deadline_in_ms: 59_000,
+        told: false,
+        ids_to_stop: 0,
+        failure: 'no-capacity',
+        operation: 'session-run',
+        message: 'full',
+        status: 420,
+      },
+    ]);
   });
   it('names the version of package.json', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };

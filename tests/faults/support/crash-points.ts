@@ -17,7 +17,7 @@ const LONG_MS = 120_000;
 
 export const REGIONS = [
   ...['queued', 'on-its-way', 'unanswered', 'unstored', 'in-doubt', 'untold', 'told', 'unrecorded', 'uncounted'],
-  ...['full-of-errors', 'elsewhere', 'refused', 'unstopped', 'cancelled', 'deleted', 'unready'],
+  ...['full-of-errors', 'elsewhere', 'refused', 'unstopped', 'cancelled', 'deleted', 'unready', 'hosting', 'joined'],
 ] as const;
 export type Point = (typeof REGIONS)[number];
 
@@ -26,11 +26,24 @@ export interface Arranged {
   freezers: Freezer[];
 }
 
-/** Brings everything to its point, on `node` and, what waits for its game server, on `readyNode`. */
-export async function arrange(stack: Stack, node: Nakama, readyNode: Nakama): Promise<Arranged> {
+/** The nodes that are going to die: an ordinary one, one that waits for its game servers, and one with backfill. */
+export type Victims = Record<'plain' | 'patient' | 'filling', Nakama>;
+
+/** Variables of the nodes that are not ordinary. */
+export const VICTIMS = {
+  patient: { GAMEYE_READY: 'server' },
+  filling: { GAMEYE_BACKFILL: 'on', GAMEYE_MAX_PLAYERS: '4', GAMEYE_API_REGION: 'hosting' },
+} as const;
+
+/** Brings everything to its point. */
+export async function arrange(stack: Stack, victims: Victims): Promise<Arranged> {
   const scenes: Record<string, Scene> = {};
-  for (const region of REGIONS)
-    scenes[region] = await Scene.enter(stack, region === 'unready' ? readyNode : node, region);
+  const special: Partial<Record<Point, Nakama>> = {
+    unready: victims.patient,
+    hosting: victims.filling,
+    joined: victims.filling,
+  };
+  for (const region of REGIONS) scenes[region] = await Scene.enter(stack, special[region] ?? victims.plain, region);
   const scene = (point: Point): Scene => scenes[point] as Scene;
   const freezers: Freezer[] = [];
   const freezer = async (of: Scene): Promise<Freezer> => {
@@ -153,6 +166,17 @@ export async function arrange(stack: Stack, node: Nakama, readyNode: Nakama): Pr
       await hold.untilSomebodyWaits();
       expect(one.running()).toEqual([]);
     },
+    async hosting(one) {
+      await one.playAlone();
+      await until(async () => (await one.instances()).length === 1, 40_000, 'the session with free seats');
+    },
+    // Its player is told where, and notifications are still frozen.
+    async joined(one) {
+      await one.playAlone();
+      await one.untilStored({ state: 'joined', told: false });
+      await until(async () => (await seatsOf(scene('hosting'))).includes(one.player.userId), 40_000, 'the seat');
+      arrived(one, { state: 'joined', told: false });
+    },
     async unready(one) {
       await one.create();
       await one.untilStored({ state: 'started' });
@@ -160,7 +184,7 @@ export async function arrange(stack: Stack, node: Nakama, readyNode: Nakama): Pr
     },
   };
   // Frozen notifications would stop others on their way, and the API is waited for only so long.
-  const last: Point[] = ['on-its-way', 'cancelled', 'unanswered'];
+  const last: Point[] = ['on-its-way', 'cancelled', 'unanswered', 'joined'];
   const first = (Object.keys(steps) as (keyof typeof steps)[]).filter(
     (point) => point !== 'told' && !last.includes(point),
   );
@@ -170,4 +194,10 @@ export async function arrange(stack: Stack, node: Nakama, readyNode: Nakama): Pr
   for (const [one, what] of stored)
     expect({ [one.region]: await one.progress() }).toMatchObject({ [one.region]: what });
   return { scenes, freezers };
+}
+
+/** Who has a seat in the session of a scene, as it is stored. */
+export async function seatsOf(scene: Scene): Promise<string[]> {
+  const [row] = await instanceRows(scene.stack, await scene.instances());
+  return Object.keys((row?.value['seats'] ?? {}) as object);
 }

@@ -41,6 +41,13 @@ export class Scene {
     this.id = (answer.payload as { session_id: string }).session_id;
   }
 
+  /** The player asks for a session, or a seat in one, as a player. */
+  async playAlone(): Promise<void> {
+    expect(await this.player.rpc('gameye_solo_match')).toMatchObject({ status: 200 });
+    const [row] = await allocationRows(this.stack, [this.player]);
+    this.id = row?.key ?? '';
+  }
+
   /** What is stored of the allocation; undefined when it has ended. */
   async progress(): Promise<Progress | undefined> {
     return (await allocationRows(this.stack, [this.player])).find(({ key }) => key === this.id)?.value;
