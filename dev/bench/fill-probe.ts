@@ -17,6 +17,8 @@ function benchFill(ctx, logger, nk, payload) {
   for (var i = range.from; i < range.to; i++) {
     var players = i % 9;
     var id = nk.uuidv4();
+    var seats = {};
+    for (var seat = 0; seat < players; seat++) seats[nk.uuidv4()] = { state: 'joined' };
     writes.push({
       collection: '_gameye_instances',
       key: id,
@@ -37,12 +39,15 @@ function benchFill(ctx, logger, nk, payload) {
         max_players: 8,
         open_seats: Math.max(0, 8 - players),
         ports: { '7777/udp': 20000 + (i % 9999) },
-        seats: {},
-        unseated: players,
+        seats: seats,
+        unseated: 0,
       },
     });
   }
-  nk.storageWrite(writes);
+  // This node has them in its index, which the module would have noted.
+  nk.storageWrite(writes).forEach(function (ack) {
+    nk.localcachePut('gameye_indexed_' + ack.key, ack.version);
+  });
   return '{}';
 }
 `;

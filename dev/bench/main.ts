@@ -10,6 +10,7 @@ import { withFillProbe } from './fill-probe.ts';
 import { floorModule } from './floor-module.ts';
 import { withHookProbe } from './hook-probe.ts';
 import { listTable } from './list.ts';
+import { BENCH_INTERVAL, reconcileTable, startListingApi } from './reconcile.ts';
 import { startSimulatorProcess, type SimulatorProcess } from './simulator-process.ts';
 import { markdownTable, percentile } from './statistics.ts';
 
@@ -36,22 +37,39 @@ async function main(): Promise<void> {
       bursts: { type: 'string', default: '1,50,200' },
       /** Instead of bursts: lists and joins among this many instances. */
       list: { type: 'string' },
+      /** Instead of bursts: comparing this many instances with the list of sessions. */
+      reconcile: { type: 'string' },
     },
   });
   const sizes = values.bursts.split(',').map(Number);
   if (sizes.some((size) => !Number.isInteger(size) || size < 1))
     throw new Error('--bursts takes sizes such as 1,50,200');
-  const instances = values.list === undefined ? undefined : Number(values.list);
-  if (instances !== undefined && !(Number.isInteger(instances) && instances >= 1))
-    throw new Error('--list takes a number of instances such as 10000');
+  const number = (flag: 'list' | 'reconcile'): number | undefined => {
+    const text = values[flag];
+    if (text === undefined || /^[1-9]\d*$/.test(text)) return text === undefined ? undefined : Number(text);
+    throw new Error(`--${flag} takes a number of instances such as 10000`);
+  };
+  const instances = number('list');
+  const compared = number('reconcile');
   const runtime: NakamaRuntime = (values.embedded ? undefined : findNakama()[0]) ?? { kind: 'embedded' };
   const ends: (() => Promise<void>)[] = [];
   try {
     const postgres = await startPostgres();
     ends.push(() => postgres.stop());
+    const ours = path.join(buildDir, 'index.js');
+    const database = await postgres.newDatabase();
+    if (compared !== undefined) {
+      const api = await startListingApi();
+      ends.push(() => api.stop());
+      const env = { ...variables(api), GAMEYE_RECONCILE_INTERVAL: BENCH_INTERVAL };
+      const nakama = await startNakama({ runtime, database, modulePath: await withFillProbe(ours), env });
+      ends.push(() => nakama.stop());
+      console.log(`${describeRuntime(runtime)}, ${os.cpus().length} cores\n`);
+      console.log(await reconcileTable(nakama, api, database, compared));
+      return;
+    }
     const simulator = await startSimulatorProcess(API_MS);
     ends.push(() => simulator.stop());
-    const database = await postgres.newDatabase();
     const start = (modulePath: string): Promise<Nakama> => {
       const env = variables(simulator);
       // Long enough for a whole burst to queue before the matchmaker looks.
@@ -60,7 +78,6 @@ async function main(): Promise<void> {
     console.log(
       `${describeRuntime(runtime)}, ${os.cpus().length} cores, Session API that takes ${API_MS} ms, groups of 2\n`,
     );
-    const ours = path.join(buildDir, 'index.js');
     if (instances !== undefined) {
       const nakama = await start(await withFillProbe(ours));
       ends.push(() => nakama.stop());
@@ -107,12 +124,14 @@ async function measure(size: number, nakama: Nakama, simulator: SimulatorProcess
   ];
 }
 
-function variables(simulator: SimulatorProcess): Record<string, string> {
+function variables(simulator: { url: string }): Record<string, string> {
   return {
     GAMEYE_API_URL: simulator.url,
     GAMEYE_API_TOKEN: 'sim-token',
     GAMEYE_API_IMAGE: 'demo-game',
     GAMEYE_API_REGION: 'eu-central-1',
+    // What is measured here has no sessions; nothing is to look for them.
+    GAMEYE_RECONCILE_INTERVAL: '1h',
     GAMEYE_SEAT_SECRET: 'bench-seat-secret-0123456789abcdef',
   };
 }

@@ -137,7 +137,7 @@ export function listNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outco
   const outcome = send(nk, api, { operation: 'session-list', method: 'get', path, timeoutMs });
   return readReply(api, outcome, 'session-list', (body) => {
     const listing = readListing(body);
-    return typeof listing === 'string' ? listing : listing.sessions.length + listing.unreadable;
+    return typeof listing === 'string' ? listing : listing.entries.size + listing.unreadable;
   });
 }
 

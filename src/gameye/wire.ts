@@ -22,9 +22,12 @@ export interface SessionView {
 /** A session as `session-list` shows it: without the players' names. Status empty: the API did not say. */
 export type ListedSession = Omit<SessionView, 'players'> & { playerCount?: number };
 
-/** What `session-list` answered. */
+/** One entry of a list as it came: read only when it matters, because of thousands most do not. */
+export type ListedEntry = { [field: string]: unknown };
+
+/** What `session-list` answered, by session id. */
 export interface Listing {
-  sessions: ListedSession[];
+  entries: Map<string, ListedEntry>;
   /** Entries without an id, which cannot be told from each other. */
   unreadable: number;
 }
@@ -61,22 +64,31 @@ export function readSession(body: unknown): SessionView | string {
 
 /** Reads the 200 of `session-list`, or says what is wrong with it. Of an id that is shown twice the live one counts. */
 export function readListing(body: unknown): Listing | string {
-  const entries = isRecord(body) ? body['sessions'] : undefined;
-  if (!Array.isArray(entries)) return 'The list of sessions has no sessions.';
-  const sessions = new Map<string, ListedSession>();
+  const shown = isRecord(body) ? body['sessions'] : undefined;
+  if (!Array.isArray(shown)) return 'The list of sessions has no sessions.';
+  const entries = new Map<string, ListedEntry>();
   let unreadable = 0;
-  for (const entry of entries as unknown[]) {
-    const session = isRecord(entry) ? readCommon(entry) : undefined;
-    if (!session || session.id === '') {
+  for (const entry of shown as unknown[]) {
+    const id = isRecord(entry) ? entry['id'] : undefined;
+    if (typeof id !== 'string' || id === '') {
       unreadable++;
       continue;
     }
-    const other = sessions.get(session.id);
-    if (other && isLive(other.status)) continue;
-    const playerCount = (entry as { [key: string]: unknown })['playerCount'];
-    sessions.set(session.id, { ...session, ...(typeof playerCount === 'number' ? { playerCount } : {}) });
+    const other = entries.get(id);
+    if (!other || !isLive(statusOf(other))) entries.set(id, entry as ListedEntry);
   }
-  return { sessions: [...sessions.values()], unreadable };
+  return { entries, unreadable };
+}
+
+/** The session that an entry of a list shows. */
+export function readListed(entry: ListedEntry): ListedSession {
+  const { playerCount } = entry;
+  return { ...readCommon(entry), ...(typeof playerCount === 'number' ? { playerCount } : {}) };
+}
+
+/** The status of an entry; empty when the API did not say. */
+export function statusOf({ status }: ListedEntry): string {
+  return typeof status === 'string' ? status : '';
 }
 
 /** What a description and a list show alike; an empty text is what the API left out. */

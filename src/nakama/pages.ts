@@ -36,13 +36,13 @@ export function visitRows<T>(
   nk: Nakama,
   collection: string,
   deadlineMs: number,
-  visit: (value: T, key: string) => boolean,
+  visit: (value: T, key: string, version: string) => boolean,
 ): boolean {
   let cursor = '';
   do {
     const page = listRows<T>(nk, collection, PAGE, cursor);
     if (page === 'bad-cursor') return false;
-    for (const { key, value } of page.rows) if (!visit(value, key)) return false;
+    for (const { key, value, version } of page.rows) if (!visit(value, key, version)) return false;
     cursor = page.cursor;
   } while (cursor !== '' && Date.now() < deadlineMs);
   return cursor === '';

@@ -1,8 +1,9 @@
 import { OWNER_LABEL } from '../allocation/owner';
 import { MINUTE, type Config } from '../config';
-import { isLive, type ListedSession, type Listing } from '../gameye/wire';
+import { isLive, readListed, statusOf, type ListedSession, type Listing } from '../gameye/wire';
 import { refreshed, withSeats, type Instance } from '../instances/instance';
 import { retirement, type RetireReason } from './retire';
+import { fingerprint, quietUntil, type Unchanged } from './unchanged';
 
 /*
  * What has to be done so that records and sessions agree: a pure function of the records, Gameye's list and the time. The
@@ -34,6 +35,8 @@ export interface Plan {
   sessions: number;
   /** There is more to do than one plan holds: the next one is due when this one is done. */
   more: boolean;
+  /** The records that need nothing, for the next comparison. */
+  unchanged: Map<string, Unchanged>;
 }
 
 /** A plan holds no more than this, so that it stays small in memory and in time. */
@@ -48,27 +51,26 @@ const YOUNG_MS = MINUTE;
 const FEW = 10;
 
 export interface Comparison {
-  /** Hears of every record, in any order. */
-  visit(instance: Instance): void;
+  /** Hears of every record, in any order; the record may be the runtime's own object. */
+  visit(id: string, version: string, record: Instance): void;
   /** With the session ids of all open allocations; undefined when those or the records could not all be read. */
   finish(open: Set<string> | undefined, strays: Strays): Plan;
 }
 
 /**
  * Compares records with a list that was asked for before any of them was read; undefined when there is none. `horizonMs`
- * is when the next plan will be made: what is due later is left to it.
+ * is when the next plan will be made: what is due later is left to it. `before`: what the last plan found unchanged.
  */
 export function compare(
   config: Config,
   owner: string,
   listing: Listing | undefined,
+  before: Map<string, Unchanged>,
   now: number,
   horizonMs: number,
 ): Comparison {
-  const listed = new Map<string, ListedSession>();
-  for (const session of listing?.sessions ?? []) {
-    if (session.labels[OWNER_LABEL] === owner) listed.set(session.id, session);
-  }
+  const listed = listing?.entries ?? new Map<string, never>();
+  const unchanged = new Map<string, Unchanged>();
   const seen = new Set<string>();
   const always: Task[] = [];
   const ifTrusted: Task[] = [];
@@ -85,16 +87,44 @@ export function compare(
     else more = true;
   }
 
-  function visit(instance: Instance): void {
-    const { id } = instance;
-    const session = listed.get(id);
-    const alive = session !== undefined && isLive(session.status);
-    const isYoung = Date.parse(instance.create_time) > now - YOUNG_MS;
+  function visit(id: string, version: string, record: Instance): void {
+    const entry = listed.get(id);
+    const known = before.get(id);
+    const alive = entry !== undefined && isLive(statusOf(entry));
     records++;
     seen.add(id);
     showsAny = showsAny || alive;
-    if (!isYoung) settled++;
-    if (!isYoung && alive) shown++;
+    if (
+      alive &&
+      known?.version === version &&
+      known.quiet_until_ms > horizonMs &&
+      known.listed === fingerprint(entry)
+    ) {
+      unchanged.set(id, known);
+      note(known.created_ms, alive);
+      return;
+    }
+    // The runtime's object is slow to read, so it is read once.
+    const instance = JSON.parse(JSON.stringify(record)) as Instance;
+    const created = Date.parse(instance.create_time);
+    note(created, alive);
+    const planned = always.length + ifTrusted.length;
+    examine(instance, entry && readListed(entry), created > now - YOUNG_MS);
+    if (!alive || more || always.length + ifTrusted.length > planned) return;
+    const quiet_until_ms = quietUntil(config, instance, now);
+    unchanged.set(id, { version, listed: fingerprint(entry), quiet_until_ms, created_ms: created });
+  }
+
+  /** A session that is older than a moment has to be in the list. */
+  function note(createdMs: number, alive: boolean): void {
+    if (createdMs > now - YOUNG_MS) return;
+    settled++;
+    if (alive) shown++;
+  }
+
+  function examine(instance: Instance, session: ListedSession | undefined, isYoung: boolean): void {
+    const { id } = instance;
+    const alive = session !== undefined && isLive(session.status);
     const end = retirement(config, instance, now);
     if (end && end.at_ms <= horizonMs) add(always, { do: 'stop', id, ...end });
     if (end && end.at_ms <= now) return;
@@ -113,10 +143,10 @@ export function compare(
   function finish(open: Set<string> | undefined, strays: Strays): Plan {
     if (open) for (const id of listed.keys()) showsAny = showsAny || open.has(id);
     const distrust = whyNot(open !== undefined);
-    const sessions = listed.size;
-    if (distrust !== undefined) return { tasks: always, distrust, strays, records, sessions, more };
+    const rest = { records, sessions: listed.size, unchanged };
+    if (distrust !== undefined) return { tasks: always, distrust, strays, more, ...rest };
     const found = findStrays(open ?? new Set(), strays);
-    return { tasks: always.concat(ifTrusted), strays: found, records, sessions, more };
+    return { tasks: always.concat(ifTrusted), strays: found, more, ...rest };
   }
 
   function whyNot(isComplete: boolean): Plan['distrust'] {
@@ -129,8 +159,10 @@ export function compare(
 
   function findStrays(open: Set<string>, before: Strays): Strays {
     const strays: Strays = {};
-    for (const [id, session] of listed) {
-      if (!isLive(session.status) || seen.has(id) || open.has(id)) continue;
+    for (const [id, entry] of listed) {
+      if (!isLive(statusOf(entry)) || seen.has(id) || open.has(id)) continue;
+      const session = readListed(entry);
+      if (session.labels[OWNER_LABEL] !== owner) continue;
       if ((session.playerCount ?? 0) > 0) {
         add(ifTrusted, { do: 'adopt', id, at_ms: now });
         continue;

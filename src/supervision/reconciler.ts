@@ -14,6 +14,7 @@ import type { Nakama } from '../nakama/runtime';
 import { apply, repairTogether } from './apply';
 import { claim, LEASE_MS, renew, type Sighting } from './lease';
 import { compare, type Plan, type Strays, type Task } from './reconcile';
+import type { Unchanged } from './unchanged';
 
 /**
  * Keeps records and sessions the same, on one node at a time: a match of its own, because it waits for the network. Every node
@@ -68,6 +69,9 @@ const RETRY_MS = 15 * SECOND;
 /** Repairs in one transaction. */
 const BATCH = 100;
 
+/** Of this VM's match, which has it to itself. Not in its state, which Nakama copies at every tick. */
+let unchanged = new Map<string, Unchanged>();
+
 /** What a reconciler knows that has no lease. */
 function newReconciler(): ReconcilerState {
   const never = { wake_at_ms: 0, next_pass_at_ms: 0, lease_at_ms: 0 };
@@ -89,6 +93,7 @@ export function ensureReconciler(nk: Nakama): void {
 export function loopReconciler(call: Call, before: Partial<ReconcilerState>): ReconcilerState | undefined {
   const { nk, ctx } = call;
   const state = { ...newReconciler(), ...before };
+  if (before.tasks === undefined) unchanged = new Map();
   const owner = nk.localcacheGet(HEARTBEAT);
   if (owner !== undefined && owner !== '' && owner !== ctx.matchId) return undefined;
   nk.localcachePut(HEARTBEAT, ctx.matchId ?? '', HEARTBEAT_SECONDS);
@@ -167,12 +172,14 @@ function makePlan(call: Call, strays: Strays, now: number): Plan {
   const deadline = Date.now() + READ_MS;
   const open = openSessions(nk, deadline);
   const listing = listed.kind === 'done' ? listed.value : undefined;
-  const comparison = compare(config, owner, listing, now, now + config.reconcileIntervalMs);
-  const complete = visitRows<Instance>(nk, INSTANCES, deadline, (instance) => {
-    comparison.visit(instance);
+  const comparison = compare(config, owner, listing, unchanged, now, now + config.reconcileIntervalMs);
+  const complete = visitRows<Instance>(nk, INSTANCES, deadline, (instance, id, version) => {
+    comparison.visit(id, version, instance);
     return true;
   });
-  return comparison.finish(complete ? open : undefined, strays);
+  const plan = comparison.finish(complete ? open : undefined, strays);
+  unchanged = plan.unchanged;
+  return plan;
 }
 
 /** Every session id that an open allocation may have started, or still looks after. */

@@ -1,10 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ListedSession } from '../../src/gameye/wire';
-import { newInstance, recount, type Instance } from '../../src/instances/instance';
+import type { ListedEntry, ListedSession } from '../../src/gameye/wire';
+import { newInstance, type Instance } from '../../src/instances/instance';
 import type { Seats } from '../../src/instances/seats';
 import { compare, type Plan } from '../../src/supervision/reconcile';
-import { retirement } from '../../src/supervision/retire';
 import { configWith } from './support/config';
 import { OWNER } from './support/nakama';
 
@@ -23,6 +22,18 @@ function listed(id: string, more: Partial<ListedSession> = {}): ListedSession {
   return { id, status: 'running', host: '1.2.3.4', ports: PORTS, region: 'eu', image: 'my-game', labels, ...more };
 }
 
+/** As the API writes it. */
+function entryOf({ region, version, createdAtMs, labels, ports, ...rest }: ListedSession): ListedEntry {
+  return {
+    ...rest,
+    location: region,
+    tag: version,
+    created: createdAtMs,
+    port: ports,
+    labels: { tags: JSON.stringify(labels) },
+  };
+}
+
 interface World {
   records?: Instance[];
   /** Undefined: the list could not be had. */
@@ -32,11 +43,17 @@ interface World {
   unreadable?: number;
 }
 
-function plan(world: World): Plan {
+function plan(world: World): Omit<Plan, 'unchanged'> {
+  const { unchanged: _unchanged, ...rest } = planAfter(new Map(), world);
+  return rest;
+}
+
+/** With what an earlier plan found unchanged. The version of a record is its content here. */
+function planAfter(before: Plan['unchanged'], world: World, now = NOW): Plan {
   const { records = [], list, strays = {}, unreadable = 0 } = world;
-  const listing = list && { sessions: list, unreadable };
-  const comparison = compare(config, OWNER, listing, NOW, NOW + 2 * MINUTE);
-  for (const record of records) comparison.visit(record);
+  const listing = list && { entries: new Map(list.map((one) => [one.id, entryOf(one)])), unreadable };
+  const comparison = compare(config, OWNER, listing, before, now, now + 2 * MINUTE);
+  for (const record of records) comparison.visit(record.id, JSON.stringify(record), record);
   return comparison.finish('open' in world ? world.open && new Set(world.open) : new Set(), strays);
 }
 
@@ -115,7 +132,7 @@ describe('a session without a record', () => {
   });
   it('of another deployment is none of ours, even if its fleet has the same name', () => {
     const labels = { nakama_fleet: 'default', nakama_owner: 'somebody else' };
-    expect(plan({ list: [listed('theirs', { labels })] })).toMatchObject({ tasks: [], strays: {}, sessions: 0 });
+    expect(plan({ list: [listed('theirs', { labels })] })).toMatchObject({ tasks: [], strays: {} });
     expect(plan({ list: [listed('theirs', { labels: {} })] })).toMatchObject({ tasks: [], strays: {} });
   });
   it('that ended is none', () => {
@@ -160,6 +177,67 @@ describe('a list that looks wrong', () => {
   });
 });
 
+describe('a session that has to be stopped', () => {
+  const empty = (since: number): Instance =>
+    instance('a', { empty_since_ms: since, player_count: 0, seats: {}, visited: true });
+  it('no sooner than planned when it is due before the next pass, and by that pass otherwise', () => {
+    const made = plan({ records: [empty(NOW - 30_000)], list: [listed('a')] });
+    expect(made.tasks).toEqual([{ do: 'stop', id: 'a', at_ms: NOW + 30_000, reason: 'empty' }]);
+  });
+});
+
+describe('a comparison after another', () => {
+  const seats: Seats = { u1: { state: 'joined' }, u2: { state: 'reserved', until_ms: NOW + 3 * MINUTE } };
+  const records = [instance('a', {}, seats), instance('b')];
+  const list = [listed('a'), listed('b')];
+  const first = planAfter(new Map(), { records, list });
+  /** A record that may be looked at only by its key and version. */
+  const sealed = (one: Instance): Instance =>
+    new Proxy(one, {
+      get: (target, key) => {
+        if (key === 'id' || key === 'toJSON') return target[key as 'id'];
+        throw new Error(`${String(key)} was read`);
+      },
+    });
+  const visit = (world: World, now = NOW) =>
+    planAfter(first.unchanged, world, now).tasks.map((task) => [task.do, task.id]);
+
+  it('reads no record that is as it was', () => {
+    const comparison = compare(
+      config,
+      OWNER,
+      { entries: new Map(list.map((one) => [one.id, entryOf(one)])), unreadable: 0 },
+      first.unchanged,
+      NOW + 1000,
+      NOW + 2 * MINUTE,
+    );
+    for (const record of records) comparison.visit(record.id, JSON.stringify(record), sealed(record));
+    expect(comparison.finish(new Set(), {})).toMatchObject({ records: 2, sessions: 2, tasks: [] });
+  });
+  it('finds what changed in the record, in the list, or with time', () => {
+    expect(visit({ records: [instance('a', { status: 'lost' }, seats), instance('b')], list })).toEqual([
+      ['repair', 'a'],
+    ]);
+    expect(visit({ records, list: [listed('a'), listed('b', { status: 'restarting' })] })).toEqual([['repair', 'b']]);
+    expect(visit({ records, list: [listed('a')] })).toEqual([['confirm', 'b']]);
+    expect(visit({ records, list }, NOW + 4 * MINUTE)).toEqual([['repair', 'a']]);
+    expect(visit({ records, list }, NOW + 21 * MINUTE)).toContainEqual(['stop', 'b']);
+  });
+  it('comes to the same as one that remembers nothing, whatever changed', () => {
+    const change = fc.record({
+      status: fc.constantFrom('running', 'restarting', 'exited'),
+      shown: fc.boolean(),
+      ms: fc.nat(40 * MINUTE),
+    });
+    fc.assert(
+      fc.property(change, ({ status, shown, ms }) => {
+        const world = { records, list: shown ? [listed('a', { status }), listed('b')] : [listed('b')] };
+        expect(planAfter(first.unchanged, world, NOW + ms).tasks).toEqual(planAfter(new Map(), world, NOW + ms).tasks);
+      }),
+    );
+  });
+});
+
 describe('a plan', () => {
   it('is bounded, and says that there is more', () => {
     const records = Array.from({ length: 600 }, (_, i) => instance(`s${i}`));
@@ -192,49 +270,5 @@ describe('a plan', () => {
         }
       }),
     );
-  });
-});
-
-describe('an instance is retired', () => {
-  const empty = (since: number): Instance =>
-    recount(instance('a', { empty_since_ms: since, visited: true }, {}), since);
-  const cases: [string, Instance, { at_ms: number; reason: string } | undefined][] = [
-    ['at the end of its ttl while somebody is in it', instance('a'), { at_ms: NOW + 22 * MINUTE, reason: 'expired' }],
-    ['after the grace, when the last player left', empty(NOW), { at_ms: NOW + MINUTE, reason: 'empty' }],
-    [
-      'after the grace, when nobody came',
-      instance(
-        'a',
-        {},
-        { u1: { state: 'reserved', until_ms: NOW - 5000 }, u2: { state: 'reserved', until_ms: NOW - 9000 } },
-      ),
-      { at_ms: NOW - 5000 + MINUTE, reason: 'no_show' },
-    ],
-    ['at once when it drains and is empty', { ...empty(NOW), status: 'draining' }, { at_ms: NOW, reason: 'drained' }],
-    [
-      'at once when it drains and nobody was ever in it',
-      instance('a', { status: 'draining' }, {}),
-      { at_ms: NOW, reason: 'drained' },
-    ],
-    [
-      'at its ttl when it was started for nobody',
-      instance('a', {}, {}),
-      { at_ms: NOW + 22 * MINUTE, reason: 'expired' },
-    ],
-  ];
-  it.each(cases)('%s', (_when, one, expected) => {
-    expect(retirement(config, one, NOW)).toEqual(expected);
-  });
-  it('never, when it was adopted with players and nobody knows its ttl', () => {
-    const { expires_at_ms: _ends, ...adopted } = instance('a');
-    expect(retirement(config, adopted, NOW)).toBeUndefined();
-  });
-  it('not while a reservation holds', () => {
-    const held = instance('a', {}, { u1: { state: 'reserved', until_ms: NOW + 1 } });
-    expect(retirement(config, held, NOW)?.reason).toBe('expired');
-  });
-  it('no sooner than planned when it is due before the next pass, and by that pass otherwise', () => {
-    const made = plan({ records: [empty(NOW - 30_000)], list: [listed('a')] });
-    expect(made.tasks).toEqual([{ do: 'stop', id: 'a', at_ms: NOW + 30_000, reason: 'empty' }]);
   });
 });
