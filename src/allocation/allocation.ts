@@ -65,13 +65,20 @@ export interface Allocation {
   started?: { host: string; ports: Ports; at_ms: number };
   reason?: FailureReason;
   /** Seats that its players still had elsewhere; they are freed once this session is announced. */
-  superseded?: { user_id: string; session_id: string }[];
+  superseded?: Superseded[];
   /** With GAMEYE_BACKFILL: seats in other sessions, and groups that found theirs here. */
   backfill?: Backfill;
   /** Players were told how it ended. */
   told: boolean;
   abandoned: Abandoned[];
   lease: { holder: string; until_ms: number };
+}
+
+/** What a player had when this allocation was made; `allocation_id` when that was only being started. */
+export interface Superseded {
+  user_id: string;
+  session_id: string;
+  allocation_id?: string;
 }
 
 /** An id that may run, and must not. */

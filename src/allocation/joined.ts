@@ -2,7 +2,6 @@ import { extrasFor } from '../extension/extras';
 import { callBack, notifiesPlayers } from '../extension/callbacks';
 import { SECOND } from '../config';
 import { joinSession, leaveSession } from '../gameye/session-api';
-import { leaveSeats } from '../instances/departure';
 import { LOST, takesPlayers, withLeft, type Instance } from '../instances/instance';
 import { alteration, readInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
@@ -14,6 +13,7 @@ import { notifyMatch } from '../players/notify';
 import type { Allocation } from './allocation';
 import { reread, save, store, type Hold } from './hold';
 import { countEnd } from './measure';
+import { leaveSuperseded } from './superseded';
 import { afterNobodyTold } from './transitions';
 import { isPreseated, passedOn, withoutVacated, type Vacating } from './vacating';
 
@@ -76,9 +76,7 @@ export function welcome(call: Call, hold: Hold): Hold | undefined {
   const { ip_address, dns_name, port } = place.connection_info;
   const where = { host: dns_name || ip_address, ports: place.ports, at_ms: Date.now() };
   assign(nk, logger, { ...a, state: 'announced', session_id: place.id, started: where }, port);
-  for (const { user_id, session_id } of a.superseded ?? []) {
-    if (session_id !== place.id) leaveSeats(call, session_id, [user_id], CALL_TIMEOUT_MS);
-  }
+  leaveSuperseded(call, a, place.id, CALL_TIMEOUT_MS);
   return save(call, hold, (fresh) => ({ ...fresh, told: true }));
 }
 

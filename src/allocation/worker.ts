@@ -6,7 +6,6 @@ import { choosePort, type Started } from '../gameye/wire';
 import { callBack, notifiesPlayers } from '../extension/callbacks';
 import { extrasFor } from '../extension/extras';
 import type { Instance } from '../instances/instance';
-import { leaveSeats } from '../instances/departure';
 import { withPlayersTold } from '../instances/pool';
 import { readInstance, removeInstance, updateInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
@@ -37,6 +36,7 @@ import { countEnd, countRetry } from './measure';
 import { decided } from './pool';
 import { whyNotStop } from './named';
 import { deleteAllocation, saveRecorded } from './store';
+import { leaveSuperseded } from './superseded';
 
 const CALL_TIMEOUT_MS = 10 * SECOND;
 /** How often a worker looks whether its game server is ready. */
@@ -228,7 +228,7 @@ function finish(call: Call, hold: Hold): undefined {
  * only logged; a repetition changes nothing.
  */
 function registerPlayers(call: Call, a: Allocation): void {
-  for (const { user_id, session_id } of a.superseded ?? []) leaveSeats(call, session_id, [user_id], CALL_TIMEOUT_MS);
+  leaveSuperseded(call, a, a.session_id, CALL_TIMEOUT_MS);
   if (a.request.user_ids.length === 0) return;
   const outcome = joinSession(call.nk, call.config, a.session_id, a.request.user_ids, CALL_TIMEOUT_MS);
   if (outcome.kind !== 'done') logFailure(call, a, outcome);

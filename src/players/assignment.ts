@@ -1,4 +1,4 @@
-import type { Allocation } from '../allocation/allocation';
+import type { Allocation, Superseded } from '../allocation/allocation';
 import { MINUTE } from '../config';
 import type { FailureReason } from '../gameye/failure';
 import { errorText, withFields } from '../nakama/log';
@@ -80,12 +80,9 @@ export function assign(nk: Nakama, logger: Logger, a: Allocation, port?: number)
 
 /**
  * The writes that make a new allocation its players' assignment, to be stored together with it, and the sessions in which
- * they still have a seat.
+ * they still have a seat, or wait for one.
  */
-export function startingAssignments(
-  nk: Nakama,
-  a: Allocation,
-): { writes: Write[]; superseded: { user_id: string; session_id: string }[] } {
+export function startingAssignments(nk: Nakama, a: Allocation): { writes: Write[]; superseded: Superseded[] } {
   const userIds = a.request.user_ids;
   if (userIds.length === 0) return { writes: [], superseded: [] };
   const rows = readOwned<Assignment>(nk, COLLECTION, KEY, userIds);
@@ -95,13 +92,13 @@ export function startingAssignments(
   };
 }
 
-function supersededBy(
-  a: Allocation,
-  rows: { [userId: string]: Row<Assignment> },
-): { user_id: string; session_id: string }[] {
-  return a.request.user_ids.flatMap((user_id) => {
+function supersededBy(a: Allocation, rows: { [userId: string]: Row<Assignment> }): Superseded[] {
+  return a.request.user_ids.flatMap((user_id): Superseded[] => {
     const old = rows[user_id]?.value;
-    return old?.state === 'ready' && old.session_id !== a.session_id ? [{ user_id, session_id: old.session_id }] : [];
+    if (!old || old.session_id === a.session_id || old.allocation_id === a.id) return [];
+    const { session_id, allocation_id } = old;
+    if (old.state === 'ready') return [{ user_id, session_id }];
+    return old.state === 'starting' ? [{ user_id, session_id, allocation_id }] : [];
   });
 }
 

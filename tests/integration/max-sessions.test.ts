@@ -25,41 +25,52 @@ forEachRuntime((runtime) => {
       .simulator.ledger.entries.filter(({ endedAtMs }) => endedAtMs === undefined)
       .map(({ id }) => id);
   const create = (node: Nakama) => node.rpc('fleet_create', { max_players: 2 });
+  // A very busy server hangs up after 10 s; what was asked for may be done all the same.
+  const createIfAnswered = (node: Nakama) => create(node).catch(() => undefined);
 
-  it('never runs more sessions than GAMEYE_MAX_SESSIONS, however many are asked for at once on two nodes', async () => {
-    const { nakama, simulator } = stack();
-    const second = await stack().startNode();
-    for (let round = 0; round < 2; round++) {
-      const answers = await Promise.all(
-        Array.from({ length: REQUESTS }, (_, i) => create(i % 2 === 0 ? nakama : second)),
-      );
-      expect(answers.filter(({ status, code }) => status !== 200 && code !== 8)).toEqual([]);
-      await allocationsSettled(stack(), undefined, 30_000);
-      expect(running()).toHaveLength(MOST);
-      expect(await create(second)).toMatchObject({ code: 8 });
-      // One ends, so that in the second round there is room for exactly one.
-      await endSessions(stack(), running().slice(0, 1));
-    }
-    expect(mostAtOnce(simulator.ledger.entries)).toBe(MOST);
-    await endSessions(stack(), running());
-  });
+  it(
+    'never runs more sessions than GAMEYE_MAX_SESSIONS, however many are asked for at once on two nodes',
+    { timeout: 120_000 },
+    async () => {
+      const { nakama, simulator } = stack();
+      const second = await stack().startNode();
+      for (let round = 0; round < 2; round++) {
+        const answers = await Promise.all(
+          Array.from({ length: REQUESTS }, (_, i) => createIfAnswered(i % 2 === 0 ? nakama : second)),
+        );
+        expect(answers.filter((answer) => answer && answer.status !== 200 && answer.code !== 8)).toEqual([]);
+        await until(() => running().length === MOST, 30_000, 'as many sessions as may run');
+        await allocationsSettled(stack(), undefined, 30_000);
+        expect(running()).toHaveLength(MOST);
+        expect(await create(second)).toMatchObject({ code: 8 });
+        // One ends, so that in the second round there is room for exactly one.
+        await endSessions(stack(), running().slice(0, 1));
+      }
+      expect(mostAtOnce(simulator.ledger.entries)).toBe(MOST);
+      await endSessions(stack(), running());
+    },
+  );
 
-  it('tells the players of one match too many, at once and without a request, and serves the next', async () => {
-    const games = [];
-    for (let i = 0; i < MOST; i++) games.push(await queueMatch(stack()));
-    const told = await Promise.all(games.map((players) => toldOneSession(stack(), players)));
-    const posts = requestsOf(stack(), 'session-run').length;
-    const tooMany = await queueMatch(stack());
-    expect(await toldOneReason(stack(), tooMany)).toBe('quota_exceeded');
-    expect(requestsOf(stack(), 'session-run')).toHaveLength(posts);
-    expect(stack().nakama.logs.filter(({ msg }) => /GAMEYE_MAX_SESSIONS/.test(msg))).not.toEqual([]);
+  it(
+    'tells the players of one match too many, at once and without a request, and serves the next',
+    { timeout: 60_000 },
+    async () => {
+      const games = [];
+      for (let i = 0; i < MOST; i++) games.push(await queueMatch(stack()));
+      const told = await Promise.all(games.map((players) => toldOneSession(stack(), players)));
+      const posts = requestsOf(stack(), 'session-run').length;
+      const tooMany = await queueMatch(stack());
+      expect(await toldOneReason(stack(), tooMany)).toBe('quota_exceeded');
+      expect(requestsOf(stack(), 'session-run')).toHaveLength(posts);
+      expect(stack().nakama.logs.filter(({ msg }) => /GAMEYE_MAX_SESSIONS/.test(msg))).not.toEqual([]);
 
-    await endSessions(stack(), [told[0]!.sessionId]);
-    const next = await queueMatch(stack());
-    const { sessionId } = await toldOneSession(stack(), next);
-    await endSessions(stack(), [...told.slice(1).map((one) => one.sessionId), sessionId]);
-    closeAll([...games.flat(), ...tooMany, ...next]);
-  });
+      await endSessions(stack(), [told[0]!.sessionId]);
+      const next = await queueMatch(stack());
+      const { sessionId } = await toldOneSession(stack(), next);
+      await endSessions(stack(), [...told.slice(1).map((one) => one.sessionId), sessionId]);
+      closeAll([...games.flat(), ...tooMany, ...next]);
+    },
+  );
 
   it(
     'counts what a node was starting when it died, once, and frees it when it has ended',

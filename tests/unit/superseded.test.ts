@@ -1,0 +1,110 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { newAllocation, type Allocation, type Superseded } from '../../src/allocation/allocation';
+import { leaveSuperseded } from '../../src/allocation/superseded';
+import { afterAnnouncement, afterStart, cancel, fail } from '../../src/allocation/transitions';
+import { newInstance } from '../../src/instances/instance';
+import type { Call } from '../../src/nakama/caller';
+import { assign, startingAssignments } from '../../src/players/assignment';
+import { configWith } from './support/config';
+import { answer } from './support/gameye';
+import { ALLOCATIONS, INSTANCES } from './support/life';
+import { context, fakeNakama, type FakeNakama } from './support/nakama';
+
+/* A player who is matched again while an older match is still being started, or already plays. */
+const config = configWith();
+const request = { user_ids: ['u1', 'u2'], max_players: 4, latencies: [], metadata: {} };
+const where = { host: '1.2.3.4', ports: { '7777/udp': 20001 } };
+const allocation = (id: string): Allocation => newAllocation(id, request, ['eu'], 'm1', 60_000, Date.now());
+const started = (): Allocation => afterStart({ ...allocation('old'), attempts: 1 }, where, false, Date.now());
+const chance = { newId: () => 'x', random: () => 0 };
+
+let fake: FakeNakama;
+let call: Call;
+beforeEach(() => {
+  fake = fakeNakama();
+  fake.http = () => answer(200, {});
+  call = { ctx: context(), logger: fake.logger, nk: fake.nk, config };
+});
+
+const waited: Superseded = { user_id: 'u1', session_id: 'old', allocation_id: 'old' };
+const leave = (one: Superseded, playsIn = 'new'): void =>
+  leaveSuperseded(call, { ...allocation('new'), superseded: [one] }, playsIn, 1000);
+const old = (): Allocation => fake.stored(ALLOCATIONS, 'old') as Allocation;
+const seats = (): string[] =>
+  Object.keys((fake.stored(INSTANCES, 'old') as { seats: object } | undefined)?.seats ?? {}).sort();
+
+describe('an allocation knows what its players had before', () => {
+  it('a seat, or another start; nothing that has failed, and not itself', () => {
+    assign(fake.nk, fake.logger, { ...allocation('seated'), request: { ...request, user_ids: ['u1'] } });
+    const seated = { ...started(), id: 'seated', session_id: 'seated', request: { ...request, user_ids: ['u1'] } };
+    assign(fake.nk, fake.logger, seated, 20001);
+    assign(fake.nk, fake.logger, { ...allocation('waits'), request: { ...request, user_ids: ['u2'] } });
+    const failed = { ...allocation('failed'), request: { ...request, user_ids: ['u3'] } };
+    assign(fake.nk, fake.logger, failed);
+    assign(fake.nk, fake.logger, fail(failed, 'error', Date.now()));
+    const next = { ...allocation('new'), request: { ...request, user_ids: ['u1', 'u2', 'u3', 'u4'] } };
+    expect(startingAssignments(fake.nk, next).superseded).toEqual([
+      { user_id: 'u1', session_id: 'seated' },
+      { user_id: 'u2', session_id: 'waits', allocation_id: 'waits' },
+    ]);
+    const again = { ...allocation('waits'), request: { ...request, user_ids: ['u2'] } };
+    expect(startingAssignments(fake.nk, again).superseded).toEqual([]);
+  });
+});
+
+describe('once its players know of the new session', () => {
+  it('an older start goes on for the others', () => {
+    fake.put(ALLOCATIONS, 'old', { ...allocation('old'), attempts: 1 });
+    leave(waited);
+    expect(old()).toMatchObject({ state: 'starting', request: { user_ids: ['u2'] } });
+    leave(waited);
+    expect(old().request.user_ids).toEqual(['u2']);
+  });
+
+  it('an older start of this player alone is given up, and nobody is told', () => {
+    const alone = { ...allocation('old'), attempts: 1, request: { ...request, user_ids: ['u1'] } };
+    fake.put(ALLOCATIONS, 'old', alone);
+    leave(waited);
+    expect(old()).toMatchObject({ state: 'cancelled', told: true, abandoned: [{ session_id: 'old' }] });
+  });
+
+  it.each([
+    ['whose players are just being told', (): Allocation => started()],
+    ['whose players were told', (): Allocation => afterAnnouncement(started(), Date.now(), chance)],
+  ])('the seat in an older session is free, also of one %s and that is not stored yet', (_when, row) => {
+    fake.put(ALLOCATIONS, 'old', row());
+    leave(waited);
+    expect(seats()).toEqual(['u2']);
+    expect(old().request.user_ids).toEqual(['u1', 'u2']);
+  });
+
+  it('the seat in an older session is free', () => {
+    const session = { id: 'old', region: 'eu', maxPlayers: 4, metadata: {}, startedAtMs: 0 };
+    const taken = { u1: { state: 'joined' }, u2: { state: 'joined' } } as const;
+    fake.put(INSTANCES, 'old', newInstance(config, session, where, taken)!);
+    for (const one of [{ user_id: 'u1', session_id: 'old' }, waited]) {
+      leave(one);
+      expect(seats()).toEqual(['u2']);
+    }
+  });
+
+  it.each([
+    ['failed', (): Allocation => fail(allocation('old'), 'error', Date.now())],
+    ['was cancelled', (): Allocation => cancel({ ...allocation('old'), attempts: 1 }, Date.now())],
+  ])('an older start that %s is left alone', (_how, row) => {
+    fake.put(ALLOCATIONS, 'old', row());
+    const before = old();
+    leave(waited);
+    expect(old()).toEqual(before);
+  });
+
+  it('the session in which they play is left alone, and so is their own allocation', () => {
+    const session = { id: 'old', region: 'eu', maxPlayers: 4, metadata: {}, startedAtMs: 0 };
+    fake.put(INSTANCES, 'old', newInstance(config, session, where, { u1: { state: 'joined' } })!);
+    leave({ user_id: 'u1', session_id: 'old' }, 'old');
+    expect(seats()).toEqual(['u1']);
+    fake.put(ALLOCATIONS, 'new', allocation('new'));
+    leave({ user_id: 'u1', session_id: 'other', allocation_id: 'new' });
+    expect(fake.stored(ALLOCATIONS, 'new')).toMatchObject({ request: { user_ids: ['u1', 'u2'] } });
+  });
+});
