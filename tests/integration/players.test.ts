@@ -32,7 +32,6 @@ async function payloadOf<T>(player: Player, id: string, payload: object = {}): P
 forEachRuntime((runtime) => {
   const stack = useStack(runtime, {
     ...quietStack(['eu-central-1', 'slow-1'], { GAMEYE_MAX_PLAYERS: '4' }),
-    leavesSessions: 'each test ends its own at its end',
   });
 
   it('tells a player where they stand: nothing, then the session, with a fresh seat token each time', async () => {

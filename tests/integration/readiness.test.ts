@@ -15,7 +15,6 @@ async function startedSession(stack: Parameters<typeof sessionsFor>[0], players:
 forEachRuntime((runtime) => {
   const stack = useStack(runtime, {
     ...quietStack(['eu-central-1', 'full-1', 'slow-1'], { GAMEYE_READY: 'server', GAMEYE_CREATE_TIMEOUT: '6s' }),
-    leavesSessions: 'each test ends its own at its end',
   });
 
   it('tells the players when their game server says that it is ready, not before', async () => {
