@@ -9,6 +9,7 @@ import { context, fakeNakama, goError, type FakeNakama } from './support/nakama'
 import { refusal } from './support/refusal';
 import { unityAllocate, unityPoll } from '../../src/rpc/unity';
 import type { Call } from '../../src/nakama/caller';
+import { resumeAllocations } from '../../src/supervision/resume';
 
 const DAY = 86_400_000;
 const MATCH = '6b7a1f0e-0f6e-4a35-9a3a-3b1f4a2c9d10';
@@ -196,6 +197,29 @@ describe('gameye_unity_allocate', () => {
     expect(allocate()).toMatchObject({ Status: 'Created' });
     expect(row()).toMatchObject({ state: 'queued' });
     expect(poll()).toEqual({ Status: 'Pending' });
+  });
+
+  it.each([
+    ['its node dies before it starts the worker', 'match', 'before'],
+    ['the answer of the database is lost', 'write', 'after'],
+  ] as const)('leads to one session when %s, whoever asks again', (_what, kind, when) => {
+    fake[when] = (event) => {
+      if (event.kind === kind) throw goError('context canceled');
+    };
+    try {
+      allocate();
+    } catch {
+      // Its caller got no answer.
+    }
+    fake[when] = () => undefined;
+    expect(allocate()).toMatchObject({ Status: 'Created' });
+    const before = fake.events.length;
+    now += 6_000;
+    resumeAllocations(call, now);
+    expect(fake.events.slice(before).filter((event) => event.kind === 'match')).toHaveLength(1);
+    work();
+    expect(poll()).toMatchObject({ Status: 'Allocated' });
+    expect([...api.asked.values()]).toEqual([1]);
   });
 
   it('changes nothing when the database fails, and works when it is repeated', () => {
