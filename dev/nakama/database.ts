@@ -102,6 +102,8 @@ export async function migrate(address: string): Promise<void> {
 export async function openDatabase(config: Config, onError: (error: Error) => void): Promise<pg.Pool> {
   const pool = new pg.Pool({ ...clientConfig(config.databaseAddress), max: config.maxOpenConns });
   pool.on('error', onError);
+  // A connection that ends while it is in use says so here, and its next statement fails; without a listener Node ends.
+  pool.on('connect', (client) => client.on('error', () => {}));
   const found = await pool.query("SELECT to_regclass('embedded_nakama.notification') AS found");
   if ((found.rows[0] as { found: unknown }).found === null) {
     await pool.end();
@@ -114,19 +116,16 @@ export async function openDatabase(config: Config, onError: (error: Error) => vo
 export async function transaction<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let lost: Error | undefined;
-  // A connection that ends between two statements says so only here; the next statement fails then.
-  const onError = (error: Error): void => void (lost = error);
-  client.on('error', onError);
   try {
     await client.query('BEGIN');
     const result = await work(client);
     await client.query('COMMIT');
     return result;
   } catch (error) {
-    await client.query('ROLLBACK').catch(() => undefined);
+    await client.query('ROLLBACK').catch((reason: Error) => (lost = reason));
     throw error;
   } finally {
-    client.off('error', onError);
+    // One that cannot even roll back is of no use to the next.
     client.release(lost);
   }
 }
