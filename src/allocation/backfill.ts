@@ -1,12 +1,12 @@
 import { SECOND } from '../config';
 import type { Instance } from '../instances/instance';
 import { fullest, hasRoomFor, withPlayersTold, type Seeker } from '../instances/pool';
-import { alteration, readInstance, updateInstance } from '../instances/store';
+import { alteration, readInstance, readInstances, updateInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
 import type { Row, Write } from '../nakama/storage';
-import { waitForTurn } from '../nakama/turn';
+import { nextTurn } from '../nakama/turn';
 import { assign, startingAssignments } from '../players/assignment';
 import type { Allocation } from './allocation';
 import { reread, store, type Hold } from './hold';
@@ -24,15 +24,11 @@ import { decided } from './pool';
  */
 
 /** How long a group goes on that others overtake; then it starts a session. */
-const PATIENCE_MS = 5 * SECOND;
-/** Whatever the clock says. */
-const MOST_TRIES = 300;
+const PATIENCE_MS = 8 * SECOND;
 /** After so many sessions that turned out to be gone. */
 const MOST_PASSED = 4;
 /** Telling players takes milliseconds; a worker looks whether its game server is ready four times a second. */
 const SOON_MS = 50;
-/** Bounds of one turn: about what its reading and writing takes on an idle and on a very busy server. */
-const TURN_MS = { least: 4, most: 60 };
 
 type Place =
   | { kind: 'running'; instance: Row<Instance> }
@@ -41,37 +37,37 @@ type Place =
   | { kind: 'soon' }
   | { kind: 'none'; openings: Openings };
 
-/** Undefined: the group's answer is another allocation's now, or another worker's. */
+/**
+ * One try. Who was overtaken is stored and waits for its turn: it has `next: 'join'` still. Undefined: the group's answer is
+ * another allocation's now, or another worker's.
+ */
 export function join(call: Call, hold: Hold): Hold | undefined {
   const { nk, config } = call;
-  let current: Hold = { ...hold, allocation: { ...decided(nk, config, hold.allocation), state: 'starting' } };
-  const seeker = seekerOf(current.allocation);
+  const startedAt = Date.now();
+  const a: Allocation = { ...decided(nk, config, hold.allocation), state: 'starting' };
+  const seeker = seekerOf(a);
   // Another configuration after a restart: nobody looks for seats any more.
-  if (!seeker || current.allocation.backfill?.passed.length === MOST_PASSED) return startOne(current);
-  const found = findInIndex(call, seeker);
-  const { key } = openingsOf(nk, seeker);
-  const until = Date.now() + PATIENCE_MS;
-  for (let i = 0; i < MOST_TRIES; i++) {
-    const startedAt = Date.now();
-    const place = look(call, current.allocation, seeker, i === 0 ? found : fresh(call, found));
-    const taken = takePlace(call, current, place);
-    if (taken !== 'conflict') return taken === 'merged' ? undefined : taken;
-    const kept = keep(call, current);
-    if (!kept || kept.allocation.next !== 'join' || kept.allocation.state !== 'starting') return kept;
-    if (place.kind === 'soon') {
-      return { ...kept, allocation: { ...kept.allocation, next_at_ms: Date.now() + SOON_MS } };
-    }
-    // Stored now, as becoming another allocation's guest needs: nothing was lost to anybody.
-    const isFirstStore = current.version === '*' && place.kind === 'starting';
-    current = kept;
-    if (isFirstStore) continue;
-    count(nk, 'gameye_conflicts', { record: 'backfill' });
-    const now = Date.now();
-    if (now > until) break;
-    waitForTurn(nk, key, Math.min(TURN_MS.most, Math.max(TURN_MS.least, now - startedAt)));
+  if (!seeker || !a.backfill || a.backfill.passed.length >= MOST_PASSED) return startOne({ ...hold, allocation: a });
+  const found = a.backfill.found ? storedNow(call, a.backfill.found) : findInIndex(call, seeker);
+  const until_ms = a.backfill.until_ms ?? startedAt + PATIENCE_MS;
+  const backfill = { ...a.backfill, found: found.map(({ value }) => value.id), until_ms };
+  const current: Hold = { ...hold, allocation: { ...a, backfill } };
+  const place = look(call, current.allocation, seeker, found);
+  const taken = takePlace(call, current, place);
+  if (taken !== 'conflict') return taken === 'merged' ? undefined : taken;
+  const kept = keep(call, current);
+  if (!kept || kept.allocation.next !== 'join' || kept.allocation.state !== 'starting') return kept;
+  // Becoming another allocation's guest needs a stored one: nothing was lost to anybody.
+  if (place.kind === 'starting' && hold.version === '*') return kept;
+  const now = Date.now();
+  if (now > until_ms) {
+    count(nk, 'gameye_backfills', { outcome: 'gave_up' });
+    return startOne(kept);
   }
-  count(nk, 'gameye_backfills', { outcome: 'gave_up' });
-  return startOne(current);
+  if (place.kind !== 'soon') count(nk, 'gameye_conflicts', { record: 'backfill' });
+  const next_at_ms =
+    place.kind === 'soon' ? now + SOON_MS : nextTurn(nk, openingsOf(nk, seeker).key, now - startedAt, now);
+  return { ...kept, allocation: { ...kept.allocation, next_at_ms } };
 }
 
 function seekerOf({ backfill, regions, request }: Allocation): Seeker | undefined {
@@ -82,8 +78,8 @@ function startOne(hold: Hold): Hold {
   return { ...hold, allocation: { ...hold.allocation, next: 'run' } };
 }
 
-function fresh(call: Call, found: Row<Instance>[]): Row<Instance>[] {
-  return found.flatMap(({ value }) => readInstance(call.nk, value.id) ?? []);
+function storedNow(call: Call, ids: string[]): Row<Instance>[] {
+  return ids.length === 0 ? [] : Object.values(readInstances(call.nk, ids));
 }
 
 /** The best place that there is now. */
@@ -100,7 +96,7 @@ function look(call: Call, a: Allocation, seeker: Seeker, found: Row<Instance>[])
   const running = fullest(stored, seeker.user_ids);
   if (running) return { kind: 'running', instance: running };
   const starting = openings.newest.flatMap(({ allocation, instance }) => {
-    if (!allocation || !takesGuests(allocation.value, a, now)) return [];
+    if (!allocation || !takesGuests(allocation.value, a, call.ctx.node, now)) return [];
     if (!instance) return [{ allocation }];
     return seatedIn(config, instance.value, seeker.user_ids, now) ? [{ allocation, instance }] : [];
   });
@@ -172,9 +168,12 @@ function storeAll(call: Call, hold: Hold, next: Allocation, others: Write[]): Ho
   }
 }
 
-/** After a lost race: the allocation as it is now; stored, when it was not, before it waits for its turn. */
+/**
+ * After a lost race: the allocation as it is now. Stored, when it was not, before it waits for its turn, and with a lease that
+ * lasts until then: one that was only queued has none, and a supervisor would look for a worker.
+ */
 function keep(call: Call, hold: Hold): Hold | undefined {
-  if (hold.version === '*') {
+  if (hold.version === '*' || hold.allocation.lease.until_ms < Date.now() + PATIENCE_MS + SECOND) {
     const stored = storeAll(call, hold, { ...hold.allocation }, []);
     if (stored !== 'conflict') return stored;
   }

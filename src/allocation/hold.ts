@@ -82,6 +82,11 @@ function isSameAttempt(a: Allocation, b: Allocation): boolean {
   return a.state === b.state && a.session_id === b.session_id && a.attempts === b.attempts && a.told === b.told;
 }
 
+/** True when the allocation's worker is a match of this node, whose name every match id ends in. */
+export function isWorkedOnBy(a: Allocation, node: string): boolean {
+  return a.lease.holder.slice(-node.length - 1) === `.${node}`;
+}
+
 function holder(call: Call): string {
   return call.ctx.matchId ?? call.ctx.node;
 }

@@ -6,6 +6,7 @@ import type { Call } from '../nakama/caller';
 import { replaceRows, type Row, type Write } from '../nakama/storage';
 import { assign, startingAssignments } from '../players/assignment';
 import type { Allocation } from './allocation';
+import { isWorkedOnBy } from './hold';
 import { ALLOCATIONS } from './store';
 
 /*
@@ -13,11 +14,15 @@ import { ALLOCATIONS } from './store';
  * transaction that ends their own. So whoever answers for the session answers for all of them, once.
  */
 
-/** True when a group may become part of an allocation: it waits for its session still, and there is room for all. */
-export function takesGuests(host: Allocation, guest: Allocation, now: number): boolean {
+/**
+ * True when a group may become part of an allocation: that waits for its session still, there is room for all, and its
+ * worker is on this node, because Nakama's nodes send notifications only to the players that are connected to them.
+ */
+export function takesGuests(host: Allocation, guest: Allocation, node: string, now: number): boolean {
   const { request, backfill } = host;
   return (
     host.id !== guest.id &&
+    isWorkedOnBy(host, node) &&
     isWaiting(host) &&
     backfill !== undefined &&
     backfill.pool === guest.backfill?.pool &&

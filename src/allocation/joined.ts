@@ -7,7 +7,6 @@ import { alteration, readInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
-import { waitForTurn } from '../nakama/turn';
 import { assign } from '../players/assignment';
 import { notifyMatch } from '../players/notify';
 import type { Allocation } from './allocation';
@@ -21,7 +20,6 @@ import { isPreseated, passedOn, withoutVacated, type Vacating } from './vacating
 
 /** The players wait for it. */
 const CALL_TIMEOUT_MS = 4 * SECOND;
-const TURN_MS = 20;
 const MOST_TRIES = 100;
 
 /** Tells Gameye who comes. When there is no such session, nobody is sent there: the group looks for another place. */
@@ -121,7 +119,6 @@ function withInstance(
     const fresh = reread(call, hold);
     if (fresh?.version !== hold.version) return fresh;
     count(nk, 'gameye_conflicts', { record: 'instance' });
-    waitForTurn(nk, id, TURN_MS);
   }
   throw new Error('The instance changed with every try to free seats in it.');
 }

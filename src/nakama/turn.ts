@@ -20,3 +20,20 @@ function lockNumber(text: string): number {
   for (let i = 0; i < text.length; i++) hash = (hash * 31 + text.charCodeAt(i)) % 4_294_967_291;
   return hash;
 }
+
+/** Bounds of a turn: about what reading and writing takes on an idle and on a very busy server. */
+const TURN_MS = { least: 4, most: 250 };
+const TURNS_SECONDS = 10;
+
+/**
+ * The same for the matches that work on allocations, of which there may be hundreds: more than the server has connections.
+ * Answers when it is this caller's turn, for it to look again then; a turn is as long as its last try took. Only this
+ * node's callers know of each other, and not even they for certain: it makes losing again rare, not impossible.
+ */
+export function nextTurn(nk: Nakama, record: string, tookMs: number, now: number): number {
+  const key = `gameye_turn:${record}`;
+  const last = nk.localcacheGet(key);
+  const turn = Math.max(now, Number(last ?? 0)) + Math.min(TURN_MS.most, Math.max(TURN_MS.least, tookMs));
+  nk.localcachePut(key, String(turn), TURNS_SECONDS);
+  return turn;
+}

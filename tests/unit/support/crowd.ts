@@ -79,7 +79,7 @@ export function liveTogether(plan: CrowdPlan): Crowd {
   const stack: { worker: Worker; blow: Blow }[] = [];
   let aside = false;
   const call = (match: string): Call => ({
-    ctx: context({ matchId: match }),
+    ctx: context({ matchId: `${match}.n1` }),
     logger: fake.logger,
     nk: fake.nk,
     config,

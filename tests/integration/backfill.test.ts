@@ -1,0 +1,228 @@
+import { expect, it } from 'vitest';
+import type { Nakama } from '../../dev/stack/nakama.ts';
+import { until } from '../../dev/stack/until.ts';
+import {
+  answersOf,
+  closeAll,
+  connectPlayers,
+  matchTogether,
+  sharedAddress,
+  uniqueGroup,
+  type Player,
+} from '../helpers/players.ts';
+import { forEachRuntime } from '../helpers/runtimes.ts';
+import { useStack } from '../helpers/stack.ts';
+import { allocationRows, allocationsSettled, endSessions, instanceRows, quietStack } from './support/world.ts';
+
+const SEATS = 8;
+const ANSWER_MS = 40_000;
+
+forEachRuntime((runtime) => {
+  const stack = useStack(
+    runtime,
+    quietStack(['home', 'abroad'], {
+      GAMEYE_BACKFILL: 'on',
+      GAMEYE_MAX_PLAYERS: String(SEATS),
+      GAMEYE_SEAT_TIMEOUT: '10m',
+    }),
+  );
+
+  /** Matches so many players, and answers them and where they were sent, all to the same place. */
+  async function matched(
+    size: number,
+    numbers: Record<string, number> = {},
+  ): Promise<{ players: Player[]; id: string }> {
+    const players = await connectPlayers(stack().nakama, size);
+    if (size === 1) await solo(players);
+    else await matchTogether(players, { numbers });
+    const { sessionId: id } = sharedAddress(await answersOf(players, ANSWER_MS));
+    await allocationsSettled(stack(), players, 30_000);
+    return { players, id };
+  }
+
+  async function solo(players: Player[]): Promise<void> {
+    const answers = await Promise.all(players.map((player) => player.rpc('gameye_solo_match', {})));
+    for (const answer of answers) expect(answer).toMatchObject({ status: 200 });
+  }
+
+  /** Everybody has exactly one answer and a seat where it says; no session has more players than seats. */
+  async function seatedWhereTold(players: Player[]): Promise<string[]> {
+    const told = await answersOf(players, ANSWER_MS);
+    await allocationsSettled(stack(), players, 30_000);
+    const ids = told.map((answer) => (answer.kind === 'match' ? answer.sessionId : answer.reason));
+    const rows = await instanceRows(stack(), ids);
+    players.forEach((player, i) => {
+      expect(player.answers).toHaveLength(1);
+      const seats = rows.find(({ key }) => key === ids[i])?.value['seats'] as object;
+      expect(Object.keys(seats)).toContain(player.userId);
+    });
+    for (const { value } of rows) expect(Object.keys(value['seats'] as object).length).toBeLessThanOrEqual(SEATS);
+    return [...new Set(ids)];
+  }
+
+  const playersAtGameye = (id: string) => [...(stack().simulator.ledger.get(id)?.players ?? [])].sort();
+  const idsOf = (players: Player[]) => players.map(({ userId }) => userId).sort();
+  const started = () => stack().simulator.ledger.entries.length;
+  const door = (id: string, open: boolean) => stack().nakama.rpc('gameye_server_backfill', { id, open });
+
+  it('seats groups in the fullest session that has room for all of them, and starts none', async () => {
+    const before = started();
+    const three = await matched(3);
+    const six = await matched(6);
+    expect(six.id).not.toBe(three.id);
+    const two = await matched(2);
+    expect(two.id).toBe(six.id);
+    const one = await matched(1);
+    expect(one.id).toBe(three.id);
+    expect(started()).toBe(before + 2);
+    const all = [three, six, two, one].flatMap(({ players }) => players);
+    await seatedWhereTold(all);
+    await until(() => playersAtGameye(six.id).length === SEATS, 10_000, 'Gameye to know who plays');
+    expect(playersAtGameye(six.id)).toEqual(idsOf([...six.players, ...two.players]));
+    expect(playersAtGameye(three.id)).toEqual(idsOf([...three.players, ...one.players]));
+    const [guest] = two.players as [Player];
+    expect(guest.answers[0]?.content).toMatchObject({ session_id: six.id, seat_token: expect.any(String) });
+    expect(await guest.rpc('gameye_assignment', {})).toMatchObject({
+      payload: { state: 'ready', session_id: six.id },
+    });
+    // Who leaves makes room for exactly as many.
+    expect(await guest.rpc('gameye_leave', {})).toMatchObject({ payload: { left: true } });
+    const next = await matched(1);
+    expect(next.id).toBe(six.id);
+    await endSessions(stack(), [three.id, six.id]);
+    closeAll([...all, ...next.players]);
+  }, 60_000);
+
+  it('starts a session for eight, not one for each, when many come alone at once', async () => {
+    const before = started();
+    const players = await connectPlayers(stack().nakama, 50);
+    await solo(players);
+    const ids = await seatedWhereTold(players);
+    expect(ids.length).toBe(started() - before);
+    expect(ids.length).toBeGreaterThanOrEqual(7);
+    expect(ids.length).toBeLessThanOrEqual(8);
+    await endSessions(stack(), ids);
+    closeAll(players);
+  }, 120_000);
+
+  it('gives no seat twice when many groups race for the last ones through two nodes', async () => {
+    const { nakama } = stack();
+    const second = await stack().startNode();
+    const first = await matched(3);
+    const nodes: Nakama[] = [nakama, second];
+    const players = (await Promise.all(nodes.map((node) => connectPlayers(node, 10)))).flat();
+    await solo(players);
+    const ids = await seatedWhereTold([...players, ...first.players]);
+    const [row] = await instanceRows(stack(), [first.id]);
+    expect(row?.value).toMatchObject({ player_count: SEATS, open_seats: 0 });
+    expect(ids.length).toBeLessThanOrEqual(4);
+    await endSessions(stack(), ids);
+    closeAll([...players, ...first.players]);
+  }, 120_000);
+
+  it('seats a party whole or not at all', async () => {
+    const six = await matched(6);
+    const players = await connectPlayers(stack().nakama, 6);
+    const [first, second] = [players.slice(0, 3), players.slice(3)];
+    // Two seats are free, which is enough for the party alone, but not for all who were matched.
+    await matchParty(first);
+    const apart = sharedAddress(await answersOf(first, ANSWER_MS)).sessionId;
+    expect(apart).not.toBe(six.id);
+    await allocationsSettled(stack(), first, 30_000);
+    await matchParty(second);
+    expect(sharedAddress(await answersOf(second, ANSWER_MS)).sessionId).toBe(apart);
+    await seatedWhereTold([...six.players, ...players]);
+    await endSessions(stack(), [six.id, apart]);
+    closeAll([...six.players, ...players]);
+  }, 60_000);
+
+  it('sends nobody to a session that closed its door, until it opens it again', async () => {
+    const first = await matched(2);
+    expect(await door(first.id, false)).toMatchObject({ status: 200, payload: { open: false } });
+    const second = await matched(2);
+    expect(second.id).not.toBe(first.id);
+    expect(await door(second.id, false)).toMatchObject({ status: 200 });
+    expect(await door(first.id, true)).toMatchObject({ status: 200, payload: { open: true } });
+    const third = await matched(2);
+    expect(third.id).toBe(first.id);
+    expect(
+      await (first.players[0] as Player).rpc('gameye_server_backfill', { id: first.id, open: false }),
+    ).toMatchObject({
+      code: 7,
+    });
+    expect(await door(first.id, 1 as never)).toMatchObject({ code: 3 });
+    const all = [first, second, third].flatMap(({ players }) => players);
+    await allocationsSettled(stack(), all);
+    await endSessions(stack(), [first.id, second.id]);
+    closeAll(all);
+  }, 60_000);
+
+  it('sends nobody to a session that drains, or in a region too far away', async () => {
+    const first = await matched(2);
+    await allocationsSettled(stack(), first.players);
+    expect(await stack().nakama.rpc('gameye_drain', { id: first.id })).toMatchObject({ payload: { changed: 1 } });
+    const second = await matched(2);
+    expect(second.id).not.toBe(first.id);
+    expect(await stack().nakama.rpc('gameye_drain', { id: first.id, undo: true })).toMatchObject({ status: 200 });
+    const all = [first, second].flatMap(({ players }) => players);
+    await allocationsSettled(stack(), all);
+    await endSessions(stack(), [first.id, second.id]);
+    closeAll(all);
+  }, 60_000);
+
+  it('takes only the player who cancels out of a session that is shared while it starts', async () => {
+    const { simulator, nakama } = stack();
+    const fault = simulator.faults.add({
+      operation: 'session-run',
+      on: { times: 1 },
+      action: { kind: 'delay', ms: 4000 },
+    });
+    const players = await connectPlayers(nakama, 3);
+    const [host, guest, other] = players as [Player, Player, Player];
+    for (const player of players) {
+      await solo([player]);
+      const merged = async () => (await allocationRows(stack(), [player])).some(({ value }) => value.attempts === 1);
+      await until(merged, 10_000, 'the place in the session that starts');
+    }
+    expect(await allocationRows(stack(), players)).toHaveLength(1);
+    expect(await guest.rpc('gameye_cancel', {})).toMatchObject({ payload: { cancelled: true } });
+    const { sessionId } = sharedAddress(await answersOf([host, other], ANSWER_MS));
+    await allocationsSettled(stack(), players, 30_000);
+    expect(guest.answers).toEqual([]);
+    const [row] = await instanceRows(stack(), [sessionId]);
+    expect(Object.keys(row?.value['seats'] as object).sort()).toEqual(idsOf([host, other]));
+    simulator.faults.remove(fault);
+    await endSessions(stack(), [sessionId]);
+    closeAll(players);
+  }, 60_000);
+
+  it('tells the same reason to all who share a session that cannot be started, once', async () => {
+    const { simulator, nakama } = stack();
+    simulator.faults.add({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: 2000 } });
+    simulator.configure({ quota: 0 });
+    const players = await connectPlayers(nakama, 4);
+    await solo(players);
+    const told = await answersOf(players, ANSWER_MS);
+    await allocationsSettled(stack(), players, 30_000);
+    expect(told.map((answer) => answer.kind === 'failed' && answer.reason)).toEqual(
+      players.map(() => 'quota_exceeded'),
+    );
+    for (const player of players) expect(player.answers).toHaveLength(1);
+    simulator.faults.clear();
+    simulator.configure({ quota: 1000 });
+    closeAll(players);
+  }, 60_000);
+});
+
+/** The first two of three players make a party; all are matched with each other, and with nobody else. */
+async function matchParty(players: Player[]): Promise<void> {
+  const [leader, member, other] = players.map((player) => player['connected']());
+  if (!leader || !member || !other) throw new Error('this takes three players');
+  const group = uniqueGroup('party');
+  const party = await leader.createParty(true, 2);
+  const complete = new Promise((resolve) => (leader.onpartypresence = resolve));
+  await member.joinParty(party.party_id);
+  await complete;
+  await leader.addMatchmakerParty(party.party_id, `+properties.group:${group}`, 3, 3, { group });
+  await other.addMatchmaker(`+properties.group:${group}`, 3, 3, { group });
+}
