@@ -57,6 +57,19 @@ describe('an allocation', () => {
     expect(fake.stored(ALLOCATIONS, 's1')).toEqual(allocation);
   });
 
+  it('whose node had a clock an hour ahead is resumed when its lease has not changed for longer than one lasts', () => {
+    const hour = 3_600_000;
+    const ahead = { ...held(starting(), T0 + hour + 20_000), created_at_ms: T0 + hour };
+    fake.put(ALLOCATIONS, 's1', ahead);
+    for (let at = T0; at <= T0 + 70_000; at += 5000) resumeAllocations(call, at);
+    expect(matches()).toEqual([]);
+    resumeAllocations(call, T0 + 75_000);
+    expect(matches()).toHaveLength(1);
+    fake.put(ALLOCATIONS, 's1', held(ahead, T0 + hour + 30_000));
+    resumeAllocations(call, T0 + 80_000);
+    expect(matches()).toHaveLength(1);
+  });
+
   it('that only leads to a session that is over is removed', () => {
     fake.put(ALLOCATIONS, 's1', { ...starting(), state: 'announced', session_id: 's2' });
     resumeAllocations(call, T0 + 9e5);
