@@ -36,7 +36,7 @@ export function registerControl(app: FastifyInstance, parts: ControlParts): void
       });
       // Another site's page, open in the same browser, must not end sessions here.
       sim.addHook('onRequest', async ({ headers: { origin, host } }, reply) => {
-        if (origin === undefined || origin === `http://${host}`) return;
+        if (origin === undefined || /^https?:\/\/(.*)$/.exec(origin)?.[1] === host) return;
         return reply.code(403).send({ message: `A page of ${origin} may not use this.` });
       });
       for (const [path, file, type] of PAGE) {
