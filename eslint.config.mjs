@@ -49,7 +49,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['src/**/*.ts', 'examples/**/*.ts'],
+    files: ['src/**/*.ts', 'examples/own-module/**/*.ts'],
     rules: {
       'no-restricted-globals': ['error', ...missingGlobals],
       'no-restricted-syntax': ['error', ...missingSyntax],

@@ -71,6 +71,9 @@ export function rpcGameyeSoloMatch(ctx: Context, logger: Logger, nk: Nakama, pay
 export function rpcGameyeJoinFriend(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().friendMatch(ctx, logger, nk, payload);
 }
+export function rpcGameyePingTargets(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().pingTargets(ctx, logger, nk, payload);
+}
 export function rpcGameyeStatus(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().fleetStatus(ctx, logger, nk, payload);
 }

@@ -25,6 +25,7 @@ import {
   rpcGameyeLeave,
   rpcGameyeSoloMatch,
   rpcGameyeJoinFriend,
+  rpcGameyePingTargets,
   rpcGameyeStatus,
   rpcGameyeHealth,
   rpcGameyeDrain,
@@ -60,6 +61,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_leave', rpcGameyeLeave);
   initializer.registerRpc('gameye_solo_match', rpcGameyeSoloMatch);
   initializer.registerRpc('gameye_join_friend', rpcGameyeJoinFriend);
+  initializer.registerRpc('gameye_ping_targets', rpcGameyePingTargets);
   initializer.registerRpc('gameye_status', rpcGameyeStatus);
   initializer.registerRpc('gameye_health', rpcGameyeHealth);
   initializer.registerRpc('gameye_drain', rpcGameyeDrain);

@@ -60,6 +60,7 @@ export const cancel = players(player.cancel);
 export const leave = players(player.leave);
 export const soloMatch = players(player.soloMatch);
 export const friendMatch = players(player.friendMatch);
+export const pingTargets = players(player.pingTargets);
 
 /**
  * The allocator's matchLoop; null ends the match. One that works on an allocation goes on while the server shuts down, as

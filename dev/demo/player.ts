@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Client, type MatchmakerMatched, type Notification, type Session, type Socket } from '@heroiclabs/nakama-js';
 import WebSocket from 'ws';
+import { measurePings, type PingTarget } from '../../examples/client/ping.ts';
 import { callRpc, type RpcResult } from '../stack/rpc.ts';
 import { until } from '../stack/until.ts';
 
@@ -185,6 +186,12 @@ export class Player {
   /** Calls a player RPC with this player's own token. */
   rpc(id: string, payload?: unknown): Promise<RpcResult> {
     return callRpc(this.nakama.url, id, payload, { token: this.token });
+  }
+
+  /** How far the regions are from here, as a ticket's numeric properties; none when the server has no targets. */
+  async measurePings(): Promise<Record<string, number>> {
+    const { status, payload } = await this.rpc('gameye_ping_targets');
+    return status === 200 ? measurePings((payload as { targets: PingTarget[] }).targets) : {};
   }
 
   /** Asks for somebody's friendship, or accepts it; both have to. */

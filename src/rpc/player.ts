@@ -2,6 +2,7 @@ import * as fleetManager from '../fleet-manager';
 import { clearAssignment, readAssignment } from '../players/assignment';
 import { cancelStart, standing } from '../players/current';
 import { joinFriend } from '../players/friend';
+import { pingTargets as targetsFor } from '../players/ping-targets';
 import { startSolo } from '../players/solo';
 import type { Rpc } from './door';
 import { Code, rpcError } from './errors';
@@ -55,4 +56,10 @@ export const friendMatch: Rpc<string> = {
     const [friendId = ''] = userIds({ user_id: [payload['user_id']] }, 'user_id', 1);
     return joinFriend(call, userId, friendId);
   },
+};
+
+/** `gameye_ping_targets {}` → `{targets: [{region, host, hosts, property}]}`; what a client measures before it queues. */
+export const pingTargets: Rpc<string> = {
+  fields: [],
+  answer: (call) => ({ targets: targetsFor(call) }),
 };
