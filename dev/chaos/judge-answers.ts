@@ -16,7 +16,7 @@ const SECOND_MS = 1000;
  */
 export function judgeAnswers(evidence: Evidence, found: Attribution): Verdict {
   const broken: string[] = [];
-  const counts = { match: 0, failed: 0, cancelled: 0, repeated: 0, away: 0, late: 0 };
+  const counts = { match: 0, failed: 0, cancelled: 0, withdrawn: 0, repeated: 0, away: 0 };
   const took: number[] = [];
   for (const asked of evidence.asked) {
     if (!wasStored(asked, found) || asked.userIds.length === 0) continue;
@@ -34,7 +34,8 @@ export function judgeAnswers(evidence: Evidence, found: Attribution): Verdict {
   }
   broken.push(...found.unknown.map((answer) => `an answer about no session of this run: ${JSON.stringify(answer)}`));
   const says =
-    `${counts.match} players were told an address, ${counts.failed} a reason, ${counts.cancelled} had cancelled; ` +
+    `${counts.match} players were told an address, ${counts.failed} a reason, ${counts.cancelled} had cancelled, ` +
+    `${counts.withdrawn} were in requests that were deleted before anything began; ` +
     `${broken.length} wrong; after ${percentile(took, 0.5)} ms (p50), ${percentile(took, 0.99)} ms (p99), ` +
     `${Math.max(0, ...took)} ms (longest); told the same again after a kill: ${counts.repeated}; ` +
     `only by the stored assignment: ${counts.away}`;
@@ -42,7 +43,7 @@ export function judgeAnswers(evidence: Evidence, found: Attribution): Verdict {
 }
 
 interface Outcome {
-  kind: 'match' | 'failed' | 'cancelled';
+  kind: 'match' | 'failed' | 'cancelled' | 'withdrawn';
   broken: string[];
   repeated: number;
   /** Not told by a notification. */
@@ -59,6 +60,7 @@ function judgePlayer(evidence: Evidence, found: Attribution, asked: Asked, userI
   const broken: string[] = [];
   if (cancelled && !first) return { kind: 'cancelled', broken, repeated: 0, away: false };
   if (cancelled?.certain && first) broken.push(`told ${nameOf(first)} although cancelled`);
+  if (!first && !stored && wasWithdrawn(asked, found)) return { kind: 'withdrawn', broken, repeated: 0, away: false };
   if (!first && !stored) {
     return { kind: 'failed', broken: ['no answer'], repeated: 0, away: false };
   }
@@ -83,6 +85,14 @@ export function wasStored(asked: Asked, found: Attribution): boolean {
   if (asked.outcome === 'accepted') return true;
   const answered = asked.userIds.some((userId) => found.answersTo(asked, userId).length > 0);
   return answered || found.sessionsOf(asked).length > 0;
+}
+
+/**
+ * Its creator took it back before a session was asked for, or an assignment stored: nobody but the creator knew of it. Who
+ * is connected hears of it all the same.
+ */
+function wasWithdrawn(asked: Asked, found: Attribution): boolean {
+  return asked.planned.ending === 'delete-starting' && found.sessionsOf(asked).length === 0;
 }
 
 /** Each death of a node starts the time anew, and each return of one. */

@@ -8,6 +8,8 @@ import type { Plan, PlannedAllocation } from './plan.ts';
 
 /** Beyond the latest moment at which the promise is kept: who has no answer then gets none. */
 const BEYOND_MS = 20_000;
+/** What was sent before a record was deleted has arrived after this. */
+const FORGOTTEN_MS = 3000;
 
 /** Carries out a plan with so many groups of players at a time. Answers the groups, when all allocations are over. */
 export async function carryOut(
@@ -61,8 +63,10 @@ async function waitForAnswer(run: Run, lane: Lane, asked: Asked): Promise<string
   const waiting = players.filter(({ userId }) => !gone.has(userId));
   const first = () => waiting.map((player) => books.told(asked, player)).find((told) => told?.kind === 'match');
   const latest = () => Math.max(asked.askedAtMs, world.events.at(-1)?.atMs ?? 0) + limits.createTimeoutMs + BEYOND_MS;
+  const isForgotten = forgotten(run, asked);
   const answered = async (): Promise<boolean> => {
     if (waiting.every((player) => books.told(asked, player)) || Date.now() > latest()) return true;
+    if (await isForgotten()) return true;
     // As a client does: who lost the connection comes back, and is told what comes from then on.
     if (!lane.isTogether()) await lane.connect();
     return false;
@@ -70,6 +74,19 @@ async function waitForAnswer(run: Run, lane: Lane, asked: Asked): Promise<string
   await until(answered, 10 * limits.createTimeoutMs, `answers to ${asked.label}`, 50);
   const told = first();
   return told?.kind === 'match' ? told.sessionId : undefined;
+}
+
+/** Tells, at most once a second, whether a deleted request has been gone for a while: nobody will be told anything then. */
+function forgotten(run: Run, asked: Asked): () => Promise<boolean> {
+  let lookAtMs = Date.now() + FORGOTTEN_MS;
+  let goneSinceMs: number | undefined;
+  return async () => {
+    if (asked.planned.ending !== 'delete-starting' || Date.now() < lookAtMs) return false;
+    lookAtMs = Date.now() + 1000;
+    const isThere = await run.world.records.hasAllocation(asked.label).catch(() => true);
+    goneSinceMs = isThere ? undefined : (goneSinceMs ?? Date.now());
+    return goneSinceMs !== undefined && Date.now() - goneSinceMs >= FORGOTTEN_MS;
+  };
 }
 
 /** A session without players: whoever asked for it looks whether it runs. */

@@ -145,6 +145,17 @@ it('finds a request of which nobody heard, unless it was never stored', () => {
   expect(unheard('not-stored').promises).toEqual([]);
 });
 
+it('excuses a request that its creator deleted before anything began, but not one that had a session', () => {
+  const deleted = (change: (evidence: Evidence) => void) =>
+    found((evidence) => {
+      evidence.asked.push(attempt(4, 'delete-starting', { mayEndFromMs: 8000, beganAtMs: 7900 }));
+      change(evidence);
+    }).promises;
+  expect(deleted(() => {})).toEqual([]);
+  const started = { labels: { chaos: '4.1' }, requestedAtMs: 8000, runningAtMs: 8100, ...ends(8200) };
+  expect(deleted(({ ledger }) => ledger.push(session('s4', started)))).toEqual(['P1']);
+});
+
 it('finds players who were told two things', () => {
   const contradiction = found(({ answers }) => answers.push(failed('ann1', 1300)));
   expect(contradiction.promises).toEqual(['P1']);
