@@ -5,11 +5,12 @@ import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import type { Allocation } from './allocation';
 import { FLEET_LABEL } from './launch';
+import { OWNER_LABEL, ownerId } from './owner';
 import { readAllocation } from './store';
 
 /**
  * Why a session that the API named instead of ours must not be stopped (now): it is another allocation's or another
- * fleet's, as when a proxy mixes up its answers, or the API does not tell. Undefined: it was started for nobody.
+ * deployment's, as when a proxy mixes up its answers, or the API does not tell. Undefined: it was started for nobody.
  */
 export function whyNotStop(
   call: Call,
@@ -23,8 +24,8 @@ export function whyNotStop(
   const outcome = describeSession(nk, config, sessionId, timeoutMs);
   if (outcome.kind !== 'done') return outcome.failure.kind === 'not-found' ? undefined : outcome;
   // A session from a warm pool has no labels.
-  const fleet = outcome.value.labels[FLEET_LABEL];
-  return fleet === undefined || fleet === config.fleet ? undefined : notOurs(call, sessionId);
+  const { [FLEET_LABEL]: fleet = config.fleet, [OWNER_LABEL]: owner = ownerId(nk) } = outcome.value.labels;
+  return fleet === config.fleet && owner === ownerId(nk) ? undefined : notOurs(call, sessionId);
 }
 
 function notOurs(call: Call, sessionId: string): Outcome<'not-ours'> {

@@ -7,6 +7,7 @@ import { listSessions } from '../gameye/session-api';
 import type { Instance } from '../instances/instance';
 import { INSTANCES } from '../instances/store';
 import type { Call } from '../nakama/caller';
+import { isClockWrong } from '../nakama/clock';
 import { errorText, withFields } from '../nakama/log';
 import { count, time } from '../nakama/metrics';
 import { visitRows } from '../nakama/pages';
@@ -113,11 +114,12 @@ export function loopReconciler(call: Call, before: Partial<ReconcilerState>): Re
 function tick(call: Call, state: ReconcilerState, now: number): ReconcilerState {
   const isDue = now >= state.next_pass_at_ms;
   if (state.holds && !isDue && now < state.lease_at_ms) return work(call, state, now);
+  const later = now + LEASE_LOOK_MS;
+  if (isClockWrong(call)) return { ...newReconciler(), lease_at_ms: later, wake_at_ms: later };
   // Taken, or renewed in time. Who loses it forgets the plan.
   const claimed = claim<ReconcileMemory>(call.nk, RECONCILE_JOB, holder(call), { strays: {} }, state.seen, now);
   if (!claimed.held) {
-    const look = now + LEASE_LOOK_MS;
-    return { ...newReconciler(), seen: claimed.seen, lease_at_ms: look, wake_at_ms: look };
+    return { ...newReconciler(), seen: claimed.seen, lease_at_ms: later, wake_at_ms: later };
   }
   const held: ReconcilerState = { ...state, holds: true, lease_at_ms: now + LEASE_RENEW_MS };
   return isDue ? pass(call, held, claimed, now) : work(call, held, now);

@@ -1,6 +1,7 @@
 import { ALLOCATOR } from '../allocation/allocator';
 import { MINUTE, SECOND } from '../config';
 import type { Call } from '../nakama/caller';
+import { isClockWrong } from '../nakama/clock';
 import { errorText, withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
 import type { Nakama } from '../nakama/runtime';
@@ -58,7 +59,7 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   if (now < (state.next_pass_at_ms ?? 0)) return state;
   const next: SupervisorState = { ...state, since_ms: state.since_ms ?? now - LOADED_MARGIN_MS };
   try {
-    resumeAllocations(call, now);
+    if (!isClockWrong(call)) resumeAllocations(call, now);
     if (now >= (state.index_at_ms ?? 0)) {
       const { indexed, done } = refreshIndexView(nk, next.since_ms ?? now, Date.now() + INDEX_MS);
       count(nk, 'gameye_reconciled', { change: 'indexed' }, indexed);
