@@ -5,12 +5,11 @@ import { useStack } from '../helpers/stack.ts';
 import { queueMatch, toldOneReason } from './support/matches.ts';
 import { allocationRows, instanceRows, quietStack, requestsOf, sessionsFor } from './support/world.ts';
 
-/** Statuses after which asking again cannot help, and what players are told. */
+/** Statuses after which asking again cannot help, in no region, and what players are told. */
 const FINAL: [number, string, string][] = [
   [401, 'misconfigured', 'a wrong API token'],
   [402, 'quota_exceeded', 'an exhausted quota'],
   [403, 'misconfigured', 'a missing scope'],
-  [404, 'misconfigured', 'an unknown image'],
   [422, 'misconfigured', 'a request that the API does not take'],
 ];
 const TOLD_AT_ONCE_MS = 5_000;
