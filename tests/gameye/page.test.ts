@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Simulator } from '../../dev/gameye/simulator.ts';
-import { startBrowser, type Browser, type Page } from '../../dev/stack/browser.ts';
+import { startBrowser, type Browser } from '../../dev/stack/browser.ts';
 import { findChromium } from '../../dev/stack/chromium.ts';
+import { click, openLive, set, shows, textOf } from './page-helpers.ts';
 import { call, empty, EU, listed, run, simulate, simulateForAll, until, US } from './helpers.ts';
 
 /** Runs in the page. */
@@ -56,30 +57,7 @@ if (chromium) {
     });
     afterAll(() => browser.close());
 
-    const open = async (simulator: Simulator, width = 1280): Promise<Page> => {
-      const page = await browser.open(`${simulator.url}/_sim`);
-      await page.look(width, 900, 'light');
-      await until('it is live', () => page.evaluate("document.getElementById('connection').textContent === 'live'"));
-      return page;
-    };
-    const textOf = (page: Page, selector: string): Promise<string> =>
-      page.evaluate(
-        `[...document.querySelectorAll(${JSON.stringify(selector)})].map((one) => one.textContent).join('|')`,
-      );
-    const shows = (page: Page, selector: string, words: string | RegExp) =>
-      until(`${selector} shows ${String(words)}`, async () => {
-        const text = await textOf(page, selector);
-        return typeof words === 'string' ? text.includes(words) : words.test(text);
-      });
-    const click = (page: Page, label: string): Promise<void> =>
-      page.evaluate(`document.querySelector('[aria-label=${JSON.stringify(label)}]').click()`);
-    /** Chooses or types as somebody does: the page hears of it. */
-    const set = (page: Page, selector: string, value: string): Promise<void> =>
-      page.evaluate(`{
-        const field = document.querySelector(${JSON.stringify(selector)});
-        field.value = ${JSON.stringify(value)};
-        for (const name of ['input', 'change']) field.dispatchEvent(new Event(name, { bubbles: true }));
-      }`);
+    const open = (simulator: Simulator, width?: number) => openLive(browser, simulator, width);
 
     it('shows sessions with their seats as players come and go, until they end', async () => {
       const simulator = await simulate();
