@@ -22,6 +22,8 @@ export interface AllocatorState {
   wake_at_ms: number;
   /** `yes` for a worker that takes over: it has to get the lease before it does anything. */
   claim?: string;
+  /** The server shuts down (matchTerminate). */
+  ending?: boolean;
 }
 
 /**
@@ -53,7 +55,12 @@ export function tryAllocator(call: Call, allocation: Allocation, version: string
 /** One tick. Undefined: the allocation is finished, the match may end. Never throws. */
 export function loopAllocator(call: Call, state: AllocatorState): AllocatorState | undefined {
   const now = Date.now();
-  if (now < state.wake_at_ms) return state;
+  if (now < state.wake_at_ms) return state.ending && onlyCleansUp(state) ? undefined : state;
+  const next = tick(call, state, now);
+  return next && state.ending ? { ...next, ending: true } : next;
+}
+
+function tick(call: Call, state: AllocatorState, now: number): AllocatorState | undefined {
   let latest: Hold = { allocation: JSON.parse(state.allocation) as Allocation, version: state.version };
   try {
     if (state.claim === 'yes') {
@@ -75,6 +82,12 @@ export function loopAllocator(call: Call, state: AllocatorState): AllocatorState
     const next = keep(latest, Date.now() + SECOND);
     return latest.version === state.version && state.claim ? { ...next, claim: state.claim } : next;
   }
+}
+
+/** Nobody waits for it any more, and another node does the rest: no reason to hold up a shutdown. */
+function onlyCleansUp(state: AllocatorState): boolean {
+  const a = JSON.parse(state.allocation) as Allocation;
+  return a.told && (a.state === 'failed' || a.state === 'cancelled' || a.state === 'announced');
 }
 
 function portOf(call: Call, a: Allocation): number | undefined {

@@ -1,4 +1,4 @@
-import type { Allocation } from '../allocation/allocation';
+import { nextStep, type Allocation } from '../allocation/allocation';
 import { regionOf } from '../allocation/launch';
 import { ALLOCATIONS } from '../allocation/store';
 import { SECOND } from '../config';
@@ -135,6 +135,7 @@ function isOpen(a: Allocation): boolean {
 
 function queued(a: Allocation, now: number): Queued {
   const { last_failure: failure } = a;
+  const step = nextStep(a, now);
   return {
     allocation: a.id,
     session_id: a.session_id,
@@ -143,7 +144,7 @@ function queued(a: Allocation, now: number): Queued {
     players: a.request.user_ids.length,
     attempts: a.attempts,
     age_ms: now - a.created_at_ms,
-    next_try_in_ms: Math.max(0, a.next_at_ms - now),
+    next_try_in_ms: step.do === 'wait' ? step.untilMs - now : 0,
     deadline_in_ms: a.deadline_ms - now,
     told: a.told,
     ids_to_stop: a.abandoned.length,

@@ -28,14 +28,8 @@ const courses: [string, Plan][] = [
   ['it is cancelled while it is queued', { config: oneRegion, queued: true, meanwhile: { event: 1, act: cancels } }],
   ['the answer that it started is lost', { config: oneRegion, turns: turns('reply-lost') }],
   ['the first region is full', { config: twoRegions, turns: [{ ...CALM, full: true }] }],
-  [
-    'an id is given up for another region',
-    { config: twoRegions, turns: turns('502-html-after', '500-before', '500-before') },
-  ],
-  [
-    'a POST arrives after its id was given up',
-    { config: twoRegions, turns: [late, ...turns('500-before', '500-before')] },
-  ],
+  ['an id is given up for another region', { config: twoRegions, turns: turns('502-html-after', '500-before') }],
+  ['a POST arrives after its id was given up', { config: twoRegions, turns: [late, ...turns('500-before')] }],
   ['Gameye refuses for good', { config: oneRegion, turns: turns('unauthorized') }],
   ['it fails while a session may run', { config: oneRegion, turns: turns('reply-lost', 'none', 'unauthorized') }],
   ['the create timeout passes in doubt', { config: oneRegion, turns: turns('delayed'), createTimeoutMs: 14_000 }],

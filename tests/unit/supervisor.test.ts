@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, type Allocation } from '../../src/allocation/allocation';
 import { afterStart, cancel, fail } from '../../src/allocation/transitions';
-import { loopAllocator } from '../../src/allocation/allocator';
+import { loopAllocator, type AllocatorState } from '../../src/allocation/allocator';
 import type { Call } from '../../src/nakama/caller';
 import { needsWorker, resumeAllocations } from '../../src/supervision/resume';
 import { ensureSupervisor, loopSupervisor } from '../../src/supervision/supervisor';
@@ -104,6 +104,29 @@ describe('a worker that takes over', () => {
     };
     const state = { allocation: JSON.stringify(starting()), version, wake_at_ms: 0, claim: 'yes' };
     expect(loopAllocator(call, state)).toMatchObject({ claim: 'yes', version });
+  });
+});
+
+describe('a worker whose server shuts down', () => {
+  const waiting = (a: Allocation): AllocatorState => {
+    const wake_at_ms = Date.now() + 10_000;
+    return { allocation: JSON.stringify(a), version: fake.put(ALLOCATIONS, a.id, a), wake_at_ms, ending: true };
+  };
+
+  it('goes on as long as somebody waits for its answer', () => {
+    const state = waiting(starting());
+    expect(loopAllocator(call, state)).toEqual(state);
+    const next = loopAllocator(call, { ...waiting({ ...starting(), deadline_ms: Date.now() + 1e5 }), wake_at_ms: 0 });
+    expect(next).toMatchObject({ ending: true });
+  });
+
+  it('leaves the sessions that are only to be stopped to the other nodes', () => {
+    const doubtful = { ...starting(), in_doubt: true };
+    for (const a of [fail(doubtful, 'timeout', T0), cancel(doubtful, T0)]) {
+      expect(loopAllocator(call, waiting(a))).toBeDefined();
+      expect(loopAllocator(call, waiting({ ...a, told: true }))).toBeUndefined();
+      expect(fake.stored(ALLOCATIONS, 's1')).toMatchObject({ abandoned: [{ session_id: 's1' }] });
+    }
   });
 });
 
