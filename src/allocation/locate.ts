@@ -21,8 +21,10 @@ export function locateInstance(call: Call, id: string): Instance | undefined {
   const stored = readInstance(call.nk, id)?.value;
   if (stored) return stored;
   const row = readAllocation(call.nk, id);
-  if (row?.value.state === 'announced') return readInstance(call.nk, row.value.session_id)?.value;
-  return row?.value.state === 'started' ? storeEarly(call, row) : undefined;
+  // Between the two looks its worker stored the instance and deleted the allocation, in one write.
+  if (!row) return readInstance(call.nk, id)?.value;
+  if (row.value.state === 'announced') return readInstance(call.nk, row.value.session_id)?.value;
+  return row.value.state === 'started' ? storeEarly(call, row) : undefined;
 }
 
 /** Not without its guests: who becomes one at this moment (host.ts) changes the allocation, and then it is stored with them. */
