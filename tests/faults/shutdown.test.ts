@@ -16,7 +16,7 @@ const TAKEN_OVER_MS = 60_000;
 forEachRuntime((runtime) => {
   const stack = useStack(
     runtime,
-    quietStack(['home', 'busy', 'pending'], { GAMEYE_RECONCILE_INTERVAL: '1h', GAMEYE_SEAT_TIMEOUT: '10m' }),
+    quietStack(['home', 'busy', 'pending', 'full'], { GAMEYE_RECONCILE_INTERVAL: '1h', GAMEYE_SEAT_TIMEOUT: '10m' }),
   );
 
   /** The one session that these players were told of, once each, as they find it at this node. */
@@ -64,9 +64,17 @@ forEachRuntime((runtime) => {
 
   it('a node without work shuts down at once, whatever grace it has', async () => {
     const node = await stack().startNode({ name: 'idle', shutdownGraceSec: GRACE_SEC });
+    stack().simulator.configure({ regions: { full: { capacity: 0 } } });
+    const scene = await Scene.enter(stack(), node, 'full');
+    await scene.create();
+    await scene.untilAsked('session-run');
+    expect(await node.rpc('fleet_delete', { id: scene.id })).toMatchObject({ status: 200 });
+    // Whether something starts all the same is looked at for half a minute, which another node can do as well.
+    await scene.untilStored({ state: 'cancelled', told: true });
     const since = Date.now();
     await node.stop();
     expect(Date.now() - since).toBeLessThan((GRACE_SEC * 1000) / 2);
+    expect(await scene.progress()).toMatchObject({ abandoned: [{ session_id: scene.id }] });
   });
 
   it('a node that shuts down without grace leaves what it began to the others', async () => {
