@@ -33,7 +33,7 @@ describe('a storage index', () => {
   const registered = (version: string): unknown[] => {
     let args: unknown[] = [];
     const initializer = { registerStorageIndex: (...given: unknown[]) => void (args = given) };
-    registerInstanceIndex(on(version), initializer as unknown as Initializer);
+    registerInstanceIndex(on(version), initializer as unknown as Initializer, false);
     return args;
   };
   it('is registered without sortable fields to 3.21', () => {
