@@ -10,6 +10,7 @@ import { withFillProbe } from './fill-probe.ts';
 import { floorModule } from './floor-module.ts';
 import { withHookProbe } from './hook-probe.ts';
 import { listTable } from './list.ts';
+import { placementTable } from './placement.ts';
 import { BENCH_INTERVAL, reconcileTable, startListingApi } from './reconcile.ts';
 import { startSimulatorProcess, type SimulatorProcess } from './simulator-process.ts';
 import { markdownTable, percentile } from './statistics.ts';
@@ -37,6 +38,8 @@ async function main(): Promise<void> {
       bursts: { type: 'string', default: '1,50,200' },
       /** Instead of bursts: lists and joins among this many instances. */
       list: { type: 'string' },
+      /** Only where groups are placed with and without backfill and ranking, which needs no server. */
+      placement: { type: 'boolean' },
       /** Instead of bursts: comparing this many instances with the list of sessions. */
       reconcile: { type: 'string' },
     },
@@ -51,6 +54,8 @@ async function main(): Promise<void> {
   };
   const instances = number('list');
   const compared = number('reconcile');
+  if (instances === undefined && compared === undefined) console.log(`${placementTable()}\n`);
+  if (values.placement) return;
   const runtime: NakamaRuntime = (values.embedded ? undefined : findNakama()[0]) ?? { kind: 'embedded' };
   const ends: (() => Promise<void>)[] = [];
   try {

@@ -23,8 +23,10 @@ import { decided } from './pool';
  * of many at once one goes first. The others look again, one after the other.
  */
 
-/** How long a group goes on that others overtake; then it starts a session. */
-const PATIENCE_MS = 8 * SECOND;
+/** A group that others overtake goes on for this part of its time to get a server; then it starts a session. */
+const PATIENCE = 1 / 4;
+/** The longest wait for a turn; the lease lasts longer. */
+const LONGEST_WAIT_MS = 5 * SECOND;
 /** After so many sessions that turned out to be gone. */
 const MOST_PASSED = 4;
 /** Telling players takes milliseconds; a worker looks whether its game server is ready four times a second. */
@@ -49,8 +51,8 @@ export function join(call: Call, hold: Hold): Hold | undefined {
   // Another configuration after a restart: nobody looks for seats any more.
   if (!seeker || !a.backfill || a.backfill.passed.length >= MOST_PASSED) return startOne({ ...hold, allocation: a });
   const found = a.backfill.found ? storedNow(call, a.backfill.found) : findInIndex(call, seeker);
-  const until_ms = a.backfill.until_ms ?? startedAt + PATIENCE_MS;
-  const backfill = { ...a.backfill, found: found.map(({ value }) => value.id), until_ms };
+  const until_ms = a.created_at_ms + PATIENCE * (a.deadline_ms - a.created_at_ms);
+  const backfill = { ...a.backfill, found: found.map(({ value }) => value.id) };
   const current: Hold = { ...hold, allocation: { ...a, backfill } };
   const place = look(call, current.allocation, seeker, found);
   const taken = takePlace(call, current, place);
@@ -65,8 +67,9 @@ export function join(call: Call, hold: Hold): Hold | undefined {
     return startOne(kept);
   }
   if (place.kind !== 'soon') count(nk, 'gameye_conflicts', { record: 'backfill' });
-  const next_at_ms =
-    place.kind === 'soon' ? now + SOON_MS : nextTurn(nk, openingsOf(nk, seeker).key, now - startedAt, now);
+  const { key } = openingsOf(nk, seeker);
+  const turn = place.kind === 'soon' ? now + SOON_MS : nextTurn(nk, key, now - startedAt, now);
+  const next_at_ms = Math.min(turn, until_ms, now + LONGEST_WAIT_MS);
   return { ...kept, allocation: { ...kept.allocation, next_at_ms } };
 }
 
@@ -173,7 +176,7 @@ function storeAll(call: Call, hold: Hold, next: Allocation, others: Write[]): Ho
  * lasts until then: one that was only queued has none, and a supervisor would look for a worker.
  */
 function keep(call: Call, hold: Hold): Hold | undefined {
-  if (hold.version === '*' || hold.allocation.lease.until_ms < Date.now() + PATIENCE_MS + SECOND) {
+  if (hold.version === '*' || hold.allocation.lease.until_ms < Date.now() + 2 * LONGEST_WAIT_MS) {
     const stored = storeAll(call, hold, { ...hold.allocation }, []);
     if (stored !== 'conflict') return stored;
   }

@@ -15,9 +15,8 @@ export interface Vacating {
 export interface Backfill {
   /** Which sessions suit its players, and whom its own session suits (pool.ts). */
   pool: string;
-  /** While it looks for seats: the running sessions that the index named, and until when it tries. */
+  /** While it looks for seats: the running sessions that the index named. */
   found?: string[];
-  until_ms?: number;
   /** Running sessions that turned out to be gone. */
   passed: string[];
   /** The running session in which its players have seats (state `joined`), as it was when they took them. */
@@ -63,7 +62,7 @@ export function isPreseated(a: Allocation, userId: string, sessionId: string): b
 export function passedOn(a: Allocation): Allocation {
   if (!a.backfill?.joins) return a;
   // What the index said is old by now.
-  const { joins, vacates, found: _found, until_ms: _until, ...rest } = a.backfill;
+  const { joins, vacates, found: _found, ...rest } = a.backfill;
   const left = vacates.filter((one) => one.session_id !== joins.id);
   const backfill = { ...rest, passed: [...rest.passed, joins.id], vacates: left };
   return { ...a, state: 'starting', next: 'join', backfill };
