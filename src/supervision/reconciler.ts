@@ -152,7 +152,8 @@ function pass(
   return {
     ...state,
     lease_at_ms: Date.now() + LEASE_RENEW_MS,
-    next_pass_at_ms: now + wait,
+    // From its end: a pass that takes as long as the interval must leave time for what it planned.
+    next_pass_at_ms: Date.now() + wait,
     wake_at_ms: 0,
     tasks: JSON.stringify(plan.tasks),
     trusted: plan.distrust === undefined,

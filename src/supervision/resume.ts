@@ -5,10 +5,12 @@ import { SECOND } from '../config';
 import { readInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
+import type { Nakama } from '../nakama/runtime';
 import { visitRows } from '../nakama/pages';
 
 /** Bounds of one pass; what is left over comes with the next. */
 const MOST_RESUMED = 100;
+const MOST_CHECKED = 50;
 const READ_MS = 2 * SECOND;
 
 /** A queued allocation has no lease yet; its worker starts within a tick of the match that was asked for. */
@@ -27,29 +29,38 @@ let sightings = new Map<string, { until_ms: number; since_ms: number }>();
 export function resumeAllocations(call: Call, now: number): void {
   const { nk } = call;
   const due: string[] = [];
+  const finished: string[] = [];
   const seen: typeof sightings = new Map();
   visitRows<Allocation>(nk, ALLOCATIONS, now + READ_MS, (allocation, key) => {
     const { until_ms } = allocation.lease;
     const before = sightings.get(key);
     seen.set(key, before?.until_ms === until_ms ? before : { until_ms, since_ms: now });
-    if (needsWorker(allocation, now) || isStuck(key, allocation, seen, now) || mayBeLeftOver(allocation)) due.push(key);
+    if (mayBeLeftOver(allocation)) finished.push(key);
+    else if (needsWorker(allocation, now) || isStuck(key, allocation, seen, now)) due.push(key);
     return due.length < MOST_RESUMED;
   });
   sightings = seen;
+  // Others in each pass: those that are still needed may be many, and must not hide the rest, nor who waits for a worker.
+  const from = Math.floor(Math.random() * finished.length);
+  removeLeftOvers(nk, finished.slice(from).concat(finished.slice(0, from)).slice(0, MOST_CHECKED));
   for (const key of due) {
     const row = readAllocation(nk, key);
     if (!row) continue;
     const { value, version } = row;
-    if (mayBeLeftOver(value)) {
-      // It leads from the id that was asked for to a session that is over.
-      if (!readInstance(nk, value.session_id)) deleteAllocation(nk, key, version);
-      continue;
-    }
     if (!needsWorker(value, now) && !isStuck(key, value, seen, now)) continue;
     withFields(call.logger, { allocation: key, session: value.session_id, state: value.state }).warn(
       'Gameye: an allocation without a worker is resumed.',
     );
     startAllocator(nk, value, version, 'claim');
+  }
+}
+
+/** Deletes what leads from the id that was asked for to a session that is over. */
+function removeLeftOvers(nk: Nakama, keys: string[]): void {
+  for (const key of keys) {
+    const row = readAllocation(nk, key);
+    if (!row || !mayBeLeftOver(row.value) || readInstance(nk, row.value.session_id)) continue;
+    deleteAllocation(nk, key, row.version);
   }
 }
 

@@ -57,6 +57,21 @@ describe('an allocation', () => {
     expect(fake.stored(ALLOCATIONS, 's1')).toEqual(allocation);
   });
 
+  it('is resumed however many others only lead to sessions that still run', () => {
+    const leads = (id: string): Allocation => ({ ...starting(), id, session_id: `of-${id}`, state: 'announced' });
+    for (let i = 0; i < 300; i++) {
+      const id = `a${String(i).padStart(3, '0')}`;
+      fake.put(ALLOCATIONS, id, leads(id));
+      if (i !== 299) fake.put(INSTANCES, `of-${id}`, { id: `of-${id}` });
+    }
+    fake.put(ALLOCATIONS, 's1', starting());
+    resumeAllocations(call, T0 + 20_001);
+    expect(matches()).toHaveLength(1);
+    for (let pass = 0; pass < 500 && fake.stored(ALLOCATIONS, 'a299'); pass++) resumeAllocations(call, T0 + 20_001);
+    expect(fake.stored(ALLOCATIONS, 'a299')).toBeUndefined();
+    expect(fake.stored(ALLOCATIONS, 'a298')).toBeDefined();
+  });
+
   it('whose node had a clock an hour ahead is resumed when its lease has not changed for longer than one lasts', () => {
     const hour = 3_600_000;
     const ahead = { ...held(starting(), T0 + hour + 20_000), created_at_ms: T0 + hour };
