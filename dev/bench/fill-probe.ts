@@ -37,6 +37,7 @@ function benchFill(ctx, logger, nk, payload) {
         image: 'demo-game',
         version: '1.' + (i % 3),
         max_players: 8,
+        pool: 'p' + (i % 6),
         open_seats: Math.max(0, 8 - players),
         ports: { '7777/udp': 20000 + (i % 9999) },
         seats: seats,

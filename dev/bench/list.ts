@@ -21,11 +21,13 @@ export async function listTable(nakama: Nakama, instances: number): Promise<stri
     const page = await ask<{ cursor: string }>(nakama, 'fleet_list', { limit: 100, cursor });
     cursor = page.cursor;
   };
-  const backfill = { query: '+value.status:running +value.region:region-1 +value.open_seats:>=2', limit: 10 };
+  // As src/allocation/openings.ts asks.
+  const query = '+value.pool:p1 +value.region:/region-1|region-2/ +value.status:running +value.open_seats:>=2';
+  const backfill = { query, limit: 5, order: ['open_seats'] };
   const rows = [
     await row('fleet_list, a first page of 100', 'p50 ≤ 50', () => ask(nakama, 'fleet_list', { limit: 100 })),
     await row('fleet_list, page after page of 100', '', next, PAGES),
-    await row('fleet_list, 10 with open seats in a region', 'p50 ≤ 10', () => ask(nakama, 'fleet_list', backfill)),
+    await row('the query of backfill, as fleet_list', 'p50 ≤ 10', () => ask(nakama, 'fleet_list', backfill)),
     await row(
       'fleet_join, one after the other',
       '',

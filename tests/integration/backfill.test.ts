@@ -26,6 +26,7 @@ forEachRuntime((runtime) => {
       GAMEYE_BACKFILL: 'on',
       GAMEYE_MAX_PLAYERS: String(SEATS),
       GAMEYE_SEAT_TIMEOUT: '10m',
+      GAMEYE_MAX_PING: '200',
     }),
   );
 
@@ -173,7 +174,9 @@ forEachRuntime((runtime) => {
     const second = await matched(2);
     expect(second.id).not.toBe(first.id);
     expect(await stack().nakama.rpc('gameye_drain', { id: first.id, undo: true })).toMatchObject({ status: 200 });
-    const all = [first, second].flatMap(({ players }) => players);
+    const far = await matched(2, { ping_home: 300, ping_abroad: 20 });
+    expect(stack().simulator.ledger.get(far.id)?.region).toBe('abroad');
+    const all = [first, second, far].flatMap(({ players }) => players);
     await allocationsSettled(stack(), all);
     closeAll(all);
   }, 60_000);
