@@ -38,7 +38,7 @@ forEachRuntime((runtime) => {
     stack().simulator.faults.clear();
     heir = await stack().startNode({ name: 'heir' });
     await Promise.all(Object.values(scenes).map(({ player }) => player.openSocket(heir)));
-  }, 180_000);
+  }, 240_000);
 
   /** The scene of a point, once nothing more will happen in it. */
   async function settled(point: Point): Promise<Scene> {

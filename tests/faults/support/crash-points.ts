@@ -189,11 +189,18 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
     (point) => point !== 'told' && !last.includes(point),
   );
   for (const points of [first, ['told'], last] as (keyof typeof steps)[][]) {
-    await Promise.all(points.map((point) => steps[point](scene(point))));
+    await Promise.all(points.map((point) => steps[point](scene(point)).catch((error) => explain(scene(point), error))));
   }
   for (const [one, what] of stored)
     expect({ [one.region]: await one.progress() }).toMatchObject({ [one.region]: what });
   return { scenes, freezers };
+}
+
+/** Fails with what else is known of a scene that did not come to its point. */
+async function explain(scene: Scene, error: Error): Promise<never> {
+  const stored = JSON.stringify(await scene.progress());
+  const logged = scene.node.logs.filter(({ level }) => level === 'warn' || level === 'error').slice(-10);
+  throw new Error(`${error.message}; stored is ${stored}; its node said ${JSON.stringify(logged)}`);
 }
 
 /** Who has a seat in the session of a scene, as it is stored. */

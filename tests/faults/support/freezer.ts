@@ -3,7 +3,7 @@ import type { Stack } from '../../../dev/stack/stack.ts';
 import { until } from '../../../dev/stack/until.ts';
 
 /** Also on a machine that is busy with other tests. */
-const WAIT_MS = 40_000;
+const WAIT_MS = 60_000;
 
 const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
 
