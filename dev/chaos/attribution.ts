@@ -14,7 +14,7 @@ export interface Attribution {
 
 /**
  * Sessions that came through fleet_create have the attempt's label. Those of the matchmaker have their players, and each
- * player is in one attempt at a time: the latest that began before the session was asked for. Addresses belong to their
+ * player is in one attempt at a time: the latest that began before the allocation was made. Addresses belong to their
  * session's attempt, reasons to the latest attempt of the player.
  */
 export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored' | 'ledger'>): Attribution {
@@ -26,7 +26,7 @@ export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored
 
   const ownerOf = (entry: Session): Asked | undefined => {
     const label = entry.labels['chaos'];
-    return label === undefined ? latest(entry.matchUserIds[0], entry.arrivedAtMs) : byLabel.get(label);
+    return label === undefined ? latest(entry.matchUserIds[0], entry.madeAtMs) : byLabel.get(label);
   };
   const sessions = new Map<Asked, Session[]>();
   const owners = new Map<string, Asked>();

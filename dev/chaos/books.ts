@@ -12,6 +12,8 @@ export class Books {
   readonly stored: StoredAnswer[] = [];
   /** Instances that were seen with more players than seats. */
   readonly oversold: string[] = [];
+  /** By session id, when the allocation was made that led to it. */
+  readonly madeAtMs = new Map<string, number>();
   private readonly starting = new Set<string>();
   private readonly open = new Map<string, Asked>();
   /** By player, the allocation of which the assignment told when the attempt began. */
@@ -54,6 +56,12 @@ export class Books {
       if (answer.atMs < asked.askedAtMs) continue;
       if (answer.kind === 'failed') return { kind: 'failed' };
       const label = answer.content['chaos'];
+      // Repeated after a crash, or of an earlier match that was cancelled too late.
+      const isOld = (this.madeAtMs.get(answer.sessionId) ?? Infinity) < asked.beganAtMs;
+      const isRepeated = player.answers.some((one) => {
+        return one.kind === 'match' && one.sessionId === answer.sessionId && one.atMs < asked.beganAtMs;
+      });
+      if (isOld || isRepeated) continue;
       if (label === undefined || label === asked.label) return { kind: 'match', sessionId: answer.sessionId };
     }
     const stored = this.stored.findLast(({ label, userId }) => label === asked.label && userId === player.userId);
@@ -73,6 +81,9 @@ export class Books {
       const known = this.stored.some((one) => one.label === asked.label && one.userId === userId);
       if (known) continue;
       this.stored.push({ label: asked.label, userId, atMs, state, sessionId, ...(reason ? { reason } : {}) });
+    }
+    for (const { id, sessionId, abandoned, createdAtMs } of await records.allocations()) {
+      for (const session of [id, sessionId, ...abandoned]) this.madeAtMs.set(session, createdAtMs);
     }
     for (const { id, playerCount, maxPlayers, seats } of await records.instances()) {
       if (Math.max(playerCount, seats.length) <= maxPlayers) continue;

@@ -24,6 +24,7 @@ interface Allocation {
   id: string;
   state: string;
   session_id: string;
+  created_at_ms: number;
   abandoned: { session_id: string }[];
   request: { metadata: Record<string, unknown> };
 }
@@ -74,6 +75,7 @@ export class Records {
       id: value.id,
       state: value.state,
       sessionId: value.session_id,
+      createdAtMs: value.created_at_ms,
       abandoned: value.abandoned.map(({ session_id }) => session_id),
     }));
   }

@@ -45,8 +45,8 @@ export interface StoredAnswer {
 
 export type PlayerAnswer = Answer & { userId: string };
 
-/** A session, and when the request for it came: a fault may have held it up before it was carried out. */
-export type Session = LedgerEntry & { arrivedAtMs: number };
+/** A session, and when its allocation was made; where that was not seen, when the request for it came. */
+export type Session = LedgerEntry & { madeAtMs: number };
 
 export interface NodeEvent {
   node: string;
@@ -79,6 +79,7 @@ export interface AllocationRow {
   id: string;
   state: string;
   sessionId: string;
+  createdAtMs: number;
   abandoned: string[];
 }
 

@@ -63,11 +63,11 @@ async function happen(world: World, options: ChaosOptions): Promise<Evidence> {
   simulator.faults.clear();
   const { asked, stored, oversold } = books;
   const base = { limits, asked, stored, oversold, nodes: world.events, kills: havoc.killed, faults, startedAtMs };
-  const seen = await becomeCalm(world, await wantedOf(base, world, lanes));
+  const seen = await becomeCalm(world, await wantedOf(books, world, lanes));
   const end = await stopAll(world);
   for (const lane of lanes) if (!lane.isTogether()) await lane.connect();
   const answers = await allAnswers(lanes);
-  const ledger = sessionsOf(world);
+  const ledger = sessionsOf(world, books);
   const searched = await searchSecrets(world, { answers, ledger });
   for (const lane of lanes) lane.leave();
   return { ...base, ...seen, ...searched, answers, ledger, end, endedAtMs: Date.now() };
@@ -106,10 +106,11 @@ async function stopAll(world: World): Promise<Snapshot> {
   return last;
 }
 
-async function wantedOf(known: Pick<Evidence, 'asked' | 'stored'>, world: World, lanes: Lane[]): Promise<Set<string>> {
+async function wantedOf(books: Books, world: World, lanes: Lane[]): Promise<Set<string>> {
   for (const lane of lanes) if (!lane.isTogether()) await lane.connect();
-  const ledger = sessionsOf(world);
-  return wantedSessions(known, attribute({ ...known, ledger, answers: await allAnswers(lanes) }));
+  const { asked, stored } = books;
+  const ledger = sessionsOf(world, books);
+  return wantedSessions({ asked }, attribute({ asked, stored, ledger, answers: await allAnswers(lanes) }));
 }
 
 async function allAnswers(lanes: Lane[]): Promise<PlayerAnswer[]> {
@@ -119,11 +120,12 @@ async function allAnswers(lanes: Lane[]): Promise<PlayerAnswer[]> {
   return answers;
 }
 
-function sessionsOf(world: World): Session[] {
+function sessionsOf(world: World, books: Books): Session[] {
   const { simulator } = world.stack;
   const arrived = new Map(simulator.requests().map(({ ordinal, atMs }) => [ordinal, atMs]));
   return simulator.ledger.entries.map((entry) => {
-    return structuredClone({ ...entry, arrivedAtMs: arrived.get(entry.requestOrdinal) ?? entry.requestedAtMs });
+    const askedAtMs = arrived.get(entry.requestOrdinal) ?? entry.requestedAtMs;
+    return structuredClone({ ...entry, madeAtMs: books.madeAtMs.get(entry.id) ?? askedAtMs });
   });
 }
 

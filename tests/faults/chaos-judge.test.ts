@@ -23,7 +23,7 @@ function session(id: string, change: Partial<Session> = {}): Session {
     envKeys: [],
     matchUserIds: [],
     requestedAtMs: 1000,
-    arrivedAtMs: change.requestedAtMs ?? 1000,
+    madeAtMs: change.requestedAtMs ?? 1000,
     runningAtMs: 1100,
     ports: [{ type: 'udp', container: 7777, host: 20_000 }],
     players: [],
@@ -227,15 +227,15 @@ it('finds two sessions of one request, by label or by players, but not one after
 it('knows whose a session is although the request for it was held up until the players asked again', () => {
   const held = { matchUserIds: ['ann2'], requestedAtMs: 9500, runningAtMs: 9600, ...ends(9700) };
   const next = attempt(4, 'delete', { beganAtMs: 9000, askedAtMs: 9000, mayEndFromMs: 9900, userIds: ['ann2'] });
-  const arrived = (arrivedAtMs: number) =>
+  const made = (madeAtMs: number) =>
     found(({ asked, ledger, answers }) => {
       asked.push(next);
       const running = { requestedAtMs: 9400, runningAtMs: 9450, ...ends(9950) };
-      ledger.push(session('own', { labels: { chaos: '4.1' }, ...running }), session('late', { ...held, arrivedAtMs }));
+      ledger.push(session('own', { labels: { chaos: '4.1' }, ...running }), session('late', { ...held, madeAtMs }));
       answers.push(match('ann2', 'own', { atMs: 9500 }));
     }).promises;
-  expect(arrived(4000)).toEqual([]);
-  expect(arrived(9500)).toEqual(['P2']);
+  expect(made(4000)).toEqual([]);
+  expect(made(9500)).toEqual(['P2']);
 });
 
 it('finds a session that nobody asked for', () => {
@@ -274,7 +274,7 @@ it('finds a record without a session, a session without a record, and a record t
 });
 
 it('finds an allocation that is left, except one that leads to the session', () => {
-  const row = { id: 'a', state: 'announced', sessionId: 's3', abandoned: [] };
+  const row = { id: 'a', state: 'announced', sessionId: 's3', createdAtMs: 900, abandoned: [] };
   expect(found(({ calm }) => calm.allocations.push(row)).promises).toEqual([]);
   expect(found(({ calm }) => calm.allocations.push({ ...row, state: 'starting' })).promises).toEqual(['P4']);
   expect(found(({ calm }) => calm.allocations.push({ ...row, abandoned: ['x'] })).promises).toEqual(['P4']);
