@@ -114,8 +114,8 @@ export function leaveSession(
 const MAX_LISTING = 64 * 1024 * 1024;
 
 /**
- * GET /session?all=true: the sessions with a label, whatever their status. Whether it is complete and up to date, nobody can
- * tell: it has no pages and no time.
+ * GET /session: the running sessions with a label. Whether it is complete and up to date, nobody can tell: it has no pages
+ * and no time. Not `all`, which may show every session that ever ended.
  */
 export function listSessions(
   nk: Nakama,
@@ -123,7 +123,7 @@ export function listSessions(
   label: { name: string; value: string },
   timeoutMs: number,
 ): Outcome<Listing> {
-  const path = `/session?all=true&${labelFilter(label.name, label.value)}`;
+  const path = `/session?${labelFilter(label.name, label.value)}`;
   const request = { operation: 'session-list', method: 'get', path, timeoutMs, maxBody: MAX_LISTING } as const;
   return readReply(api, send(nk, api, request), 'session-list', readListing);
 }

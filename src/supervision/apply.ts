@@ -2,7 +2,7 @@ import { OWNER_LABEL } from '../allocation/owner';
 import { SECOND } from '../config';
 import { describeSession, stopSession } from '../gameye/session-api';
 import { isLive, type SessionView } from '../gameye/wire';
-import { instanceFromSession, refreshed, withSeats, type Instance } from '../instances/instance';
+import { instanceFromSession, refreshed, takesPlayers, withSeats, type Instance } from '../instances/instance';
 import { insertInstance, INSTANCES, markLost, readInstance, removeInstance, updateInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
@@ -77,7 +77,7 @@ function stopIdle(call: Call, task: Extract<Task, { do: 'stop' }>): Applied {
   const closed = updateInstance<Instance | 'in-use'>(nk, task.id, (instance) => {
     const end = retirement(config, instance, Date.now());
     if (!end || end.at_ms > Date.now()) return 'in-use';
-    return instance.status === 'draining' ? instance : { ...instance, status: 'draining' };
+    return takesPlayers(instance) ? { ...instance, status: 'draining' } : instance;
   });
   if (closed === undefined || closed === 'in-use') return 'done';
   return stop(call, task.id, closed.region, task.reason);
@@ -99,8 +99,8 @@ function confirm(call: Call, owner: string, id: string, trusted: boolean): Appli
   if (outcome.kind === 'done' && isLive(outcome.value.status)) {
     const session = outcome.value;
     updateInstance(nk, id, (instance) => refreshed(config, instance, session, Date.now()));
-    // One from a warm pool, or of an older version of this module, is in no list of ours.
-    return session.labels[OWNER_LABEL] === owner ? 'alive' : 'done';
+    // One that restarts, is from a warm pool or of an older version of this module is in no list of ours.
+    return session.status === 'running' && session.labels[OWNER_LABEL] === owner ? 'alive' : 'done';
   }
   if (outcome.kind !== 'done' && outcome.failure.kind !== 'not-found') return logFailure(call, id, outcome.failure);
   if (outcome.kind !== 'done' && !trusted) {

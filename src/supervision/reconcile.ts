@@ -1,14 +1,14 @@
 import { OWNER_LABEL } from '../allocation/owner';
 import { MINUTE, type Config } from '../config';
 import { isLive, readListed, statusOf, type ListedSession, type Listing } from '../gameye/wire';
-import { refreshed, withSeats, type Instance } from '../instances/instance';
+import { LOST, refreshed, withSeats, type Instance } from '../instances/instance';
 import { retirement, type RetireReason } from './retire';
 import { fingerprint, quietUntil, type Unchanged } from './unchanged';
 
 /*
  * What has to be done so that records and sessions agree: a pure function of the records, Gameye's list and the time. The
  * list is only a hint. It may be stale, incomplete or of another account, so no record is removed before its session was
- * asked for alone, and a list that looks wrong changes nothing at all.
+ * asked for alone, and of a list that looks wrong only what it shows is looked into, never what it does not show.
  */
 
 /** One thing to do, not before `at_ms`. Whoever does it looks again first: much may have happened meanwhile. */
@@ -78,6 +78,7 @@ export function compare(
   // Records that a list has to show, and those of them that it does; and whether it shows anything that we know of.
   let settled = 0;
   let shown = 0;
+  let hasOld = false;
   let showsAny = false;
   let confirms = 0;
   let more = false;
@@ -101,13 +102,13 @@ export function compare(
       known.listed === fingerprint(entry)
     ) {
       unchanged.set(id, known);
-      note(known.created_ms, alive);
+      note(known.created_ms, alive, true);
       return;
     }
     // The runtime's object is slow to read, so it is read once.
     const instance = JSON.parse(JSON.stringify(record)) as Instance;
     const created = Date.parse(instance.create_time);
-    note(created, alive);
+    note(created, alive, isListed(instance));
     const planned = always.length + ifTrusted.length;
     examine(instance, entry && readListed(entry), created > now - YOUNG_MS);
     if (!alive || more || always.length + ifTrusted.length > planned) return;
@@ -115,11 +116,12 @@ export function compare(
     unchanged.set(id, { version, listed: fingerprint(entry), quiet_until_ms, created_ms: created });
   }
 
-  /** A session that is older than a moment has to be in the list. */
-  function note(createdMs: number, alive: boolean): void {
+  /** A session that runs and is older than a moment has to be in the list. */
+  function note(createdMs: number, alive: boolean, isRunning: boolean): void {
     if (createdMs > now - YOUNG_MS) return;
-    settled++;
-    if (alive) shown++;
+    hasOld = true;
+    if (isRunning) settled++;
+    if (isRunning && alive) shown++;
   }
 
   function examine(instance: Instance, session: ListedSession | undefined, isYoung: boolean): void {
@@ -129,7 +131,9 @@ export function compare(
     if (end && end.at_ms <= horizonMs) add(always, { do: 'stop', id, ...end });
     if (end && end.at_ms <= now) return;
     if (listing && !alive && (session !== undefined || !isYoung)) {
-      if (confirms++ < MOST_CONFIRMED) add(always, { do: 'confirm', id, at_ms: now });
+      // One that was not found before is asked for again when the list can be believed.
+      const to = instance.status === LOST ? ifTrusted : always;
+      if (confirms++ < MOST_CONFIRMED) add(to, { do: 'confirm', id, at_ms: now });
     } else if (alive && refreshed(config, instance, session, now) !== instance) {
       const { host, ports, status } = session;
       add(ifTrusted, { do: 'repair', id, at_ms: now, session: { host, ports, status } });
@@ -143,17 +147,19 @@ export function compare(
   function finish(open: Set<string> | undefined, strays: Strays): Plan {
     if (open) for (const id of listed.keys()) showsAny = showsAny || open.has(id);
     const distrust = whyNot(open !== undefined);
-    const rest = { records, sessions: listed.size, unchanged };
-    if (distrust !== undefined) return { tasks: always, distrust, strays, more, ...rest };
-    const found = findStrays(open ?? new Set(), strays);
-    return { tasks: always.concat(ifTrusted), strays: found, more, ...rest };
+    // What it shows may be looked into when it shows others of ours; each is asked for alone before anything is done.
+    const shows = distrust === undefined || distrust === 'shows_few' || distrust === 'unreadable_entries';
+    const found = shows && open ? findStrays(open, strays) : strays;
+    const rest = { strays: found, records, sessions: listed.size, unchanged };
+    if (distrust !== undefined) return { tasks: always, distrust, more, ...rest };
+    return { tasks: always.concat(ifTrusted), more: more || confirms > MOST_CONFIRMED, ...rest };
   }
 
   function whyNot(isComplete: boolean): Plan['distrust'] {
     if (!listing) return 'failed';
     if (!isComplete) return 'records_unread';
     if (listing.unreadable > 0) return 'unreadable_entries';
-    if (settled > 0 && !showsAny) return 'shows_none';
+    if (hasOld && !showsAny) return 'shows_none';
     return settled >= FEW && shown < settled / 2 ? 'shows_few' : undefined;
   }
 
@@ -164,16 +170,21 @@ export function compare(
       const session = readListed(entry);
       if (session.labels[OWNER_LABEL] !== owner) continue;
       if ((session.playerCount ?? 0) > 0) {
-        add(ifTrusted, { do: 'adopt', id, at_ms: now });
+        add(always, { do: 'adopt', id, at_ms: now });
         continue;
       }
       const since = before[id] ?? now;
       strays[id] = since;
       const at_ms = since + config.emptyGraceMs;
-      if (at_ms <= horizonMs) add(ifTrusted, { do: 'stop-stray', id, at_ms });
+      if (at_ms <= horizonMs) add(always, { do: 'stop-stray', id, at_ms });
     }
     return strays;
   }
 
   return { visit, finish };
+}
+
+/** Gameye lists running sessions; our own `draining` says nothing else. */
+function isListed({ status }: Instance): boolean {
+  return status === 'running' || status === 'draining';
 }

@@ -112,7 +112,7 @@ export function loopReconciler(call: Call, before: Partial<ReconcilerState>): Re
 }
 
 function tick(call: Call, state: ReconcilerState, now: number): ReconcilerState {
-  const isDue = now >= state.next_pass_at_ms;
+  const isDue = now >= state.next_pass_at_ms && !isBehind(call, state, now);
   if (state.holds && !isDue && now < state.lease_at_ms) return work(call, state, now);
   const later = now + LEASE_LOOK_MS;
   if (isClockWrong(call)) return { ...newReconciler(), lease_at_ms: later, wake_at_ms: later };
@@ -123,6 +123,12 @@ function tick(call: Call, state: ReconcilerState, now: number): ReconcilerState 
   }
   const held: ReconcilerState = { ...state, holds: true, lease_at_ms: now + LEASE_RENEW_MS };
   return isDue ? pass(call, held, claimed, now) : work(call, held, now);
+}
+
+/** What was planned comes first, within reason: a plan that takes long is not thrown away for the next one. */
+function isBehind({ config }: Call, state: ReconcilerState, now: number): boolean {
+  if (!state.holds || now > state.next_pass_at_ms + 2 * config.reconcileIntervalMs) return false;
+  return (JSON.parse(state.tasks) as Task[]).some((task) => task.at_ms <= now && task.do !== 'confirm');
 }
 
 /** Compares everything and plans what has to be done until the next pass. */

@@ -1,61 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ListedEntry, ListedSession } from '../../src/gameye/wire';
-import { newInstance, type Instance } from '../../src/instances/instance';
-import type { Seats } from '../../src/instances/seats';
-import { compare, type Plan } from '../../src/supervision/reconcile';
-import { configWith } from './support/config';
-import { OWNER } from './support/nakama';
-
-const NOW = 1_700_000_000_000;
-const MINUTE = 60_000;
-const config = configWith();
-const PORTS = { '7777/udp': 20001 };
-
-function instance(id: string, more: Partial<Instance> = {}, seats: Seats = { u1: { state: 'joined' } }): Instance {
-  const session = { id, region: 'eu', maxPlayers: 4, metadata: {}, startedAtMs: NOW - 10 * MINUTE, ttlMs: 30 * MINUTE };
-  return { ...newInstance(config, session, { host: '1.2.3.4', ports: PORTS }, seats)!, ...more };
-}
-
-function listed(id: string, more: Partial<ListedSession> = {}): ListedSession {
-  const labels = { nakama_fleet: 'default', nakama_owner: OWNER };
-  return { id, status: 'running', host: '1.2.3.4', ports: PORTS, region: 'eu', image: 'my-game', labels, ...more };
-}
-
-/** As the API writes it. */
-function entryOf({ region, version, createdAtMs, labels, ports, ...rest }: ListedSession): ListedEntry {
-  return {
-    ...rest,
-    location: region,
-    tag: version,
-    created: createdAtMs,
-    port: ports,
-    labels: { tags: JSON.stringify(labels) },
-  };
-}
-
-interface World {
-  records?: Instance[];
-  /** Undefined: the list could not be had. */
-  list?: ListedSession[] | undefined;
-  open?: string[] | undefined;
-  strays?: { [id: string]: number };
-  unreadable?: number;
-}
-
-function plan(world: World): Omit<Plan, 'unchanged'> {
-  const { unchanged: _unchanged, ...rest } = planAfter(new Map(), world);
-  return rest;
-}
-
-/** With what an earlier plan found unchanged. The version of a record is its content here. */
-function planAfter(before: Plan['unchanged'], world: World, now = NOW): Plan {
-  const { records = [], list, strays = {}, unreadable = 0 } = world;
-  const listing = list && { entries: new Map(list.map((one) => [one.id, entryOf(one)])), unreadable };
-  const comparison = compare(config, OWNER, listing, before, now, now + 2 * MINUTE);
-  for (const record of records) comparison.visit(record.id, JSON.stringify(record), record);
-  return comparison.finish('open' in world ? world.open && new Set(world.open) : new Set(), strays);
-}
+import type { Instance } from '../../src/instances/instance';
+import { config, instance, listed, MINUTE, NOW, plan, type World } from './support/reconcile';
 
 const tasks = (world: World): [string, string][] => plan(world).tasks.map((task) => [task.do, task.id]);
 
@@ -146,8 +92,6 @@ describe('a list that looks wrong', () => {
     ['could not be had', { list: undefined }, 'failed'],
     ['shows none of our sessions', { list: [] }, 'shows_none'],
     ['shows only sessions that we do not know', { list: [listed('other')] }, 'shows_none'],
-    ['shows less than half of many', { list: many.slice(0, 9).map((id) => listed(id)) }, 'shows_few'],
-    ['has entries without an id', { list: many.map((id) => listed(id)), unreadable: 1 }, 'unreadable_entries'],
     [
       'came when not all records could be read',
       { list: [listed('s0'), listed('x')], open: undefined },
@@ -161,6 +105,32 @@ describe('a list that looks wrong', () => {
     expect(made.strays).toEqual({ stray: NOW - 10 * MINUTE });
     expect(made.tasks.filter((task) => task.do !== 'confirm')).toEqual([]);
   });
+  it.each<[string, World, string]>([
+    ['shows less than half of many', { list: many.slice(0, 9).map((id) => listed(id)) }, 'shows_few'],
+    ['has entries without an id', { list: many.map((id) => listed(id)), unreadable: 1 }, 'unreadable_entries'],
+  ])('%s: it is only used for what it shows', (_how, world, distrust) => {
+    const records = many.map((id) => instance(id, { status: id === 's19' ? 'lost' : 'running' }));
+    const list = [...(world.list ?? []), listed('stray'), listed('used', { playerCount: 1 })];
+    const made = plan({ ...world, records, list, strays: { stray: NOW - 10 * MINUTE } });
+    expect(made.distrust).toBe(distrust);
+    const rest = made.tasks.filter((task) => task.do !== 'confirm');
+    expect(rest.map((task) => [task.do, task.id])).toEqual([
+      ['stop-stray', 'stray'],
+      ['adopt', 'used'],
+    ]);
+    // One that was not found alone before is not asked for again because of it.
+    expect(made.tasks.some(({ id }) => id === 's19')).toBe(false);
+  });
+  it('is believed again when those that it does not show were not found alone either', () => {
+    const records = many.map((id, i) => instance(id, { status: i < 15 ? 'lost' : 'running' }));
+    const made = plan({ records, list: many.slice(15).map((id) => listed(id)) });
+    expect(made.distrust).toBeUndefined();
+    expect(made.tasks).toHaveLength(15);
+  });
+  it('is not held to show sessions that do not run just now', () => {
+    const records = many.map((id, i) => instance(id, { status: i < 15 ? 'server_unreachable' : 'running' }));
+    expect(plan({ records, list: many.slice(15).map((id) => listed(id)) }).distrust).toBeUndefined();
+  });
   it('is believed when it shows half of them', () => {
     const records = many.map((id) => instance(id));
     const made = plan({ records, list: many.slice(0, 10).map((id) => listed(id)) });
@@ -171,9 +141,11 @@ describe('a list that looks wrong', () => {
     const made = plan({ records: [instance('gone')], list: [listed('open')], open: ['open'] });
     expect(made.distrust).toBeUndefined();
   });
-  it('asks the API for no more than a hundred records', () => {
-    const records = Array.from({ length: 1000 }, (_, i) => instance(`s${i}`));
-    expect(plan({ records, list: [] }).tasks).toHaveLength(100);
+  it('asks the API for no more than a hundred records, and goes on at once only when it is believed', () => {
+    const records = Array.from({ length: 300 }, (_, i) => instance(`s${i}`));
+    expect(plan({ records, list: [] })).toMatchObject({ more: false, tasks: { length: 100 } });
+    const half = records.slice(0, 150).map(({ id }) => listed(id));
+    expect(plan({ records, list: half })).toMatchObject({ more: true, tasks: { length: 100 } });
   });
 });
 
@@ -183,58 +155,6 @@ describe('a session that has to be stopped', () => {
   it('no sooner than planned when it is due before the next pass, and by that pass otherwise', () => {
     const made = plan({ records: [empty(NOW - 30_000)], list: [listed('a')] });
     expect(made.tasks).toEqual([{ do: 'stop', id: 'a', at_ms: NOW + 30_000, reason: 'empty' }]);
-  });
-});
-
-describe('a comparison after another', () => {
-  const seats: Seats = { u1: { state: 'joined' }, u2: { state: 'reserved', until_ms: NOW + 3 * MINUTE } };
-  const records = [instance('a', {}, seats), instance('b')];
-  const list = [listed('a'), listed('b')];
-  const first = planAfter(new Map(), { records, list });
-  /** A record that may be looked at only by its key and version. */
-  const sealed = (one: Instance): Instance =>
-    new Proxy(one, {
-      get: (target, key) => {
-        if (key === 'id' || key === 'toJSON') return target[key as 'id'];
-        throw new Error(`${String(key)} was read`);
-      },
-    });
-  const visit = (world: World, now = NOW) =>
-    planAfter(first.unchanged, world, now).tasks.map((task) => [task.do, task.id]);
-
-  it('reads no record that is as it was', () => {
-    const comparison = compare(
-      config,
-      OWNER,
-      { entries: new Map(list.map((one) => [one.id, entryOf(one)])), unreadable: 0 },
-      first.unchanged,
-      NOW + 1000,
-      NOW + 2 * MINUTE,
-    );
-    for (const record of records) comparison.visit(record.id, JSON.stringify(record), sealed(record));
-    expect(comparison.finish(new Set(), {})).toMatchObject({ records: 2, sessions: 2, tasks: [] });
-  });
-  it('finds what changed in the record, in the list, or with time', () => {
-    expect(visit({ records: [instance('a', { status: 'lost' }, seats), instance('b')], list })).toEqual([
-      ['repair', 'a'],
-    ]);
-    expect(visit({ records, list: [listed('a'), listed('b', { status: 'restarting' })] })).toEqual([['repair', 'b']]);
-    expect(visit({ records, list: [listed('a')] })).toEqual([['confirm', 'b']]);
-    expect(visit({ records, list }, NOW + 4 * MINUTE)).toEqual([['repair', 'a']]);
-    expect(visit({ records, list }, NOW + 21 * MINUTE)).toContainEqual(['stop', 'b']);
-  });
-  it('comes to the same as one that remembers nothing, whatever changed', () => {
-    const change = fc.record({
-      status: fc.constantFrom('running', 'restarting', 'exited'),
-      shown: fc.boolean(),
-      ms: fc.nat(40 * MINUTE),
-    });
-    fc.assert(
-      fc.property(change, ({ status, shown, ms }) => {
-        const world = { records, list: shown ? [listed('a', { status }), listed('b')] : [listed('b')] };
-        expect(planAfter(first.unchanged, world, NOW + ms).tasks).toEqual(planAfter(new Map(), world, NOW + ms).tasks);
-      }),
-    );
   });
 });
 

@@ -101,7 +101,7 @@ describe('the reconciler', () => {
       store(id);
     }
     pass(10 * MINUTE);
-    expect(asked('get /session?all=true&filter%5Bnakama_owner%5D=owner-1')).toBe(5);
+    expect(asked('get /session?filter%5Bnakama_owner%5D=owner-1')).toBe(5);
     expect(fake.requests).toHaveLength(5);
     const written = fake.events.flatMap((event) => (event.kind === 'write' ? event.keys : []));
     expect(new Set(written)).toEqual(new Set(['_gameye_control/reconcile']));
