@@ -8,6 +8,7 @@ import type { Verdict } from './verdict.ts';
 const BEYOND_TIMEOUT_MS = 10_000;
 /** Stored notifications have the second of their sending. */
 const SECOND_MS = 1000;
+const CUT_MS = 5000;
 
 /**
  * P1: every player of every request that was stored was answered, in time, and with one thing only. A node that dies between
@@ -101,11 +102,13 @@ function clockStart(evidence: Evidence, asked: Asked, untilMs: number): number {
   return Math.max(asked.askedAtMs, ...events.map(({ atMs }) => atMs));
 }
 
-/** A node died in that time, or lost its connections to the database. */
+/** A node died in that time, or found out that it had lost connections to the database: those that idle tell when used. */
 function wasHurt({ kills, nodes }: Evidence, fromMs: number, untilMs: number): boolean {
   const deaths = nodes.filter(({ kind }) => kind === 'killed' || kind === 'died');
-  const cuts = kills.filter(({ kind }) => kind === 'connections');
-  return [...deaths, ...cuts].some(({ atMs }) => atMs >= fromMs && atMs <= untilMs + SECOND_MS);
+  const cuts = kills.filter(({ kind }) => kind === 'connections').map(({ atMs }) => ({ atMs: atMs + CUT_MS }));
+  const isNear = ({ atMs }: { atMs: number }, before: number): boolean =>
+    atMs >= fromMs && atMs - before <= untilMs + SECOND_MS;
+  return deaths.some((death) => isNear(death, 0)) || cuts.some((cut) => isNear(cut, CUT_MS));
 }
 
 function wrongAddress(answer: PlayerAnswer & { kind: 'match' }, sessions: LedgerEntry[]): string[] {
