@@ -184,7 +184,9 @@ function record(call: Call, hold: Hold): Hold | undefined {
   const next: Allocation = { ...a, state: 'announced', lease: lease(call) };
   const stays = a.abandoned.length > 0 || a.session_id !== a.id;
   const instance = instanceOf(config, a, Date.now());
-  const version = instance ? saveRecorded(nk, next, hold.version, instance, stays) : 'conflict';
+  // Game servers that report are often faster. Nakama logs an error for every transaction that is refused, so we look first.
+  const isStored = instance !== undefined && config.nakamaUrl !== undefined && readInstance(nk, a.session_id);
+  const version = instance && !isStored ? saveRecorded(nk, next, hold.version, instance, stays) : 'conflict';
   if (version === 'conflict') {
     // Somebody cancelled, took over, or stored the instance already because it was asked for.
     const current = reread(call, hold);
