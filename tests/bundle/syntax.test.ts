@@ -33,8 +33,8 @@ describe('the file', () => {
     expect(names).toContain('library');
   });
   it('stays small: every VM parses it, and there is one for each match', () => {
-    // 264 KB when this was written, and a quarter on top. Whoever raises it measures what a VM costs then.
-    expect(Buffer.byteLength(source)).toBeLessThan(330_000);
+    // 338 KB when this was written, and a quarter on top. Whoever raises it measures what a VM costs then.
+    expect(Buffer.byteLength(source)).toBeLessThan(420_000);
     expect(Buffer.byteLength(source)).toBeGreaterThan(30_000);
   });
   it('holds no path of the machine that built it', () =>
