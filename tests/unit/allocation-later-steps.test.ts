@@ -1,0 +1,180 @@
+import { describe, expect, it } from 'vitest';
+import { nextStep, type Allocation } from '../../src/allocation/allocation';
+import { afterGiveUpId, afterLookUp, afterNobodyTold, type Finding } from '../../src/allocation/transitions';
+import type { Outcome } from '../../src/gameye/failure';
+import type { SessionView } from '../../src/gameye/wire';
+import { chance, expectNext, gone, NOW, refused, starting, unknown, type Next } from './support/transitions';
+
+describe('after the id was looked up', () => {
+  const view = {
+    id: 'id-1',
+    status: 'running',
+    host: 'h',
+    ports: {},
+    region: 'eu',
+    image: 'i',
+    labels: {},
+  } as SessionView;
+  const found = { kind: 'done', value: view } as const;
+  const base = { next: 'look-up', in_doubt: true } as const;
+  const rows: [string, Partial<Allocation>, Outcome<SessionView>, Finding | undefined, Next][] = [
+    ['it is still starting: wait and look', base, found, 'starting', { ...base, session_id: 'id-1', wait: 250 }],
+    [
+      'it is starting for long: still wait',
+      { ...base, failures: 8 },
+      found,
+      'starting',
+      { ...base, state: 'starting' },
+    ],
+    ['it ended: another id', base, found, 'ended', { session_id: 'id-2', in_doubt: false, next: 'run', wait: 250 }],
+    ['it is not ours: another id', base, found, 'not-ours', { session_id: 'id-2', in_doubt: false, next: 'run' }],
+    [
+      'ended thrice: failed',
+      { ...base, failures: 2 },
+      found,
+      'ended',
+      { state: 'failed', reason: 'error', abandoned: [] },
+    ],
+    ['not ours thrice: failed', { ...base, failures: 2 }, found, 'not-ours', { state: 'failed', reason: 'error' }],
+    ['no port: look again', base, found, 'port-missing', { ...base, session_id: 'id-1', failures: 1 }],
+    [
+      'no port thrice: failed, and stopped',
+      { ...base, failures: 2 },
+      found,
+      'port-missing',
+      { state: 'failed', reason: 'misconfigured', abandoned: [gone] },
+    ],
+    [
+      'absent after a conflict: the same id again',
+      base,
+      refused('not-found'),
+      undefined,
+      { next: 'run', session_id: 'id-1', in_doubt: true },
+    ],
+    [
+      'absent after a conflict, again: it may be starting for some time',
+      { ...base, failures: 4 },
+      refused('not-found'),
+      undefined,
+      { next: 'run', session_id: 'id-1', in_doubt: true, wait: 2500 },
+    ],
+    [
+      'absent after a conflict six times: the id is given up',
+      { ...base, failures: 5 },
+      refused('not-found'),
+      undefined,
+      { next: 'give-up-id', session_id: 'id-1', in_doubt: true, wait: 0 },
+    ],
+    [
+      'absent in a full region: the id is given up',
+      { ...base, last_failure: refused('no-capacity').failure },
+      refused('not-found'),
+      undefined,
+      { next: 'give-up-id', session_id: 'id-1', in_doubt: true, wait: 0 },
+    ],
+    [
+      'the look is refused for good: failed, and stopped',
+      base,
+      refused('unauthorized'),
+      undefined,
+      { state: 'failed', reason: 'misconfigured', abandoned: [gone] },
+    ],
+    [
+      'no scope to look: failed, and stopped',
+      { ...base, in_doubt: false },
+      refused('forbidden'),
+      undefined,
+      { state: 'failed', abandoned: [gone] },
+    ],
+    [
+      'too many looks: look later',
+      base,
+      refused('no-capacity', 3000),
+      undefined,
+      { ...base, wait: 3000, state: 'starting' },
+    ],
+    ['nobody listens: look again', base, refused('unavailable'), undefined, { ...base, wait: 250 }],
+    [
+      '5xx: look again',
+      { ...base, failures: 7 },
+      unknown('unavailable'),
+      undefined,
+      { ...base, state: 'starting', wait: 2500 },
+    ],
+    ['no answer: look again', base, unknown(), undefined, { ...base, state: 'starting' }],
+  ];
+  it.each(rows)('%s', (_sentence, before, outcome, finding, next) => {
+    expectNext(afterLookUp(starting(before), outcome, finding, NOW, chance), next);
+  });
+
+  it('does not wait for what the API asked for in an earlier answer', () => {
+    const before = starting({ ...base, last_failure: refused('no-capacity', 3_600_000).failure });
+    expectNext(afterLookUp(before, found, 'starting', NOW, chance), { wait: 250 });
+  });
+});
+
+describe('after the DELETE that makes way for another id', () => {
+  const before = { next: 'give-up-id', in_doubt: true, failures: 3 } as const;
+  it('goes on in the next region with a new id when the old one was running', () => {
+    const after = afterGiveUpId(starting(before), { kind: 'done', value: 'stopped' }, NOW, chance);
+    expectNext(after, {
+      session_id: 'id-2',
+      in_doubt: false,
+      region_index: 1,
+      next: 'run',
+      failures: 0,
+      abandoned: [],
+      wait: 0,
+    });
+  });
+  it('keeps the old id to be stopped when it was absent, because its POST may still be on its way', () => {
+    const after = afterGiveUpId(starting(before), { kind: 'done', value: 'absent' }, NOW, chance);
+    expectNext(after, { session_id: 'id-2', abandoned: [gone], region_index: 1 });
+  });
+  it('pauses when there is no other region', () => {
+    const after = afterGiveUpId(
+      starting({ ...before, regions: ['eu'] }),
+      { kind: 'done', value: 'absent' },
+      NOW,
+      chance,
+    );
+    expectNext(after, { session_id: 'id-2', region_index: 0, wait: 2000 });
+  });
+  it('ends when the id is said to be taken and yet is nowhere: another could be the second session', () => {
+    const after = afterGiveUpId(starting({ ...before, taken: true }), { kind: 'done', value: 'absent' }, NOW, chance);
+    expectNext(after, { state: 'failed', reason: 'error', session_id: 'id-1', abandoned: [gone] });
+  });
+  it('goes on when an id that was said to be taken was stopped', () => {
+    const after = afterGiveUpId(starting({ ...before, taken: true }), { kind: 'done', value: 'stopped' }, NOW, chance);
+    expectNext(after, { state: 'starting', session_id: 'id-2', taken: false, abandoned: [] });
+  });
+  it.each([
+    ['refused', refused('unauthorized')],
+    ['nobody listens', refused('unavailable')],
+    ['5xx', unknown('unavailable')],
+    ['no answer', unknown()],
+  ])('keeps the same id and region without an answer: %s', (_sentence, outcome) => {
+    const after = afterGiveUpId(starting(before), outcome, NOW, chance);
+    expectNext(after, {
+      session_id: 'id-1',
+      in_doubt: true,
+      region_index: 0,
+      next: 'run',
+      abandoned: [],
+      state: 'starting',
+    });
+    expect(after.next_at_ms).toBeGreaterThan(NOW);
+  });
+});
+
+describe('when nobody could be told', () => {
+  const started = { state: 'started', last_failure: refused('no-capacity', 3_600_000).failure } as const;
+  it('tries again soon, whatever the API asked for earlier', () => {
+    expectNext(afterNobodyTold(starting(started), NOW, chance), { state: 'started', failures: 1, wait: 250 });
+  });
+  it('ends the allocation and stops the session after three tries', () => {
+    const after = afterNobodyTold(starting({ ...started, failures: 2 }), NOW, chance);
+    expectNext(after, { state: 'failed', reason: 'error', abandoned: [gone], told: false });
+    expect(nextStep(after, NOW)).toEqual({ do: 'tell-failure' });
+  });
+});

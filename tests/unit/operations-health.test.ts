@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { Call } from '../../src/nakama/caller';
+import { checkHealth } from '../../src/operations/health';
+import { answer } from './support/gameye';
+import { fakeNakama, goError, type FakeNakama, type HttpRequest } from './support/nakama';
+import { callOn, config, storeVersion } from './support/operations';
+
+let fake: FakeNakama;
+let call: Call;
+let now: number;
+beforeEach(() => {
+  now = 1_700_000_000_000;
+  vi.spyOn(Date, 'now').mockImplementation(() => now);
+  fake = fakeNakama();
+  call = callOn(fake);
+});
+afterEach(() => void vi.restoreAllMocks());
+
+const set = (version: string) => storeVersion(fake, version);
+
+describe('the health check', () => {
+  const fine = ({ method, url }: HttpRequest) => {
+    if (method === 'post') return answer(422, { message: 'location is missing' });
+    if (method === 'delete') return answer(404, {});
+    if (url.includes('/available-location/')) {
+      return answer(200, {
+        locations: [
+          { id: 'eu-central-1', ips: [] },
+          { id: 'us-east-1', ips: [] },
+        ],
+      });
+    }
+    return url.includes('/tag/') ? answer(200, { exists: true }) : answer(200, { sessions: [] });
+  };
+  const oks = () => Object.fromEntries(checkHealth(call).checks.map((one) => [one.check, one.ok]));
+
+  it('sends nothing that could start or stop a session', () => {
+    fake.http = fine;
+    expect(checkHealth(call).healthy).toBe(true);
+    const sent = fake.requests.map(({ method, url, body }) => ({ method, path: url.slice(18), body }));
+    expect(sent.find(({ method }) => method === 'post')).toEqual({ method: 'post', path: '/session', body: {} });
+    expect(sent.find(({ method }) => method === 'delete')?.path).toMatch(/^\/session\/[0-9a-f-]{36}$/);
+    expect(sent[0]?.path).toMatch(/^\/session\?filter%5Bnakama_fleet%5D=[0-9a-f-]{36}$/);
+  });
+  it.each([
+    ['nobody listens', undefined, { storage: true, api: false }],
+    ['it fails', () => answer(503, {}), { storage: true, api: false }],
+    ['it has no sessions', () => answer(404, {}), { storage: true, api: false }],
+    ['it is another service', () => answer(200, { hello: 1 }), { storage: true, api: false }],
+    ['it is a login page', () => ({ code: 200, headers: {}, body: '<html>' }), { storage: true, api: false }],
+    ['it limits requests', () => answer(429, {}), { storage: true, api: true, token: 'unknown' }],
+    ['it does not know the token', () => answer(401, {}), { storage: true, api: true, token: false }],
+  ])('stops asking when %s', (_when, reply, expected) => {
+    if (reply) fake.http = reply;
+    expect(oks()).toEqual(expected);
+    expect(fake.requests).toHaveLength(1);
+  });
+  it.each([
+    ['post', answer(402, { message: 'quota' }), 'session:start', false, 'quota'],
+    ['post', answer(403, {}), 'session:start', false, 'session:start'],
+    ['post', answer(500, {}), 'session:start', 'unknown', 'try again'],
+    ['post', answer(201, {}), 'session:start', 'unknown', 'try again'],
+    ['delete', answer(403, {}), 'session:stop', false, 'session:stop'],
+    ['delete', answer(500, {}), 'session:stop', 'unknown', 'try again'],
+  ])('judges %s answered with %s', (method, reply, check, ok, words) => {
+    fake.http = (sent) => (sent.method === method ? reply : fine(sent));
+    const health = checkHealth(call);
+    expect(health.checks.find((one) => one.check === check)).toMatchObject({
+      ok,
+      advice: expect.stringContaining(words),
+    });
+    expect(health.healthy).toBe(ok !== false);
+  });
+  it('goes on with the configured version when the database fails, and says so', () => {
+    fake.http = fine;
+    fake.before = ({ kind }) => {
+      if (kind === 'read') throw goError('pq: gone');
+    };
+    expect(oks()).toMatchObject({ storage: false, api: true, version: true });
+  });
+  it('asks for the version in force, not for the configured one', () => {
+    set('2.0');
+    fake.http = fine;
+    checkHealth(call);
+    const tags = fake.requests.filter(({ url }) => url.includes('/tag/')).map(({ url }) => url.split('/').pop());
+    expect(tags).toEqual(['2.0', '2.0']);
+  });
+  it('ends before Nakama cuts off the answer, and knows nothing of what it had no time for', () => {
+    const since = now;
+    fake.http = (sent) => {
+      now += sent.timeoutMs;
+      return fine(sent);
+    };
+    const health = checkHealth(call);
+    expect(now - since).toBeLessThan(9000);
+    expect(health.healthy).toBe(true);
+    expect(health.checks.filter(({ check }) => check === 'version').map(({ ok }) => ok)).toEqual([
+      'unknown',
+      'unknown',
+    ]);
+  });
+  it('never tells the token, also when the API repeats it', () => {
+    fake.http = () => answer(401, { message: `bad token ${config.apiToken}` });
+    expect(JSON.stringify([checkHealth(call), fake.log])).not.toContain(config.apiToken);
+  });
+});

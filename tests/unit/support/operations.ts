@@ -1,0 +1,18 @@
+import type { AllocationRequest } from '../../../src/allocation/request';
+import type { Call } from '../../../src/nakama/caller';
+import { configWith } from './config';
+import { context, type FakeNakama } from './nakama';
+
+export const CONTROL = '_gameye_control';
+export const config = configWith({ GAMEYE_API_IMAGE_VERSION: '1.0' });
+export const request: AllocationRequest = { user_ids: [], max_players: 2, latencies: [], metadata: {} };
+
+/** An operator's call on this server. */
+export function callOn(fake: FakeNakama): Call {
+  return { ctx: context(), logger: fake.logger, nk: fake.nk, config };
+}
+
+/** Stores the version that an operator set for an image. */
+export function storeVersion(fake: FakeNakama, version: string, image = 'my-game'): void {
+  fake.put(CONTROL, 'version', { image, version, set_at: '2026-01-01T00:00:00.000Z' });
+}
