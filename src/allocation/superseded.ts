@@ -25,7 +25,9 @@ function withdraw(call: Call, { user_id, session_id }: Superseded, allocationId:
     const row = readAllocation(call.nk, allocationId);
     if (!row) return session_id;
     const { value, version } = row;
-    if (value.told || isBeingTold(value)) return locateInstance(call, allocationId)?.id ?? session_id;
+    if (value.told || isBeingTold(value)) {
+      return value.backfill?.joins?.id ?? locateInstance(call, allocationId)?.id ?? session_id;
+    }
     if (value.state === 'failed' || value.state === 'cancelled' || !value.request.user_ids.includes(user_id)) return;
     if (saveAllocation(call.nk, withoutPlayer(value, user_id, Date.now()), version) !== 'conflict') return;
   }

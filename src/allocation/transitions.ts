@@ -186,6 +186,7 @@ function hasSent(a: Allocation): boolean {
 
 /** The session runs and nothing is waited for: its worker may be telling the players where it is, at this moment. */
 export function isBeingTold(a: Allocation): boolean {
+  if (a.state === 'joined') return a.backfill?.registered === true;
   return a.state === 'started' && (a.wait_for_server !== true || a.server_ready === true);
 }
 

@@ -69,6 +69,9 @@ describe('an allocation looks for seats', () => {
       request: { user_ids: ['b'] },
       backfill: { vacates: [{ user_id: 'a', session_id: 's' }] },
     });
+    // Who is just told an address is not told a reason as well.
+    expect(cancel(joined, NOW).told).toBe(false);
+    expect(cancel({ ...joined, backfill: { ...backfill, registered: true } }, NOW).told).toBe(true);
     const cancelled = cancel(joined, NOW);
     expect(cancelled).toMatchObject({ state: 'cancelled', abandoned: [] });
     expect(cancelled.backfill).toEqual({

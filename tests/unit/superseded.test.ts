@@ -88,6 +88,17 @@ describe('once its players know of the new session', () => {
     }
   });
 
+  it('the seat in a running session is free that backfill had just taken, although the older match is being told of it', () => {
+    const session = { id: 'running', region: 'eu', maxPlayers: 4, metadata: {}, startedAtMs: 0 };
+    const joins = newInstance(config, session, where, { u1: { state: 'joined' }, u2: { state: 'joined' } })!;
+    fake.put(INSTANCES, 'running', joins);
+    const backfill = { pool: 'p', passed: [], vacates: [], guests: [], joins, registered: true };
+    fake.put(ALLOCATIONS, 'old', { ...allocation('old'), state: 'joined', backfill });
+    leave(waited);
+    expect(Object.keys((fake.stored(INSTANCES, 'running') as { seats: object }).seats)).toEqual(['u2']);
+    expect(old().request.user_ids).toEqual(['u1', 'u2']);
+  });
+
   it.each([
     ['failed', (): Allocation => fail(allocation('old'), 'error', Date.now())],
     ['was cancelled', (): Allocation => cancel({ ...allocation('old'), attempts: 1 }, Date.now())],
