@@ -13,7 +13,7 @@ import { fingerprint, quietUntil, type Unchanged } from './unchanged';
 
 /** One thing to do, not before `at_ms`. Whoever does it looks again first: much may have happened meanwhile. */
 export type Task =
-  | { do: 'stop'; id: string; at_ms: number; reason: RetireReason }
+  | { do: 'stop'; id: string; at_ms: number; reason: RetireReason; runs: boolean }
   /** The list does not show it, or as ended: ask for it alone. */
   | { do: 'confirm'; id: string; at_ms: number }
   /** What the list shows beside the record; without it, only its seats are out of date. */
@@ -72,6 +72,8 @@ export function compare(
   const listed = listing?.entries ?? new Map<string, never>();
   const unchanged = new Map<string, Unchanged>();
   const seen = new Set<string>();
+  // What costs money comes first: sessions that run for nobody.
+  const urgent: Task[] = [];
   const always: Task[] = [];
   const ifTrusted: Task[] = [];
   let records = 0;
@@ -84,7 +86,8 @@ export function compare(
   let more = false;
 
   function add(to: Task[], task: Task): void {
-    if (always.length + ifTrusted.length < MOST_TASKS) to.push(task);
+    const planned = to === urgent ? urgent.length : always.length + ifTrusted.length;
+    if (planned < MOST_TASKS) to.push(task);
     else more = true;
   }
 
@@ -109,9 +112,9 @@ export function compare(
     const instance = JSON.parse(JSON.stringify(record)) as Instance;
     const created = Date.parse(instance.create_time);
     note(created, alive, isListed(instance));
-    const planned = always.length + ifTrusted.length;
+    const planned = urgent.length + always.length + ifTrusted.length;
     examine(instance, entry && readListed(entry), created > now - YOUNG_MS);
-    if (!alive || more || always.length + ifTrusted.length > planned) return;
+    if (!alive || more || urgent.length + always.length + ifTrusted.length > planned) return;
     const quiet_until_ms = quietUntil(config, instance, now);
     unchanged.set(id, { version, listed: fingerprint(entry), quiet_until_ms, created_ms: created });
   }
@@ -128,7 +131,7 @@ export function compare(
     const { id } = instance;
     const alive = session !== undefined && isLive(session.status);
     const end = retirement(config, instance, now);
-    if (end && end.at_ms <= horizonMs) add(always, { do: 'stop', id, ...end });
+    if (end && end.at_ms <= horizonMs) add(alive ? urgent : always, { do: 'stop', id, ...end, runs: alive });
     if (end && end.at_ms <= now) return;
     if (listing && !alive && (session !== undefined || !isYoung)) {
       // One that was not found before is asked for again when the list can be believed.
@@ -151,8 +154,9 @@ export function compare(
     const shows = distrust === undefined || distrust === 'shows_few' || distrust === 'unreadable_entries';
     const found = shows && open ? findStrays(open, strays) : strays;
     const rest = { strays: found, records, sessions: listed.size, unchanged };
-    if (distrust !== undefined) return { tasks: always, distrust, more, ...rest };
-    return { tasks: always.concat(ifTrusted), more: more || confirms > MOST_CONFIRMED, ...rest };
+    const tasks = urgent.concat(always);
+    if (distrust !== undefined) return { tasks, distrust, more, ...rest };
+    return { tasks: tasks.concat(ifTrusted), more: more || confirms > MOST_CONFIRMED, ...rest };
   }
 
   function whyNot(isComplete: boolean): Plan['distrust'] {
@@ -176,12 +180,21 @@ export function compare(
       const since = before[id] ?? now;
       strays[id] = since;
       const at_ms = since + config.emptyGraceMs;
-      if (at_ms <= horizonMs) add(always, { do: 'stop-stray', id, at_ms });
+      if (at_ms <= horizonMs) add(urgent, { do: 'stop-stray', id, at_ms });
     }
     return strays;
   }
 
   return { visit, finish };
+}
+
+/** In which order tasks are done that are due: those that end what costs money first. */
+export function byUrgency(a: Task, b: Task): number {
+  return Number(isUrgent(b)) - Number(isUrgent(a)) || a.at_ms - b.at_ms;
+}
+
+function isUrgent(task: Task): boolean {
+  return task.do === 'stop-stray' || (task.do === 'stop' && task.runs);
 }
 
 /** Gameye lists running sessions; our own `draining` says nothing else. */

@@ -14,7 +14,7 @@ import { visitRows } from '../nakama/pages';
 import type { Nakama } from '../nakama/runtime';
 import { apply, repairTogether } from './apply';
 import { claim, LEASE_MS, renew, type Sighting } from './lease';
-import { compare, type Plan, type Strays, type Task } from './reconcile';
+import { byUrgency, compare, type Plan, type Strays, type Task } from './reconcile';
 import type { Unchanged } from './unchanged';
 
 /**
@@ -207,17 +207,17 @@ function openSessions(nk: Nakama, deadline: number): Set<string> | undefined {
 function work(call: Call, state: ReconcilerState, now: number): ReconcilerState {
   const owner = ownerId(call.nk);
   const deadline = now + TICK_MS;
-  let left = (JSON.parse(state.tasks) as Task[]).sort((a, b) => a.at_ms - b.at_ms);
+  let left = (JSON.parse(state.tasks) as Task[]).sort(byUrgency);
   let trusted = state.trusted;
   while (Date.now() < deadline) {
-    const first = left[0];
-    if (!first || first.at_ms > Date.now()) break;
+    const first = left.find((task) => task.at_ms <= Date.now());
+    if (!first) break;
     const together = left.filter(isRepair).slice(0, BATCH);
     if (first.do === 'repair' && together.length > 1 && repairTogether(call, together)) {
       left = left.filter((task) => !(isRepair(task) && together.includes(task)));
       continue;
     }
-    left = left.slice(1);
+    left = left.filter((task) => task !== first);
     const applied = apply(call, owner, first, trusted);
     if (applied === 'again') left.push({ ...first, at_ms: Date.now() + RETRY_MS });
     if (applied === 'alive') {
@@ -231,7 +231,7 @@ function work(call: Call, state: ReconcilerState, now: number): ReconcilerState 
   }
   const isDone = left.length === 0;
   const next_pass_at_ms = isDone && state.more ? 0 : state.next_pass_at_ms;
-  const due = Math.min(next_pass_at_ms, state.lease_at_ms, ...left.slice(0, 1).map((task) => task.at_ms));
+  const due = Math.min(next_pass_at_ms, state.lease_at_ms, ...left.map((task) => task.at_ms));
   return {
     ...state,
     tasks: JSON.stringify(left),

@@ -1,8 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Instance } from '../../src/instances/instance';
+import { byUrgency } from '../../src/supervision/reconcile';
 import { config, instance, listed, MINUTE, NOW, plan, type World } from './support/reconcile';
 
+const empty = (id: string, since: number): Instance =>
+  instance(id, { empty_since_ms: since, player_count: 0, seats: {}, visited: true });
 const tasks = (world: World): [string, string][] => plan(world).tasks.map((task) => [task.do, task.id]);
 
 describe('records and sessions that agree', () => {
@@ -150,15 +153,29 @@ describe('a list that looks wrong', () => {
 });
 
 describe('a session that has to be stopped', () => {
-  const empty = (since: number): Instance =>
-    instance('a', { empty_since_ms: since, player_count: 0, seats: {}, visited: true });
   it('no sooner than planned when it is due before the next pass, and by that pass otherwise', () => {
-    const made = plan({ records: [empty(NOW - 30_000)], list: [listed('a')] });
-    expect(made.tasks).toEqual([{ do: 'stop', id: 'a', at_ms: NOW + 30_000, reason: 'empty' }]);
+    const made = plan({ records: [empty('a', NOW - 30_000)], list: [listed('a')] });
+    expect(made.tasks).toEqual([{ do: 'stop', id: 'a', at_ms: NOW + 30_000, reason: 'empty', runs: true }]);
   });
 });
 
 describe('a plan', () => {
+  it('begins with sessions that run for nobody, however many records of dead ones there are', () => {
+    const dead = Array.from({ length: 600 }, (_, i) => empty(`dead${i}`, NOW - 9 * MINUTE));
+    const made = plan({
+      records: [...dead, empty('idle', NOW - 3 * MINUTE)],
+      list: [listed('idle'), listed('stray')],
+      strays: { stray: NOW - MINUTE },
+    });
+    expect(
+      made.tasks
+        .slice()
+        .sort(byUrgency)
+        .slice(0, 2)
+        .map(({ id }) => id),
+    ).toEqual(['idle', 'stray']);
+    expect(made.more).toBe(true);
+  });
   it('is bounded, and says that there is more', () => {
     const records = Array.from({ length: 600 }, (_, i) => instance(`s${i}`));
     const made = plan({ records, list: records.map(({ id }) => listed(id, { status: 'restarting' })) });
