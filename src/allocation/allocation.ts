@@ -53,6 +53,8 @@ export interface Allocation {
   attempts: number;
   /** While a POST is on its way: when its sender ceases to wait for the answer. */
   answer_by_ms?: number;
+  /** A POST of this id got no answer in time and may still arrive: until then no other id is sent. */
+  held_until_ms?: number;
   /** The API said that the id is taken: its session ran, runs, or is about to. */
   taken?: boolean;
   /** Failures in a row that say nothing about capacity, in this region. */

@@ -43,7 +43,8 @@ export function afterRun(
   const failed: Allocation = { ...answered(a), last_failure: failure };
   if (failure.kind === 'not-idempotent') return withOther(failed, failure.other_id, now);
   if (outcome.kind === 'unknown') {
-    const doubtful = { ...failed, in_doubt: true };
+    const held = failure.timed_out ? { held_until_ms: now + LATE_MS } : {};
+    const doubtful = { ...failed, ...held, in_doubt: true };
     const most = nextRegion(a) === a.region_index ? PATIENCE : REGION_PATIENCE;
     return patience(doubtful, now, chance, (tired) => otherRegion(tired, now, chance), failure.retry_after_ms, most);
   }
@@ -66,6 +67,9 @@ function answered(a: Allocation): Allocation {
   const { answer_by_ms: _by, ...rest } = a;
   return rest;
 }
+
+/** After a timeout an API that is only slow may carry the POST out for as long as this. */
+const LATE_MS = 10 * SECOND;
 
 /** The API started another session than the one asked for, and would start one more with every try. Both are stopped. */
 function withOther(a: Allocation, otherId: string | undefined, now: number): Allocation {
@@ -104,9 +108,9 @@ export function afterLookUp(
     }
   }
   if (outcome.failure.kind === 'not-found') {
-    if (a.last_failure?.kind === 'no-capacity') return { ...a, next: 'give-up-id', next_at_ms: now };
+    if (a.last_failure?.kind === 'no-capacity') return giveUpId(a, now);
     // The API says that the id is taken and that it does not exist: it is just starting, or was used up long ago.
-    const giveUp = (tired: Allocation): Allocation => ({ ...tired, next: 'give-up-id', next_at_ms: now });
+    const giveUp = (tired: Allocation): Allocation => giveUpId(tired, now);
     return patience({ ...a, next: 'run' }, now, chance, giveUp, undefined, START_PATIENCE);
   }
   const failed = { ...a, last_failure: outcome.failure };
@@ -135,7 +139,8 @@ export function afterGiveUpId(
 
 /** Another id, of which nothing is known yet. */
 function withId(a: Allocation, session_id: string): Allocation {
-  return { ...a, session_id, in_doubt: false, taken: false, next: 'run' };
+  const { held_until_ms: _held, ...rest } = a;
+  return { ...rest, session_id, in_doubt: false, taken: false, next: 'run' };
 }
 
 /** The session runs: the players are told next, or once the game server says that it is ready. */
@@ -164,7 +169,9 @@ export function afterAnnouncement(a: Allocation, now: number, chance: Chance): A
 
 /** Nobody could be notified: tried again, then the session is of no use to anybody. */
 export function afterNobodyTold(a: Allocation, now: number, chance: Chance): Allocation {
-  return patience(a, now, chance, (tired) => fail({ ...tired, in_doubt: hasSent(tired) }, 'error', now));
+  // It may have been the database's answer that was lost: as long as there is time, they are told again.
+  if (now >= a.deadline_ms) return fail({ ...a, in_doubt: hasSent(a) }, 'error', now);
+  return backOff({ ...a, failures: a.failures + 1 }, now, chance);
 }
 
 /** The create timeout passed: the reason is what kept failing last. */
@@ -255,7 +262,7 @@ function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
   if (a.in_doubt) {
     // A single region has nowhere to go: the same id again is then safest, and finds what may run.
     return region_index !== a.region_index
-      ? { ...a, next: 'give-up-id', next_at_ms: now }
+      ? giveUpId(a, now)
       : { ...backOff(a, now, chance, a.last_failure?.retry_after_ms), next: 'run' };
   }
   const isAnotherRound = region_index <= a.region_index;
@@ -264,6 +271,11 @@ function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
 }
 
 /** The id is given up. Its POST may be on its way even now, when it is not its sender who gives up. */
+/** Not while a POST of it may still arrive: it would start a second session beside that of the next id. */
+function giveUpId(a: Allocation, now: number): Allocation {
+  return { ...a, next: 'give-up-id', next_at_ms: Math.max(now, a.held_until_ms ?? 0) };
+}
+
 function withoutDoubt(a: Allocation, now: number): Allocation {
   if (!a.in_doubt) return a;
   const since_ms = Math.max(now, a.answer_by_ms ?? 0);

@@ -29,6 +29,8 @@ export interface Failure {
   status?: number;
   /** The API's own id of the failed request, for Gameye's support. */
   identifier?: string;
+  /** There was no answer in time: the request may still be on its way. */
+  timed_out?: true;
   /** What the API asked for with Retry-After; it outranks our own backoff. */
   retry_after_ms?: number;
   /** The session that the API says it started instead of ours; for `not-idempotent`. */

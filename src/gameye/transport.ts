@@ -61,7 +61,7 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
     const nothingSent = /connection refused|no such host|request is invalid/.test(message);
     return nothingSent
       ? { kind: 'refused', failure: { kind: 'unavailable', operation: request.operation, message } }
-      : { kind: 'unknown', failure: { kind: 'unknown', operation: request.operation, message } };
+      : { kind: 'unknown', failure: { kind: 'unknown', operation: request.operation, message, ...timedOut(message) } };
   }
   const parsed = parse(endpoint, response.body, request.maxBody ?? MAX_BODY);
   if (response.code >= 200 && response.code < 300) {
@@ -83,6 +83,11 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
       ...(retryAfter === undefined ? {} : { retry_after_ms: retryAfter }),
     },
   };
+}
+
+/** Go's texts again (context, net). */
+function timedOut(message: string): { timed_out?: true } {
+  return /deadline exceeded|i\/o timeout/.test(message) ? { timed_out: true } : {};
 }
 
 /** A 2xx whose body is not what it should be: the request was probably carried out. */

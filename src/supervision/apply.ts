@@ -71,14 +71,32 @@ function repairedBy(
   return counted.player_count === instance.player_count ? instance : counted;
 }
 
+/**
+ * Closes the doors of sessions that are to be stopped, as many as one transaction takes: each then needs no write of its own.
+ * When one of them changed meanwhile, nothing was written, and each closes its own.
+ */
+export function closeTogether(call: Call, ids: string[]): void {
+  if (ids.length < 2) return;
+  const now = Date.now();
+  const rows = readRows<Instance>(call.nk, INSTANCES, ids);
+  const writes = rows.flatMap(({ value, version }) => {
+    const closed = closedBy(call, value, now);
+    const isSame = closed === 'in-use' || closed === value;
+    return isSame ? [] : [{ collection: INSTANCES, key: value.id, value: closed, version }];
+  });
+  if (writes.length > 0) writeRows(call.nk, writes);
+}
+
+/** The instance with its door closed when it is time to stop it. */
+function closedBy({ config }: Call, instance: Instance, now: number): Instance | 'in-use' {
+  const end = retirement(config, instance, now);
+  if (!end || end.at_ms > now) return 'in-use';
+  return takesPlayers(instance) ? { ...instance, status: 'draining' } : instance;
+}
+
 /** Closes its door first, so that nobody gets a seat in a session that is being stopped. */
 function stopIdle(call: Call, task: Extract<Task, { do: 'stop' }>): Applied {
-  const { nk, config } = call;
-  const closed = updateInstance<Instance | 'in-use'>(nk, task.id, (instance) => {
-    const end = retirement(config, instance, Date.now());
-    if (!end || end.at_ms > Date.now()) return 'in-use';
-    return takesPlayers(instance) ? { ...instance, status: 'draining' } : instance;
-  });
+  const closed = updateInstance<Instance | 'in-use'>(call.nk, task.id, (one) => closedBy(call, one, Date.now()));
   if (closed === undefined || closed === 'in-use') return 'done';
   return stop(call, task.id, closed.region, task.reason);
 }

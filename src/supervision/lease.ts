@@ -11,7 +11,7 @@ import { readRows, writeRows } from '../nakama/storage';
 const CONTROL = '_gameye_control';
 
 /** Longer than the longest request of a job and what comes with it. */
-export const LEASE_MS = 30 * SECOND;
+export const LEASE_MS = 20 * SECOND;
 
 /** What the job keeps from one holder to the next is stored with its lease. */
 export interface Leased<T> {
@@ -31,7 +31,7 @@ export type Claim<T> = { held: true; version: string; memory: T } | { held: fals
 
 /**
  * Takes the lease when nobody has it. The other nodes' clocks may be wrong: a record that did not change for as long as a
- * lease lasts, by our own clock, is nobody's either.
+ * lease lasts, by our own clock, is nobody's either; and what this node held before it was restarted is its own.
  */
 export function claim<T>(
   nk: Nakama,
@@ -44,7 +44,7 @@ export function claim<T>(
   const row = readRows<Leased<T>>(nk, CONTROL, [job])[0];
   const sighting = seen && row?.version === seen.version ? seen : { version: row?.version ?? '', since_ms: now };
   const isFree = !row || row.value.until_ms < now || now - sighting.since_ms > LEASE_MS;
-  if (!isFree && row.value.holder !== holder) return { held: false, seen: sighting };
+  if (!isFree && nodeOf(row.value.holder) !== nodeOf(holder)) return { held: false, seen: sighting };
   const memory = row?.value.memory ?? first;
   const version = renew(nk, job, holder, memory, row?.version ?? '*', now);
   return version === 'conflict' ? { held: false, seen: sighting } : { held: true, version, memory };
@@ -67,4 +67,9 @@ export function renew<T>(
 /** What the job last stored; undefined when it never ran. */
 export function readMemory<T>(nk: Nakama, job: string): T | undefined {
   return readRows<Leased<T>>(nk, CONTROL, [job])[0]?.value.memory;
+}
+
+/** Holders are matches, `<uuid>.<node>`; a node has one for a job. */
+function nodeOf(holder: string): string {
+  return holder.slice(holder.indexOf('.') + 1);
 }

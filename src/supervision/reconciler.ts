@@ -12,7 +12,7 @@ import { errorText, withFields } from '../nakama/log';
 import { count, time } from '../nakama/metrics';
 import { visitRows } from '../nakama/pages';
 import type { Nakama } from '../nakama/runtime';
-import { apply, repairTogether } from './apply';
+import { apply, closeTogether, repairTogether } from './apply';
 import { claim, LEASE_MS, renew, type Sighting } from './lease';
 import { byUrgency, compare, type Plan, type Strays, type Task } from './reconcile';
 import type { Unchanged } from './unchanged';
@@ -61,10 +61,10 @@ const HEARTBEAT_SECONDS = 60;
 
 const LEASE_LOOK_MS = 5 * SECOND;
 const LEASE_RENEW_MS = LEASE_MS / 3;
-const LIST_TIMEOUT_MS = 15 * SECOND;
-const READ_MS = 10 * SECOND;
+const LIST_TIMEOUT_MS = 10 * SECOND;
+const READ_MS = 8 * SECOND;
 /** A tick ends after this and the request that it is in, so that the lease is renewed in time. */
-const TICK_MS = 5 * SECOND;
+const TICK_MS = 4 * SECOND;
 /** After a list that could not be used, and for a task that did not succeed. */
 const RETRY_MS = 15 * SECOND;
 /** Repairs in one transaction. */
@@ -209,6 +209,7 @@ function work(call: Call, state: ReconcilerState, now: number): ReconcilerState 
   const deadline = now + TICK_MS;
   let left = (JSON.parse(state.tasks) as Task[]).sort(byUrgency);
   let trusted = state.trusted;
+  const closed = new Set<string>();
   while (Date.now() < deadline) {
     const first = left.find((task) => task.at_ms <= Date.now());
     if (!first) break;
@@ -216,6 +217,14 @@ function work(call: Call, state: ReconcilerState, now: number): ReconcilerState 
     if (first.do === 'repair' && together.length > 1 && repairTogether(call, together)) {
       left = left.filter((task) => !(isRepair(task) && together.includes(task)));
       continue;
+    }
+    if (first.do === 'stop' && !closed.has(first.id)) {
+      const stops = left.filter((task) => task.do === 'stop' && task.at_ms <= Date.now()).slice(0, BATCH);
+      closeTogether(
+        call,
+        stops.map(({ id }) => id),
+      );
+      for (const { id } of stops) closed.add(id);
     }
     left = left.filter((task) => task !== first);
     const applied = apply(call, owner, first, trusted);

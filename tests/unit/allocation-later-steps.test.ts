@@ -172,8 +172,10 @@ describe('when nobody could be told', () => {
   it('tries again soon, whatever the API asked for earlier', () => {
     expectNext(afterNobodyTold(starting(started), NOW, chance), { state: 'started', failures: 1, wait: 250 });
   });
-  it('ends the allocation and stops the session after three tries', () => {
-    const after = afterNobodyTold(starting({ ...started, failures: 2 }), NOW, chance);
+  it('ends the allocation and stops the session when the create timeout is over, not sooner', () => {
+    const tired = starting({ ...started, failures: 20 });
+    expect(afterNobodyTold(tired, tired.deadline_ms - 1, chance).state).toBe('started');
+    const after = afterNobodyTold({ ...tired, deadline_ms: NOW }, NOW, chance);
     expectNext(after, { state: 'failed', reason: 'error', abandoned: [gone], told: false });
     expect(nextStep(after, NOW)).toEqual({ do: 'tell-failure' });
   });

@@ -162,3 +162,25 @@ describe('after a POST that started nothing', () => {
 describe('the time after which a POST has arrived or never will', () => {
   it('is longer than a request may take', () => expect(SETTLE_MS).toBeGreaterThan(15_000));
 });
+
+describe('after a POST that got no answer in time', () => {
+  const late = (): ReturnType<typeof unknown> => {
+    const { kind, failure } = unknown();
+    return { kind, failure: { ...failure, timed_out: true } } as ReturnType<typeof unknown>;
+  };
+  it('the same id is asked for again soon, and another one only when the POST cannot arrive any more', () => {
+    const first = afterRun(starting(), late(), NOW, chance);
+    expectNext(first, { next: 'run', session_id: 'id-1', wait: 250 });
+    const second = afterRun(first, unknown(), NOW, chance);
+    expectNext(second, { next: 'give-up-id', session_id: 'id-1', wait: 10_000 });
+    const other = afterGiveUpId(second, { kind: 'done', value: 'absent' }, NOW + 10_000, chance);
+    expect(other).toMatchObject({
+      next: 'run',
+      session_id: 'id-2',
+      region_index: 1,
+      abandoned: [{ session_id: 'id-1' }],
+    });
+    // What is held up is an id, not the allocation.
+    expect(other.held_until_ms).toBeUndefined();
+  });
+});

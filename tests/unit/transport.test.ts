@@ -66,6 +66,13 @@ describe('an error of the connection', () => {
     ['a timeout in the headers', `${url}context deadline exceeded (Client.Timeout exceeded while awaiting headers)`],
     ['a timeout in the body', 'HTTP response body error: context deadline exceeded'],
     ['a timeout of the dial', `${url}dial tcp 10.0.0.1:443: i/o timeout`],
+  ])('leaves open what happened, and whether the request still arrives: %s', (_sentence, text) => {
+    const outcome = ask(goError(text));
+    expect(outcome.kind).toBe('unknown');
+    const timedOut = { kind: 'unknown', operation: 'session-run', message: text, timed_out: true };
+    expect(failureOf(outcome)).toEqual(timedOut);
+  });
+  it.each([
     ['an early end', `${url}EOF`],
     ['an end in the body', 'HTTP response body error: unexpected EOF'],
     ['a reset', `${url}read tcp 10.0.0.2:1->10.0.0.1:443: read: connection reset by peer`],
