@@ -64,12 +64,13 @@ export async function reconcileTable(
   };
   const collect = async (): Promise<boolean> => {
     const last = await status();
-    const isNew = last && last.sessions === instances && last.at_ms !== passes.at(-1)?.at_ms;
-    if (last && isNew) passes.push(last);
+    // The first comparisons read all records for the first time, and may take more than one go.
+    const isWhole = last && last.sessions === instances && last.records === instances;
+    if (isWhole && last.at_ms !== passes.at(-1)?.at_ms) passes.push(last);
     return passes.length > PASSES;
   };
   await until(collect, 120_000, `${PASSES} comparisons`, 200);
-  const wrong = passes.find(({ records, tasks, distrust }) => records !== instances || tasks > 0 || distrust);
+  const wrong = passes.find(({ tasks, distrust }) => tasks > 0 || distrust);
   if (wrong) throw new Error(`a comparison found something to do: ${JSON.stringify(wrong)}`);
   const took = passes.slice(1).map(({ took_ms }) => took_ms);
   const figures = [percentile(took, 0.5), Math.max(...took)].join(' / ');
