@@ -2,7 +2,7 @@ import { OWNER_LABEL } from '../allocation/owner';
 import { SECOND } from '../config';
 import { describeSession, stopSession } from '../gameye/session-api';
 import { isLive, type SessionView } from '../gameye/wire';
-import { instanceFromSession, refreshed, takesPlayers, withSeats, type Instance } from '../instances/instance';
+import { instanceFromSession, LOST, refreshed, takesPlayers, withSeats, type Instance } from '../instances/instance';
 import { insertInstance, INSTANCES, markLost, readInstance, removeInstance, updateInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
@@ -16,16 +16,22 @@ const CALL_TIMEOUT_MS = 10 * SECOND;
 /** What came of a task: `again` when the API did not answer, `alive` when the list was wrong about a session. */
 export type Applied = 'done' | 'again' | 'alive';
 
+/** The list that led to a task: whether it was believed, and whether lists of this account have shown sessions that we know. */
+export interface ListSeen {
+  trusted: boolean;
+  known: boolean;
+}
+
 /**
  * Does one task of a plan, which may be old: it looks again before it changes anything, and doing it twice or on two nodes
- * at once does no harm. `trusted`: the list that led to it was believed. Blocks on the network.
+ * at once does no harm. Blocks on the network.
  */
-export function apply(call: Call, owner: string, task: Task, trusted: boolean): Applied {
+export function apply(call: Call, owner: string, task: Task, list: ListSeen): Applied {
   switch (task.do) {
     case 'stop':
       return stopIdle(call, task);
     case 'confirm':
-      return confirm(call, owner, task.id, trusted);
+      return confirm(call, owner, task, list);
     case 'repair':
       repair(call, task.id, task.session);
       return 'done';
@@ -111,17 +117,21 @@ function stop(call: Call, id: string, region: string, reason: string): Applied {
 }
 
 /** The list does not show it. Only what the API says of this session alone ends its record. */
-function confirm(call: Call, owner: string, id: string, trusted: boolean): Applied {
+function confirm(call: Call, owner: string, task: Extract<Task, { do: 'confirm' }>, list: ListSeen): Applied {
   const { nk, config } = call;
+  const { id } = task;
   const outcome = describeSession(nk, config, id, CALL_TIMEOUT_MS);
   if (outcome.kind === 'done' && isLive(outcome.value.status)) {
     const session = outcome.value;
     updateInstance(nk, id, (instance) => refreshed(config, instance, session, Date.now()));
     // One that restarts, is from a warm pool or of an older version of this module is in no list of ours.
-    return session.status === 'running' && session.labels[OWNER_LABEL] === owner ? 'alive' : 'done';
+    const isListed = session.status === 'running' && session.labels[OWNER_LABEL] === owner;
+    return isListed && !task.young ? 'alive' : 'done';
   }
   if (outcome.kind !== 'done' && outcome.failure.kind !== 'not-found') return logFailure(call, id, outcome.failure);
-  if (outcome.kind !== 'done' && !trusted) {
+  // Without a list that can be believed it takes two looks, an interval apart, with an account that has shown others.
+  const isCertain = list.trusted || (list.known && readInstance(nk, id)?.value.status === LOST);
+  if (outcome.kind !== 'done' && !isCertain) {
     markLost(nk, id);
     return 'done';
   }

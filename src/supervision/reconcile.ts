@@ -1,5 +1,5 @@
 import { OWNER_LABEL } from '../allocation/owner';
-import { MINUTE, type Config } from '../config';
+import { SECOND, type Config } from '../config';
 import { isLive, readListed, statusOf, type ListedSession, type Listing } from '../gameye/wire';
 import { LOST, refreshed, withSeats, type Instance } from '../instances/instance';
 import { retirement, type RetireReason } from './retire';
@@ -15,7 +15,7 @@ import { fingerprint, quietUntil, type Unchanged } from './unchanged';
 export type Task =
   | { do: 'stop'; id: string; at_ms: number; reason: RetireReason; runs: boolean }
   /** The list does not show it, or as ended: ask for it alone. */
-  | { do: 'confirm'; id: string; at_ms: number }
+  | { do: 'confirm'; id: string; at_ms: number; young?: true }
   /** What the list shows beside the record; without it, only its seats are out of date. */
   | { do: 'repair'; id: string; at_ms: number; session?: Pick<ListedSession, 'host' | 'ports' | 'status'> }
   /** It runs, players are in it, and there is no record. */
@@ -33,6 +33,8 @@ export interface Plan {
   strays: Strays;
   records: number;
   sessions: number;
+  /** The list shows sessions that we know: it is of the right account. */
+  showsAny: boolean;
   /** There is more to do than one plan holds: the next one is due when this one is done. */
   more: boolean;
   /** The records that need nothing, for the next comparison. */
@@ -45,7 +47,7 @@ const MOST_TASKS = 500;
 const MOST_CONFIRMED = 100;
 
 /** A session younger than that may be missing in a list that was made a moment ago. */
-const YOUNG_MS = MINUTE;
+const YOUNG_MS = 20 * SECOND;
 
 /** From this many records on, a list that shows less than half of them is not believed. */
 const FEW = 10;
@@ -59,13 +61,15 @@ export interface Comparison {
 
 /**
  * Compares records with a list that was asked for before any of them was read; undefined when there is none. `horizonMs`
- * is when the next plan will be made: what is due later is left to it. `before`: what the last plan found unchanged.
+ * is when the next plan will be made: what is due later is left to it. `before`: what the last plan found unchanged;
+ * `isKnownAccount`: an earlier list of this account showed sessions that we know.
  */
 export function compare(
   config: Config,
   owner: string,
   listing: Listing | undefined,
   before: Map<string, Unchanged>,
+  isKnownAccount: boolean,
   now: number,
   horizonMs: number,
 ): Comparison {
@@ -113,7 +117,7 @@ export function compare(
     const created = Date.parse(instance.create_time);
     note(created, alive, isListed(instance));
     const planned = urgent.length + always.length + ifTrusted.length;
-    examine(instance, entry && readListed(entry), created > now - YOUNG_MS);
+    examine(instance, entry && readListed(entry), created + YOUNG_MS);
     if (!alive || more || urgent.length + always.length + ifTrusted.length > planned) return;
     const quiet_until_ms = quietUntil(config, instance, now);
     unchanged.set(id, { version, listed: fingerprint(entry), quiet_until_ms, created_ms: created });
@@ -127,16 +131,18 @@ export function compare(
     if (isRunning && alive) shown++;
   }
 
-  function examine(instance: Instance, session: ListedSession | undefined, isYoung: boolean): void {
+  function examine(instance: Instance, session: ListedSession | undefined, settledAtMs: number): void {
     const { id } = instance;
     const alive = session !== undefined && isLive(session.status);
     const end = retirement(config, instance, now);
     if (end && end.at_ms <= horizonMs) add(alive ? urgent : always, { do: 'stop', id, ...end, runs: alive });
     if (end && end.at_ms <= now) return;
-    if (listing && !alive && (session !== undefined || !isYoung)) {
-      // One that was not found before is asked for again when the list can be believed.
-      const to = instance.status === LOST ? ifTrusted : always;
-      if (confirms++ < MOST_CONFIRMED) add(to, { do: 'confirm', id, at_ms: now });
+    if (listing && !alive) {
+      // One that was not found before is asked for again, at least when others of ours were seen with this account.
+      const to = instance.status === LOST && !isKnownAccount ? ifTrusted : always;
+      // Perhaps it started after the list was made: then it is asked for a moment later, and that it runs proves nothing.
+      const when = settledAtMs > now ? { at_ms: settledAtMs, young: true as const } : { at_ms: now };
+      if (confirms++ < MOST_CONFIRMED) add(to, { do: 'confirm', id, ...when });
     } else if (alive && refreshed(config, instance, session, now) !== instance) {
       const { host, ports, status } = session;
       add(ifTrusted, { do: 'repair', id, at_ms: now, session: { host, ports, status } });
@@ -153,7 +159,7 @@ export function compare(
     // What it shows may be looked into when it shows others of ours; each is asked for alone before anything is done.
     const shows = distrust === undefined || distrust === 'shows_few' || distrust === 'unreadable_entries';
     const found = shows && open ? findStrays(open, strays) : strays;
-    const rest = { strays: found, records, sessions: listed.size, unchanged };
+    const rest = { strays: found, records, sessions: listed.size, showsAny, unchanged };
     const tasks = urgent.concat(always);
     if (distrust !== undefined) return { tasks, distrust, more, ...rest };
     return { tasks: tasks.concat(ifTrusted), more: more || confirms > MOST_CONFIRMED, ...rest };

@@ -34,6 +34,8 @@ export interface ReconcilerState {
   /** The tasks that are left of the last plan, as JSON: nothing that Nakama has to copy at every tick. */
   tasks: string;
   trusted: boolean;
+  /** Lists of this account showed sessions that we know. */
+  known: boolean;
   /** The plan held only a part: make the next one when it is done. */
   more: boolean;
 }
@@ -43,6 +45,8 @@ export const RECONCILE_JOB = 'reconcile';
 /** What one reconciler leaves to the next, and operators see. */
 export interface ReconcileMemory {
   strays: Strays;
+  /** A hash of the account whose lists showed sessions that we know. With another, an empty list says nothing. */
+  account?: string;
   last?: {
     at_ms: number;
     took_ms: number;
@@ -76,7 +80,7 @@ let unchanged = new Map<string, Unchanged>();
 /** What a reconciler knows that has no lease. */
 function newReconciler(): ReconcilerState {
   const never = { wake_at_ms: 0, next_pass_at_ms: 0, lease_at_ms: 0 };
-  return { reconciler: true, ...never, holds: false, tasks: '[]', trusted: true, more: false };
+  return { reconciler: true, ...never, holds: false, tasks: '[]', trusted: true, known: false, more: false };
 }
 
 /** Starts this node's reconciler when there is none. Never throws. */
@@ -139,7 +143,9 @@ function pass(
   now: number,
 ): ReconcilerState {
   const { nk, config, ctx } = call;
-  const plan = makePlan(call, lease.memory.strays, now);
+  const account = accountHash(call);
+  const isKnown = lease.memory.account === account;
+  const plan = makePlan(call, lease.memory.strays, isKnown, now);
   const last = {
     at_ms: now,
     took_ms: Date.now() - now,
@@ -151,7 +157,9 @@ function pass(
     ...(plan.distrust === undefined ? {} : { distrust: plan.distrust }),
   };
   logPass(call, last);
-  const version = renew(nk, RECONCILE_JOB, holder(call), { strays: plan.strays, last }, lease.version, Date.now());
+  const known = isKnown || plan.showsAny ? { account } : {};
+  const memory: ReconcileMemory = { strays: plan.strays, ...known, last };
+  const version = renew(nk, RECONCILE_JOB, holder(call), memory, lease.version, Date.now());
   if (version === 'conflict') return newReconciler();
   const retry = plan.distrust === 'failed' || plan.distrust === 'records_unread';
   const wait = retry ? Math.min(RETRY_MS, config.reconcileIntervalMs) : config.reconcileIntervalMs;
@@ -163,12 +171,13 @@ function pass(
     wake_at_ms: 0,
     tasks: JSON.stringify(plan.tasks),
     trusted: plan.distrust === undefined,
+    known: isKnown,
     more: plan.more,
   };
 }
 
 /** The list first, then the allocations, then the instances: whatever moves on meanwhile is in one that is read later. */
-function makePlan(call: Call, strays: Strays, now: number): Plan {
+function makePlan(call: Call, strays: Strays, isKnownAccount: boolean, now: number): Plan {
   const { nk, config } = call;
   const owner = ownerId(nk);
   const listed = listSessions(nk, config, { name: OWNER_LABEL, value: owner }, LIST_TIMEOUT_MS);
@@ -181,7 +190,7 @@ function makePlan(call: Call, strays: Strays, now: number): Plan {
   const deadline = Date.now() + READ_MS;
   const open = openSessions(nk, deadline);
   const listing = listed.kind === 'done' ? listed.value : undefined;
-  const comparison = compare(config, owner, listing, unchanged, now, now + config.reconcileIntervalMs);
+  const comparison = compare(config, owner, listing, unchanged, isKnownAccount, now, now + config.reconcileIntervalMs);
   const complete = visitRows<Instance>(nk, INSTANCES, deadline, (instance, id, version) => {
     comparison.visit(id, version, instance);
     return true;
@@ -227,7 +236,7 @@ function work(call: Call, state: ReconcilerState, now: number): ReconcilerState 
       for (const { id } of stops) closed.add(id);
     }
     left = left.filter((task) => task !== first);
-    const applied = apply(call, owner, first, trusted);
+    const applied = apply(call, owner, first, { trusted, known: state.known });
     if (applied === 'again') left.push({ ...first, at_ms: Date.now() + RETRY_MS });
     if (applied === 'alive') {
       // The list was wrong about one, so it may be about all.
@@ -276,4 +285,9 @@ function logPass(call: Call, last: NonNullable<ReconcileMemory['last']>): void {
 
 function holder({ ctx }: Call): string {
   return ctx.matchId ?? ctx.node;
+}
+
+/** Which account asks, without telling its token. */
+function accountHash({ nk, config }: Call): string {
+  return nk.base16Encode(nk.hmacSha256Hash(config.apiUrl, config.apiToken)).toLowerCase().slice(0, 16);
 }

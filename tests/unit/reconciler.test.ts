@@ -275,6 +275,16 @@ describe('a list that is wrong', () => {
     expect(fake.rows().filter((row) => row.startsWith(INSTANCES))).toEqual([]);
   });
 
+  it('is empty, of an account that has shown our sessions: the records go when none is found alone twice', () => {
+    fill(3);
+    pass(5000);
+    sessions.clear();
+    pass(2 * MINUTE);
+    expect(instance('s0')?.status).toBe('lost');
+    pass(2 * MINUTE);
+    expect(fake.rows().filter((row) => row.startsWith(INSTANCES))).toEqual([]);
+  });
+
   it('is stale: one session that runs all the same makes the rest of it worthless', () => {
     fill(12);
     run('stray');
@@ -332,7 +342,6 @@ describe('one reconciler over all nodes', () => {
       waiting = tickOther(waiting);
     }
     expect(waiting.holds).toBe(true);
-    // The first one comes back, and gives way.
     pass(15_000);
     expect(state.holds).toBe(false);
   });

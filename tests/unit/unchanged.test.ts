@@ -28,6 +28,7 @@ describe('a comparison after another', () => {
       OWNER,
       { entries: new Map(list.map((one) => [one.id, entryOf(one)])), unreadable: 0 },
       first.unchanged,
+      false,
       NOW + 1000,
       NOW + 2 * MINUTE,
     );

@@ -54,7 +54,7 @@ export function plan(world: World): Omit<Plan, 'unchanged'> {
 export function planAfter(before: Plan['unchanged'], world: World, now = NOW): Plan {
   const { records = [], list, strays = {}, unreadable = 0 } = world;
   const listing = list && { entries: new Map(list.map((one) => [one.id, entryOf(one)])), unreadable };
-  const comparison = compare(config, OWNER, listing, before, now, now + 2 * MINUTE);
+  const comparison = compare(config, OWNER, listing, before, false, now, now + 2 * MINUTE);
   for (const record of records) comparison.visit(record.id, JSON.stringify(record), record);
   return comparison.finish('open' in world ? world.open && new Set(world.open) : new Set(), strays);
 }
