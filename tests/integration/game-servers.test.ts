@@ -13,8 +13,8 @@ forEachRuntime((runtime) => {
   let mine = '';
   let other = '';
 
-  const start = async (): Promise<string> => {
-    const { payload } = await stack().nakama.rpc('fleet_create', { max_players: 4, user_ids: [ann, ben] });
+  const start = async (...userIds: string[]): Promise<string> => {
+    const { payload } = await stack().nakama.rpc('fleet_create', { max_players: 4, user_ids: userIds });
     const { session_id: id } = payload as { session_id: string };
     // Players hear of a session when its allocation says that it has started; before, nobody can come.
     const hasStarted = async (): Promise<boolean> => {
@@ -26,9 +26,11 @@ forEachRuntime((runtime) => {
   };
 
   beforeAll(async () => {
-    const players = await Promise.all([Player.authenticate(stack().nakama), Player.authenticate(stack().nakama)]);
-    [ann, ben] = players.map(({ userId }) => userId) as [string, string];
-    [mine, other] = await Promise.all([start(), start()]);
+    const players = await Promise.all([1, 2, 3].map(() => Player.authenticate(stack().nakama)));
+    const [first = '', second = '', stranger = ''] = players.map(({ userId }) => userId);
+    [ann, ben] = [first, second];
+    // Other players: who starts another session gives up the seat in the one before.
+    [mine, other] = await Promise.all([start(ann, ben), start(stranger)]);
   });
 
   /** Calls as the program in the container of a session does: with what it has in its environment. */
