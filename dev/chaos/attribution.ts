@@ -12,21 +12,31 @@ export interface Attribution {
   unknown: PlayerAnswer[];
 }
 
+/** A stored answer was noted under the attempt that was open then; which id that one had, shows only later. */
+export function isAbout({ label, allocationId }: Asked, stored: StoredAnswer): boolean {
+  return stored.label === label && (allocationId === undefined || stored.allocationId === allocationId);
+}
+
 /**
  * Sessions that came through fleet_create have the attempt's label. Those of the matchmaker have their players, and each
- * player is in one attempt at a time: the latest that began before the allocation was made. Addresses belong to their
- * session's attempt, reasons to the latest attempt of the player.
+ * player is in one attempt at a time: the latest of these players that began before the allocation was made.
+ * Addresses belong to their session's attempt, reasons to the latest attempt of the player.
  */
 export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored' | 'ledger'>): Attribution {
   const byLabel = new Map(evidence.asked.map((asked) => [asked.label, asked]));
   const byUser = new Map<string, Asked[]>();
   for (const asked of evidence.asked) for (const userId of asked.userIds) push(byUser, userId, asked);
-  const latest = (userId: string | undefined, atMs: number): Asked | undefined =>
-    byUser.get(userId ?? '')?.findLast((asked) => asked.beganAtMs <= atMs);
+  const latest = (userId: string, atMs: number, isIt: (asked: Asked) => boolean = () => true): Asked | undefined =>
+    byUser.get(userId)?.findLast((asked) => asked.beganAtMs <= atMs && isIt(asked));
 
-  const ownerOf = (entry: Session): Asked | undefined => {
-    const label = entry.labels['chaos'];
-    return label === undefined ? latest(entry.matchUserIds[0], entry.madeAtMs) : byLabel.get(label);
+  const ownerOf = ({ labels, matchUserIds, madeAtMs }: Session): Asked | undefined => {
+    const label = labels['chaos'];
+    if (label !== undefined) return byLabel.get(label);
+    const first = matchUserIds[0] ?? '';
+    const isWhole = ({ userIds, planned }: Asked): boolean =>
+      planned.way === 'matchmaker' && userIds.length === matchUserIds.length && userIds.every(isIn(matchUserIds));
+    // Who cancelled in time is missing among the players of a session.
+    return latest(first, madeAtMs, isWhole) ?? latest(first, madeAtMs);
   };
   const sessions = new Map<Asked, Session[]>();
   const owners = new Map<string, Asked>();
@@ -43,7 +53,11 @@ export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored
     if (asked) push(answers, `${asked.label} ${answer.userId}`, answer);
     else unknown.push(answer);
   }
-  const stored = new Map(evidence.stored.map((one) => [`${one.label} ${one.userId}`, one]));
+  const stored = new Map<string, StoredAnswer>();
+  for (const one of evidence.stored) {
+    const asked = byLabel.get(one.label);
+    if (asked && isAbout(asked, one)) stored.set(`${one.label} ${one.userId}`, one);
+  }
   return {
     askedFor: (entry) => owners.get(entry.id),
     sessionsOf: (asked) => sessions.get(asked) ?? [],
@@ -51,6 +65,10 @@ export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored
     storedFor: (asked, userId) => stored.get(`${asked.label} ${userId}`),
     unknown,
   };
+}
+
+function isIn<T>(list: readonly T[]): (one: T) => boolean {
+  return (one) => list.includes(one);
 }
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {

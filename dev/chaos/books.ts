@@ -1,5 +1,6 @@
 import type { Player } from '../demo/player.ts';
 import type { AssignmentRow, Records } from './database.ts';
+import { isAbout } from './attribution.ts';
 import type { Asked, PlayerAnswer, StoredAnswer } from './evidence.ts';
 import type { PlannedAllocation } from './plan.ts';
 
@@ -47,7 +48,7 @@ export class Books {
 
   /** True when a record of this attempt was seen. */
   isStored(asked: Asked): boolean {
-    return this.starting.has(asked.label) || this.stored.some(({ label }) => label === asked.label);
+    return this.starting.has(asked.label) || this.stored.some((one) => isAbout(asked, one));
   }
 
   /** What this player was told about the attempt, over the connection or by the stored assignment. */
@@ -64,31 +65,40 @@ export class Books {
       if (isOld || isRepeated) continue;
       if (label === undefined || label === asked.label) return { kind: 'match', sessionId: answer.sessionId };
     }
-    const stored = this.stored.findLast(({ label, userId }) => label === asked.label && userId === player.userId);
+    const stored = this.stored.findLast((one) => one.userId === player.userId && isAbout(asked, one));
     if (!stored) return undefined;
     return stored.state === 'ready' ? { kind: 'match', sessionId: stored.sessionId } : { kind: 'failed' };
   }
 
   /** Looks into the stored records once, for everybody who waits. */
   async look(records: Records): Promise<void> {
+    for (const { id, sessionId, abandoned, createdAtMs } of await records.allocations()) {
+      for (const session of [id, sessionId, ...abandoned]) this.madeAtMs.set(session, createdAtMs);
+    }
     const rows = this.open.size === 0 ? [] : await records.assignments([...this.open.keys()]);
     for (const row of rows) {
       const asked = this.open.get(row.userId);
-      if (!asked || row.updatedAtMs < asked.beganAtMs || row.allocationId === this.before.get(row.userId)) continue;
-      const { userId, sessionId, reason, updatedAtMs: atMs, state } = row;
+      if (!asked || row.updatedAtMs < asked.beganAtMs || this.isOfEarlier(asked, row)) continue;
+      const { userId, allocationId, sessionId, reason, updatedAtMs: atMs, state } = row;
       if (state === 'starting') this.starting.add(asked.label);
       if (state !== 'ready' && state !== 'failed') continue;
-      const known = this.stored.some((one) => one.label === asked.label && one.userId === userId);
+      const known = this.stored.some((one) => one.allocationId === allocationId && one.userId === userId);
       if (known) continue;
-      this.stored.push({ label: asked.label, userId, atMs, state, sessionId, ...(reason ? { reason } : {}) });
-    }
-    for (const { id, sessionId, abandoned, createdAtMs } of await records.allocations()) {
-      for (const session of [id, sessionId, ...abandoned]) this.madeAtMs.set(session, createdAtMs);
+      this.stored.push({
+        ...{ label: asked.label, userId, allocationId, atMs, state, sessionId },
+        ...(reason === undefined ? {} : { reason }),
+      });
     }
     for (const { id, playerCount, maxPlayers, seats } of await records.instances()) {
       if (Math.max(playerCount, seats.length) <= maxPlayers) continue;
       this.oversold.push(`${id}: ${playerCount} players, ${seats.length} seats taken, of ${maxPlayers}`);
     }
+  }
+
+  /** A request that was given up may tell its players its end only now. */
+  private isOfEarlier(asked: Asked, { userId, allocationId }: AssignmentRow): boolean {
+    const isKnown = allocationId === this.before.get(userId);
+    return isKnown || (this.madeAtMs.get(allocationId) ?? Infinity) < asked.beganAtMs;
   }
 }
 

@@ -37,6 +37,7 @@ export interface Asked {
 export interface StoredAnswer {
   label: string;
   userId: string;
+  allocationId: string;
   atMs: number;
   state: 'ready' | 'failed';
   sessionId: string;
