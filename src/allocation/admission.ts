@@ -1,7 +1,7 @@
 import { INSTANCES } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { count } from '../nakama/metrics';
-import { readRows, type Write } from '../nakama/storage';
+import { CONTROL, readRows, type Write } from '../nakama/storage';
 import { waitForTurn } from '../nakama/turn';
 import { Code, rpcError } from '../rpc/errors';
 import type { Allocation } from './allocation';
@@ -12,7 +12,6 @@ import { ALLOCATIONS } from './store';
  * for, so that nothing can drift or leak. Every allocation's first attempt is stored together with the gate, at the version
  * that was read before counting: of two at once one has to count again. Without the variable all this costs nothing.
  */
-const CONTROL = '_gameye_control';
 const GATE = 'gate';
 
 const MOST_TRIES = 200;

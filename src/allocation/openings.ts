@@ -5,7 +5,7 @@ import type { Seeker } from '../instances/pool';
 import { readInstances } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import type { Nakama } from '../nakama/runtime';
-import { readRows, type Row, type Write } from '../nakama/storage';
+import { CONTROL, readRows, type Row, type Write } from '../nakama/storage';
 import type { Allocation } from './allocation';
 import { shortHash } from './pool';
 import { readAllocations } from './store';
@@ -24,8 +24,6 @@ const MOST_LOOKED_AT = 10;
 const MOST_LISTED = 40;
 /** From the index: more than one, because others take seats meanwhile. */
 const MOST_FOUND = 5;
-
-const CONTROL = '_gameye_control';
 
 interface Opening {
   /** Pool and regions, as a hash. */

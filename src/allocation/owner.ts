@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import { readRows, writeRows } from '../nakama/storage';
+import { CONTROL, readRows, writeRows } from '../nakama/storage';
 
 /**
  * The label that says whose session it is: that of all nodes on one database. The name of a fleet does not tell, because two
@@ -7,7 +7,6 @@ import { readRows, writeRows } from '../nakama/storage';
  */
 export const OWNER_LABEL = 'nakama_owner';
 
-const CONTROL = '_gameye_control';
 const KEY = 'owner';
 const CACHE_KEY = 'gameye_owner';
 

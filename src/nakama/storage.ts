@@ -4,6 +4,9 @@ import type { Nakama, StorageObject, StorageWriteRequest } from './runtime';
 /** Owner of all records that are not a player's: invisible to clients (read 0, write 0). */
 export const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
 
+/** What belongs to the fleet as a whole, a record for each thing: leases, the version override, its owner id, … */
+export const CONTROL = '_gameye_control';
+
 /** A stored record and the version that a later write or delete has to name. */
 export interface Row<T> {
   value: T;

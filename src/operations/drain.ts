@@ -2,13 +2,12 @@ import { locateInstance, locatePending } from '../allocation/locate';
 import { SECOND } from '../config';
 import { isLive } from '../gameye/wire';
 import type { Instance } from '../instances/instance';
-import { INSTANCES, updateInstance } from '../instances/store';
+import { updateInstance, updateTogether } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
-import { writeRows } from '../nakama/storage';
 import { Code, rpcError } from '../rpc/errors';
 import { invalid } from '../rpc/payload';
-import { countStarting, isSelected, sweep, type Selected, type Selection, type Swept } from './selection';
+import { countStarting, isSelected, sweep, type Selection, type Swept } from './selection';
 
 const SWEEP_MS = 5 * SECOND;
 
@@ -29,9 +28,12 @@ export function drain(call: Call, selection: Selection, undo: boolean, cursor: s
   let changed = 0;
   const swept = sweep(nk, selection, cursor, deadline, (rows) => {
     const others = rows.filter(({ value }) => isOtherwise(value, undo));
-    const together = others.length > 0 && setAllDraining(call, others, undo);
-    if (together) changed += others.length;
-    for (const { key } of together ? [] : others) {
+    const together = updateTogether(nk, others, (instance) => toggled(instance, undo));
+    if (together !== 'conflict') {
+      changed += together;
+      return true;
+    }
+    for (const { key } of others) {
       if (Date.now() >= deadline) return false;
       if (setDraining(call, key, undo)) changed++;
     }
@@ -56,17 +58,6 @@ export function drainOne(call: Call, id: string, selection: Selection, undo: boo
   const changed = isSelected(selection, instance) && setDraining(call, instance.id, undo) ? 1 : 0;
   logDrain(call, changed, undo);
   return { changed, starting: 0, cursor: '', more: false };
-}
-
-/**
- * In one transaction, because each one that writes an indexed record takes Nakama ten milliseconds and more. False: one of
- * them changed meanwhile, so nothing was written.
- */
-function setAllDraining({ nk }: Call, rows: Selected[], undo: boolean): boolean {
-  const writes = rows.map(({ key, value, version }) => {
-    return { collection: INSTANCES, key, value: toggled(value, undo), version };
-  });
-  return writeRows(nk, writes) !== 'conflict';
 }
 
 function setDraining({ nk }: Call, id: string, undo: boolean): boolean {

@@ -4,10 +4,9 @@ import { adviceFor } from '../gameye/failure';
 import { tagExists } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
 import type { Nakama } from '../nakama/runtime';
-import { deleteRow, readRows, writeRows, type Row } from '../nakama/storage';
+import { CONTROL, deleteRow, readRows, writeRows, type Row } from '../nakama/storage';
 import { Code, rpcError, sessionApiError } from '../rpc/errors';
 
-const CONTROL = '_gameye_control';
 const KEY = 'version';
 const CACHE_KEY = 'gameye_version';
 

@@ -3,11 +3,19 @@ import { SECOND } from '../config';
 import { describeSession, stopSession } from '../gameye/session-api';
 import { isLive, type SessionView } from '../gameye/wire';
 import { instanceFromSession, LOST, refreshed, takesPlayers, withSeats, type Instance } from '../instances/instance';
-import { insertInstance, INSTANCES, markLost, readInstance, removeInstance, updateInstance } from '../instances/store';
+import {
+  insertInstance,
+  INSTANCES,
+  markLost,
+  readInstance,
+  removeInstance,
+  updateInstance,
+  updateTogether,
+} from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
-import { readRows, writeRows } from '../nakama/storage';
+import { readRows } from '../nakama/storage';
 import type { Task } from './reconcile';
 import { retirement } from './retire';
 
@@ -41,23 +49,16 @@ export function apply(call: Call, owner: string, task: Task, list: ListSeen): Ap
   }
 }
 
-/**
- * Repairs as many records as one transaction takes, because every write of an indexed record by itself costs Nakama ten
- * milliseconds and more. False: one of them changed meanwhile, so nothing was written.
- */
+/** Repairs as many records as one transaction takes. False: one of them changed meanwhile, so nothing was written. */
 export function repairTogether(call: Call, tasks: Extract<Task, { do: 'repair' }>[]): boolean {
   const now = Date.now();
-  const rows = readRows<Instance>(
-    call.nk,
-    INSTANCES,
-    tasks.map(({ id }) => id),
+  const sessions = new Map(tasks.map(({ id, session }) => [id, session]));
+  const rows = readRows<Instance>(call.nk, INSTANCES, [...sessions.keys()]);
+  const repaired = updateTogether(call.nk, rows, (instance) =>
+    repairedBy(call, instance, sessions.get(instance.id), now),
   );
-  const writes = rows.flatMap(({ value, version }) => {
-    const repaired = repairedBy(call, value, tasks.find(({ id }) => id === value.id)?.session, now);
-    return repaired === value ? [] : [{ collection: INSTANCES, key: value.id, value: repaired, version }];
-  });
-  if (writes.length > 0 && writeRows(call.nk, writes) === 'conflict') return false;
-  count(call.nk, 'gameye_reconciled', { change: 'repaired' }, writes.length);
+  if (repaired === 'conflict') return false;
+  count(call.nk, 'gameye_reconciled', { change: 'repaired' }, repaired);
   return true;
 }
 
@@ -84,13 +85,10 @@ function repairedBy(
 export function closeTogether(call: Call, ids: string[]): void {
   if (ids.length < 2) return;
   const now = Date.now();
-  const rows = readRows<Instance>(call.nk, INSTANCES, ids);
-  const writes = rows.flatMap(({ value, version }) => {
-    const closed = closedBy(call, value, now);
-    const isSame = closed === 'in-use' || closed === value;
-    return isSame ? [] : [{ collection: INSTANCES, key: value.id, value: closed, version }];
+  updateTogether(call.nk, readRows<Instance>(call.nk, INSTANCES, ids), (instance) => {
+    const closed = closedBy(call, instance, now);
+    return closed === 'in-use' ? instance : closed;
   });
-  if (writes.length > 0) writeRows(call.nk, writes);
 }
 
 /** The instance with its door closed when it is time to stop it. */
@@ -129,7 +127,7 @@ function confirm(call: Call, owner: string, task: Extract<Task, { do: 'confirm' 
     return isListed && !task.young ? 'alive' : 'done';
   }
   if (outcome.kind !== 'done' && outcome.failure.kind !== 'not-found') return logFailure(call, id, outcome.failure);
-  // Without a list that can be believed it takes two looks, an interval apart, with an account that has shown others.
+  // Without a list that can be believed it takes two looks, in two comparisons, with an account that has shown others.
   const isCertain = list.trusted || (list.known && readInstance(nk, id)?.value.status === LOST);
   if (outcome.kind !== 'done' && !isCertain) {
     markLost(nk, id);

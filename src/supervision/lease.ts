@@ -1,14 +1,12 @@
 import { SECOND } from '../config';
 import type { Nakama } from '../nakama/runtime';
-import { readRows, writeRows } from '../nakama/storage';
+import { CONTROL, readRows, writeRows } from '../nakama/storage';
 
 /*
  * A job that only one node does at a time: a record names who, until when. Whoever does it renews the record; when that
  * stays away, another takes over. Two may overlap for a moment, when one was held up longer than its lease: what they do
  * must bear that.
  */
-
-const CONTROL = '_gameye_control';
 
 /** Longer than the longest request of a job and what comes with it. */
 export const LEASE_MS = 20 * SECOND;

@@ -1,5 +1,4 @@
 import { ownerId, OWNER_LABEL } from '../allocation/owner';
-import { ALLOCATOR } from '../allocation/allocator';
 import type { Allocation } from '../allocation/allocation';
 import { ALLOCATIONS } from '../allocation/store';
 import { SECOND } from '../config';
@@ -13,6 +12,7 @@ import { count, time } from '../nakama/metrics';
 import { visitRows } from '../nakama/pages';
 import type { Nakama } from '../nakama/runtime';
 import { apply, closeTogether, repairTogether } from './apply';
+import { beat, ensureRuns, type Lifelong } from './heartbeat';
 import { claim, LEASE_MS, renew, type Sighting } from './lease';
 import { byUrgency, compare, type Plan, type Strays, type Task } from './reconcile';
 import type { Unchanged } from './unchanged';
@@ -59,9 +59,7 @@ export interface ReconcileMemory {
   };
 }
 
-/** Shared by the VMs of a node: the match that reconciles. Longer than a tick may take. */
-const HEARTBEAT = 'gameye_reconciler';
-const HEARTBEAT_SECONDS = 60;
+const RECONCILER: Lifelong = { heartbeat: 'gameye_reconciler', seconds: 60, params: { reconciler: 'yes' } };
 
 const LEASE_LOOK_MS = 5 * SECOND;
 const LEASE_RENEW_MS = LEASE_MS / 3;
@@ -85,23 +83,14 @@ function newReconciler(): ReconcilerState {
 
 /** Starts this node's reconciler when there is none. Never throws. */
 export function ensureReconciler(nk: Nakama): void {
-  if (nk.localcacheGet(HEARTBEAT) !== undefined) return;
-  nk.localcachePut(HEARTBEAT, '', HEARTBEAT_SECONDS);
-  try {
-    nk.matchCreate(ALLOCATOR, { reconciler: 'yes' });
-  } catch {
-    // Shutting down: the supervisor tries again otherwise.
-  }
+  ensureRuns(nk, RECONCILER);
 }
 
 /** One tick, once a second. Undefined: another match does it on this node. Never throws. */
 export function loopReconciler(call: Call, before: Partial<ReconcilerState>): ReconcilerState | undefined {
-  const { nk, ctx } = call;
   const state = { ...newReconciler(), ...before };
   if (before.tasks === undefined) unchanged = new Map();
-  const owner = nk.localcacheGet(HEARTBEAT);
-  if (owner !== undefined && owner !== '' && owner !== ctx.matchId) return undefined;
-  nk.localcachePut(HEARTBEAT, ctx.matchId ?? '', HEARTBEAT_SECONDS);
+  if (!beat(call, RECONCILER)) return undefined;
   const now = Date.now();
   if (now < state.wake_at_ms) return state;
   try {
@@ -222,10 +211,12 @@ function work(call: Call, state: ReconcilerState, now: number): ReconcilerState 
   while (Date.now() < deadline) {
     const first = left.find((task) => task.at_ms <= Date.now());
     if (!first) break;
-    const together = left.filter(isRepair).slice(0, BATCH);
-    if (first.do === 'repair' && together.length > 1 && repairTogether(call, together)) {
-      left = left.filter((task) => !(isRepair(task) && together.includes(task)));
-      continue;
+    if (first.do === 'repair') {
+      const together = left.filter(isRepair).slice(0, BATCH);
+      if (together.length > 1 && repairTogether(call, together)) {
+        left = left.filter((task) => !(isRepair(task) && together.includes(task)));
+        continue;
+      }
     }
     if (first.do === 'stop' && !closed.has(first.id)) {
       const stops = left.filter((task) => task.do === 'stop' && task.at_ms <= Date.now()).slice(0, BATCH);

@@ -1,10 +1,10 @@
-import { ALLOCATOR } from '../allocation/allocator';
 import { MINUTE, SECOND } from '../config';
 import type { Call } from '../nakama/caller';
 import { isClockWrong } from '../nakama/clock';
 import { errorText, withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
 import type { Nakama } from '../nakama/runtime';
+import { beat, ensureRuns, type Lifelong } from './heartbeat';
 import { refreshIndexView } from './index-view';
 import { ensureReconciler } from './reconciler';
 import { resumeAllocations } from './resume';
@@ -22,9 +22,7 @@ export interface SupervisorState {
   since_ms?: number;
 }
 
-/** Shared by the VMs of a node: the match that supervises it. */
-const HEARTBEAT = 'gameye_supervisor';
-const HEARTBEAT_SECONDS = 10;
+const SUPERVISOR: Lifelong = { heartbeat: 'gameye_supervisor', seconds: 10, params: { supervisor: 'yes' } };
 
 /** An index is loaded when its node starts; a record that is younger than that, by any clock, is indexed once more. */
 const LOADED_MARGIN_MS = 5 * MINUTE;
@@ -33,27 +31,15 @@ const INDEX_MS = 2 * SECOND;
 /** How often the records are looked through for allocations that nobody works on. */
 const PASS_MS = 5 * SECOND;
 
-/**
- * Starts this node's supervisor when there is none. Takes microseconds when there is: hooks and RPCs can afford it. Never
- * throws: a server that shuts down starts no matches, and needs no supervisor.
- */
+/** Starts this node's supervisor when there is none, at next to no cost. Never throws. */
 export function ensureSupervisor(nk: Nakama): void {
-  if (nk.localcacheGet(HEARTBEAT) !== undefined) return;
-  // Until its first tick, a second from now, nobody else shall start one.
-  nk.localcachePut(HEARTBEAT, '', HEARTBEAT_SECONDS);
-  try {
-    nk.matchCreate(ALLOCATOR, { supervisor: 'yes' });
-  } catch {
-    // Shutting down, or InitModule has not registered the match yet: the next call tries again.
-  }
+  ensureRuns(nk, SUPERVISOR);
 }
 
 /** One tick, once a second. Undefined: another match supervises this node. Never throws. */
 export function loopSupervisor(call: Call, state: SupervisorState): SupervisorState | undefined {
-  const { nk, ctx } = call;
-  const owner = nk.localcacheGet(HEARTBEAT);
-  if (owner !== undefined && owner !== '' && owner !== ctx.matchId) return undefined;
-  nk.localcachePut(HEARTBEAT, ctx.matchId ?? '', HEARTBEAT_SECONDS);
+  const { nk } = call;
+  if (!beat(call, SUPERVISOR)) return undefined;
   ensureReconciler(nk);
   const now = Date.now();
   if (now < (state.next_pass_at_ms ?? 0)) return state;

@@ -19,6 +19,13 @@ async function sessionOf(group: Player[], burst: number): Promise<string> {
   return [...told][0] as string;
 }
 
+/** A session that should not be as it is, and what its players were told. */
+function explain(entry: LedgerEntry, players: Player[]): object {
+  const own = players.filter(({ userId }) => entry.matchUserIds.includes(userId));
+  const told = own.map(({ answers, matchedAtMs }) => ({ answers, matchedAtMs }));
+  return { ...entry, told };
+}
+
 forEachRuntime((runtime) => {
   // Nobody comes to these game servers: seats last as long as the test, and who has left for good is seen at once.
   const env = { GAMEYE_SEAT_TIMEOUT: '10m', GAMEYE_EMPTY_GRACE: '1s', GAMEYE_RECONCILE_INTERVAL: '3s' };
@@ -46,7 +53,7 @@ forEachRuntime((runtime) => {
         await until(
           () => wrong().length === 0,
           60_000,
-          () => `players in their places: ${JSON.stringify(wrong().slice(0, 3))}`,
+          () => `players in their places: ${JSON.stringify(wrong().map((entry) => explain(entry, players)).slice(0, 3))}`,
         );
       }
       for (const player of players) {

@@ -1,0 +1,36 @@
+import { ALLOCATOR } from '../allocation/allocator';
+import type { Call } from '../nakama/caller';
+import type { Nakama } from '../nakama/runtime';
+
+/** A match that runs once on every node; its VMs share whether it is there. */
+export interface Lifelong {
+  /** Key in the local cache. */
+  heartbeat: string;
+  /** Longer than one of its ticks may take. */
+  seconds: number;
+  /** With these parameters the match handler knows what it is. */
+  params: { [key: string]: string };
+}
+
+/**
+ * Starts the match when this node has none. Takes microseconds when there is one: hooks and RPCs can afford it. Never throws:
+ * a server that shuts down starts no matches, and needs none.
+ */
+export function ensureRuns(nk: Nakama, { heartbeat, seconds, params }: Lifelong): void {
+  if (nk.localcacheGet(heartbeat) !== undefined) return;
+  // Until its first tick, a second from now, nobody else shall start one.
+  nk.localcachePut(heartbeat, '', seconds);
+  try {
+    nk.matchCreate(ALLOCATOR, params);
+  } catch {
+    // Shutting down, or InitModule has not registered the match yet: the next call tries again.
+  }
+}
+
+/** Says that this match is still there. False: it shall end, because another one does its work on this node. */
+export function beat({ nk, ctx }: Call, { heartbeat, seconds }: Lifelong): boolean {
+  const owner = nk.localcacheGet(heartbeat);
+  if (owner !== undefined && owner !== '' && owner !== ctx.matchId) return false;
+  nk.localcachePut(heartbeat, ctx.matchId ?? '', seconds);
+  return true;
+}
