@@ -94,7 +94,11 @@ export async function listed(simulator: Simulator, query = ''): Promise<string[]
 }
 
 /** Polls until `check` answers something, and returns that. Throws after the deadline, naming what it waited for. */
-export async function until<T>(what: string, check: () => T | Promise<T>, deadlineMs = 20_000): Promise<NonNullable<T>> {
+export async function until<T>(
+  what: string,
+  check: () => T | Promise<T>,
+  deadlineMs = 20_000,
+): Promise<NonNullable<T>> {
   const end = Date.now() + deadlineMs;
   for (;;) {
     const found = await check();

@@ -53,7 +53,12 @@ forEachRuntime((runtime) => {
         await until(
           () => wrong().length === 0,
           60_000,
-          () => `players in their places: ${JSON.stringify(wrong().map((entry) => explain(entry, players)).slice(0, 3))}`,
+          () =>
+            `players in their places: ${JSON.stringify(
+              wrong()
+                .map((entry) => explain(entry, players))
+                .slice(0, 3),
+            )}`,
         );
       }
       for (const player of players) {

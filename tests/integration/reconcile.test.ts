@@ -156,8 +156,11 @@ forEachRuntime((runtime) => {
     const killed = Date.now();
     const goesOn = () => requestsOf(stack(), 'session-list').some(({ atMs }) => atMs > killed + 1000);
     await until(goesOn, 60_000, 'the list that the other node asks for');
-    const { payload } = await second.rpc('gameye_status', {});
-    expect(payload).toMatchObject({ reconcile: { node: 'second', records: 1 } });
+    const goesOnBy = async (): Promise<unknown> => {
+      const { payload } = await second.rpc('gameye_status', {});
+      return (payload as { reconcile?: { node: string } }).reconcile?.node === 'second' && payload;
+    };
+    expect(await until(goesOnBy, 10_000, 'the comparison to end')).toMatchObject({ reconcile: { records: 1 } });
     await endSessions({ ...stack(), nakama: second }, [kept]);
     expect(notEnded(stack().simulator.ledger.entries)).toEqual([]);
   }, 120_000);

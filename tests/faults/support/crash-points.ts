@@ -46,6 +46,8 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
   for (const region of REGIONS) scenes[region] = await Scene.enter(stack, special[region] ?? victims.plain, region);
   const scene = (point: Point): Scene => scenes[point] as Scene;
   const freezers: Freezer[] = [];
+  /** Since then nobody is told anything by a notification. */
+  let silence: Freezer | undefined;
   const freezer = async (of: Scene): Promise<Freezer> => {
     const one = await Freezer.open(stack, of.region);
     freezers.push(one);
@@ -106,10 +108,10 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await notifications.thaw();
       await hold.untilSomebodyWaits();
       arrived(one, { state: 'started', told: false });
-      const before = await freezer(scene('untold'));
-      await before.notifications();
+      silence = await freezer(scene('untold'));
+      await silence.notifications();
       await scene('untold').create();
-      await before.untilSomebodyWaits();
+      await silence.untilSomebodyWaits();
       arrived(scene('untold'), { state: 'started', told: false });
     },
     async unrecorded(one) {
@@ -170,11 +172,12 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await one.playAlone();
       await until(async () => (await one.instances()).length === 1, 40_000, 'the session with free seats');
     },
-    // Its player is told where, and notifications are still frozen.
+    // Its player is about to be told where, and notifications are still frozen: two wait for them then.
     async joined(one) {
       await one.playAlone();
       await one.untilStored({ state: 'joined', told: false });
       await until(async () => (await seatsOf(scene('hosting'))).includes(one.player.userId), 40_000, 'the seat');
+      await silence?.untilSomebodyWaits(2);
       arrived(one, { state: 'joined', told: false });
     },
     async unready(one) {

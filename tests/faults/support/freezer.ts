@@ -52,10 +52,10 @@ export class Freezer {
     await this.client.query(`LOCK TABLE ${this.schema}.storage IN SHARE MODE`);
   }
 
-  /** Until somebody waits for what is frozen here. */
-  async untilSomebodyWaits(): Promise<void> {
-    const somebody = async (): Promise<boolean> => (await this.waiting()).length > 0;
-    await until(somebody, WAIT_MS, `somebody who writes what is frozen for ${this.what}`, 50);
+  /** Until so many wait for what is frozen here. */
+  async untilSomebodyWaits(writers = 1): Promise<void> {
+    const enough = async (): Promise<boolean> => (await this.waiting()).length >= writers;
+    await until(enough, WAIT_MS, `${writers} who write what is frozen for ${this.what}`, 50);
   }
 
   /** Lets everybody go on. */

@@ -88,7 +88,13 @@ export function drive(
         } else a = afterNobodyTold(a, clock.now(), chance);
         break;
       case 'await-server':
-        throw new Error('Nobody asked to wait for the game server here.');
+      case 'join':
+      case 'register':
+      case 'vacate':
+      case 'welcome':
+        throw new Error(
+          `Nobody asked for "${step.do}" here: no ready game server, no backfill, no seats that are held.`,
+        );
       case 'record':
         a = { ...a, state: 'announced' };
         break;
