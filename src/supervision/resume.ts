@@ -23,6 +23,13 @@ const STUCK_MS = 70 * SECOND;
 let sightings = new Map<string, { until_ms: number; since_ms: number }>();
 
 /**
+ * Workers that this match started, and the version of the record that they were to take. One whose write waits for the
+ * database has not changed it yet, and a second one would wait behind it.
+ */
+let started = new Map<string, { version: string; at_ms: number }>();
+const RESTART_MS = 30 * SECOND;
+
+/**
  * Starts a worker for every allocation whose own worker is gone: its node died, or it was never started. The new worker
  * takes the lease with a versioned write, so that two supervisors at once lead to one worker.
  */
@@ -40,6 +47,7 @@ export function resumeAllocations(call: Call, now: number): void {
     return due.length < MOST_RESUMED;
   });
   sightings = seen;
+  const waiting: typeof started = new Map();
   // Others in each pass: those that are still needed may be many, and must not hide the rest, nor who waits for a worker.
   const from = Math.floor(Math.random() * finished.length);
   removeLeftOvers(nk, finished.slice(from).concat(finished.slice(0, from)).slice(0, MOST_CHECKED));
@@ -48,11 +56,16 @@ export function resumeAllocations(call: Call, now: number): void {
     if (!row) continue;
     const { value, version } = row;
     if (!needsWorker(value, now) && !isStuck(key, value, seen, now)) continue;
+    const before = started.get(key);
+    const isAwaited = before?.version === version && Math.abs(now - before.at_ms) < RESTART_MS;
+    waiting.set(key, isAwaited ? before : { version, at_ms: now });
+    if (isAwaited) continue;
     withFields(call.logger, { allocation: key, session: value.session_id, state: value.state }).warn(
       'Gameye: an allocation without a worker is resumed.',
     );
     startAllocator(nk, value, version, 'claim');
   }
+  started = waiting;
 }
 
 /** Deletes what leads from the id that was asked for to a session that is over. */

@@ -85,6 +85,17 @@ describe('an allocation', () => {
     expect(matches()).toHaveLength(1);
   });
 
+  it('is given one worker at a time, while its record waits for the database, and another when none came of it', () => {
+    fake.put(ALLOCATIONS, 's1', starting());
+    for (let at = T0 + 21_000; at < T0 + 51_000; at += 5000) resumeAllocations(call, at);
+    expect(matches()).toHaveLength(1);
+    resumeAllocations(call, T0 + 51_000);
+    expect(matches()).toHaveLength(2);
+    fake.put(ALLOCATIONS, 's1', { ...starting(), attempts: 1 });
+    resumeAllocations(call, T0 + 52_000);
+    expect(matches()).toHaveLength(3);
+  });
+
   it('that only leads to a session that is over is removed', () => {
     fake.put(ALLOCATIONS, 's1', { ...starting(), state: 'announced', session_id: 's2' });
     resumeAllocations(call, T0 + 9e5);

@@ -73,7 +73,8 @@ export class Freezer {
   }
 
   private async waiting(): Promise<number[]> {
-    const sql = 'SELECT pid FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))';
+    // Not from pg_stat_activity: what that shows does not change within a transaction.
+    const sql = 'SELECT DISTINCT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))';
     return (await this.client.query<{ pid: number }>(sql)).rows.map(({ pid }) => pid);
   }
 }
