@@ -5,7 +5,7 @@ import { GoError } from './errors.ts';
 import type { FromVm, Reply } from './protocol.ts';
 
 // Taken now: the module's view of the globals loses them.
-const { store, wait } = Atomics;
+const { load, store, wait } = Atomics;
 
 /** The way out of a VM. */
 export interface Bridge {
@@ -25,7 +25,8 @@ export function openBridge(port: MessagePort, replies: MessagePort, signal: Shar
   const call = (fn: string, args: unknown[], prefix = ''): unknown => {
     store(flag, 0, 0);
     port.postMessage({ t: 'call', fn, args } satisfies FromVm);
-    wait(flag, 0, 0);
+    // Woken is not answered: the call before may have seen its answer before it was woken for it.
+    while (load(flag, 0) === 0) wait(flag, 0, 0);
     const reply = receiveMessageOnPort(replies)?.message as Reply | undefined;
     if (reply === undefined) throw new GoError(`${prefix}context canceled`);
     if ('error' in reply) throw new GoError(`${prefix}${reply.error}`);
