@@ -14,6 +14,7 @@ import { placementTable } from './placement.ts';
 import { BENCH_INTERVAL, reconcileTable, startListingApi } from './reconcile.ts';
 import { startSimulatorProcess, type SimulatorProcess } from './simulator-process.ts';
 import { markdownTable, percentile } from './statistics.ts';
+import { measureVms, vmTable, withIdleMatches, type VmCost } from './vm.ts';
 
 /** The API takes this long to start a session; goals are beyond it. */
 const API_MS = 500;
@@ -40,6 +41,8 @@ async function main(): Promise<void> {
       list: { type: 'string' },
       /** Only where groups are placed with and without backfill and ranking, which needs no server. */
       placement: { type: 'boolean' },
+      /** Instead of bursts: what so many VMs cost, with an empty module and with ours. */
+      vms: { type: 'string' },
       /** Instead of bursts: comparing this many instances with the list of sessions. */
       reconcile: { type: 'string' },
     },
@@ -47,14 +50,15 @@ async function main(): Promise<void> {
   const sizes = values.bursts.split(',').map(Number);
   if (sizes.some((size) => !Number.isInteger(size) || size < 1))
     throw new Error('--bursts takes sizes such as 1,50,200');
-  const number = (flag: 'list' | 'reconcile'): number | undefined => {
+  const number = (flag: 'list' | 'reconcile' | 'vms'): number | undefined => {
     const text = values[flag];
     if (text === undefined || /^[1-9]\d*$/.test(text)) return text === undefined ? undefined : Number(text);
-    throw new Error(`--${flag} takes a number of instances such as 10000`);
+    throw new Error(`--${flag} takes a number such as 10000`);
   };
   const instances = number('list');
   const compared = number('reconcile');
-  if (instances === undefined && compared === undefined) console.log(`${placementTable()}\n`);
+  const vms = number('vms');
+  if ([instances, compared, vms].every((one) => one === undefined)) console.log(`${placementTable()}\n`);
   if (values.placement) return;
   const runtime: NakamaRuntime = (values.embedded ? undefined : findNakama()[0]) ?? { kind: 'embedded' };
   const ends: (() => Promise<void>)[] = [];
@@ -71,6 +75,19 @@ async function main(): Promise<void> {
       ends.push(() => nakama.stop());
       console.log(`${describeRuntime(runtime)}, ${os.cpus().length} cores\n`);
       console.log(await reconcileTable(nakama, api, database, compared));
+      return;
+    }
+    if (vms !== undefined) {
+      const cost = async (modulePath: string): Promise<VmCost> => {
+        const nakama = await startNakama({ runtime, database, modulePath, env: { GAMEYE_RECONCILE_INTERVAL: '1h' } });
+        ends.push(() => nakama.stop());
+        const measured = await measureVms(nakama, vms);
+        await nakama.stop();
+        return measured;
+      };
+      const empty = await cost(await withIdleMatches('empty'));
+      console.log(`${describeRuntime(runtime)}, ${os.cpus().length} cores, ${vms} matches that do nothing\n`);
+      console.log(vmTable(empty, await cost(await withIdleMatches('ours', ours))));
       return;
     }
     const simulator = await startSimulatorProcess(API_MS);

@@ -49,7 +49,8 @@ export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored
   const answers = new Map<string, PlayerAnswer[]>();
   const unknown: PlayerAnswer[] = [];
   for (const answer of [...evidence.answers].sort((a, b) => a.atMs - b.atMs)) {
-    const asked = answer.kind === 'match' ? owners.get(answer.sessionId) : latest(answer.userId, answer.atMs);
+    // A reason that comes in the millisecond in which an attempt begins is what ended the one before.
+    const asked = answer.kind === 'match' ? owners.get(answer.sessionId) : latest(answer.userId, answer.atMs - 1);
     if (asked) push(answers, `${asked.label} ${answer.userId}`, answer);
     else unknown.push(answer);
   }

@@ -37,6 +37,8 @@ export interface Nakama {
   kind: NakamaRuntime['kind'];
   version: string;
   name: string;
+  /** The server's process. */
+  pid: number;
   port: number;
   url: string;
   httpKey: string;
@@ -119,6 +121,7 @@ async function tryStart(
     kind: base.runtime.kind,
     version: versionOf(base.runtime),
     name: base.name,
+    pid: child.pid,
     port: ports.http,
     url,
     httpKey: base.httpKey,

@@ -134,6 +134,17 @@ it('knows whose a session is although the request for it was held up until the p
   expect(made(9500)).toEqual(['P2']);
 });
 
+it('takes a reason for the answer to the request before, when the next one begins in the same millisecond', () => {
+  const next = (beganAtMs: number) =>
+    found(({ asked, answers }) => {
+      asked.push(attempt(4, 'delete', { userIds: ['ann4'], beganAtMs: 8000 }));
+      asked.push(attempt(5, 'delete', { userIds: ['ann4'], beganAtMs, outcome: 'not-stored' }));
+      answers.push(failed('ann4', 8500));
+    }).promises;
+  expect(next(8500)).toEqual([]);
+  expect(next(8499)).toEqual(['P1']);
+});
+
 it('knows which of two requests a session is for by its players', () => {
   const larger = attempt(4, 'delete', { userIds: ['ann2', 'bob2', 'cat'], mayEndFromMs: 4000 });
   larger.planned.way = 'matchmaker';

@@ -1,0 +1,75 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { cacheDir } from '../stack/paths.ts';
+import type { Nakama } from '../stack/nakama.ts';
+import { markdownTable, percentile } from './statistics.ts';
+
+const INIT = /function InitModule\(ctx, logger, nk, initializer\) \{\n/;
+const EMPTY = 'function InitModule(ctx, logger, nk, initializer) {\n}\n';
+const IDLE = `
+function benchIdleInit() { return { state: {}, tickRate: 1, label: '' }; }
+function benchIdleOther(ctx, logger, nk, dispatcher, tick, state) { return { state: state }; }
+function benchIdle(ctx, logger, nk, payload) {
+  var from = Date.now();
+  for (var left = JSON.parse(payload).matches; left > 0; left--) nk.matchCreate('bench_idle', {});
+  return JSON.stringify({ ms: Date.now() - from });
+}
+`;
+const REGISTER = `  initializer.registerRpc('bench_idle', benchIdle);
+  initializer.registerMatch('bench_idle', {
+    matchInit: benchIdleInit, matchJoinAttempt: benchIdleOther, matchJoin: benchIdleOther, matchLeave: benchIdleOther,
+    matchLoop: benchIdleOther, matchTerminate: benchIdleOther, matchSignal: benchIdleOther
+  });
+`;
+
+const WARM_UP = 20;
+/** Matches that one call makes: fewer than take ten seconds, after which Nakama ends an RPC. */
+const BATCH = 50;
+
+/** Writes a copy of the module (or an empty one) with matches that do nothing, and answers that file. */
+export async function withIdleMatches(name: string, moduleFile?: string): Promise<string> {
+  const code = moduleFile === undefined ? EMPTY : await readFile(moduleFile, 'utf8');
+  if (!INIT.test(code)) throw new Error(`${moduleFile} does not begin InitModule as expected`);
+  const file = path.join(cacheDir, 'bench', `idle-${name}.js`);
+  await mkdir(path.dirname(file), { recursive: true });
+  await writeFile(file, code.replace(INIT, (init) => init + REGISTER) + IDLE);
+  return file;
+}
+
+/** What a VM costs with a module: milliseconds until its match exists (median of the batches), MB while it lives. */
+export interface VmCost {
+  ms: number;
+  mb: number;
+}
+
+/** Makes so many matches that do nothing, which all stay. */
+export async function measureVms(nakama: Nakama, vms: number): Promise<VmCost> {
+  await makeMatches(nakama, WARM_UP);
+  const before = await residentMb(nakama.pid);
+  const took: number[] = [];
+  for (let made = 0; made < vms; made += BATCH) took.push(await makeMatches(nakama, BATCH));
+  const made = took.length * BATCH;
+  return { ms: percentile(took, 0.5) / BATCH, mb: ((await residentMb(nakama.pid)) - before) / made };
+}
+
+/** Both modules and their difference, beside the goals. */
+export function vmTable(empty: VmCost, ours: VmCost): string {
+  const row = (name: string, { ms, mb }: VmCost): string[] => [name, ms.toFixed(2), mb.toFixed(2)];
+  const more = { ms: ours.ms - empty.ms, mb: ours.mb - empty.mb };
+  return markdownTable(
+    ['module', 'ms for a VM', 'MB for a VM'],
+    [row('empty', empty), row('ours', ours), row('more', more), ['goal', '≤ 1.5', '≤ 0.6']],
+  );
+}
+
+async function makeMatches(nakama: Nakama, matches: number): Promise<number> {
+  const answer = await nakama.rpc('bench_idle', { matches });
+  if (answer.status !== 200) throw new Error(`bench_idle failed: ${JSON.stringify(answer)}`);
+  return (answer.payload as { ms: number }).ms;
+}
+
+/** Memory that the process has, as Linux counts it. */
+async function residentMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
+}
