@@ -18,14 +18,17 @@ export function storeAttempt(call: Call, hold: Hold, attempt: Allocation): Hold 
 }
 
 function storeFirst(call: Call, hold: Hold, attempt: Allocation, gate: Write[]): Hold | undefined {
+  // Known also when the batch is refused: the seats that they had would otherwise stay taken.
+  let first: Allocation = attempt;
   try {
     const { writes, superseded } = startingAssignments(call.nk, attempt);
-    const stored = store(call, hold, { ...attempt, superseded }, [...writes, ...gate]);
+    first = { ...attempt, superseded };
+    const stored = store(call, hold, first, [...writes, ...gate]);
     if (stored) return stored;
   } catch {
     // A deleted account refuses the batch; a database that fails throws again below.
   }
-  const stored = store(call, hold, attempt, gate);
+  const stored = store(call, hold, first, gate);
   if (stored) assign(call.nk, call.logger, stored.allocation);
   return stored;
 }

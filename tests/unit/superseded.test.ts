@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, type Allocation, type Superseded } from '../../src/allocation/allocation';
+import { storeAttempt } from '../../src/allocation/attempt';
 import { leaveSuperseded } from '../../src/allocation/superseded';
 import { afterAnnouncement, afterStart, cancel, fail } from '../../src/allocation/transitions';
 import { newInstance } from '../../src/instances/instance';
 import type { Call } from '../../src/nakama/caller';
-import { assign, startingAssignments } from '../../src/players/assignment';
+import { assign, clearAssignment, readAssignment, startingAssignments } from '../../src/players/assignment';
 import { configWith } from './support/config';
 import { answer } from './support/gameye';
 import { ALLOCATIONS, INSTANCES } from './support/life';
@@ -49,6 +50,39 @@ describe('an allocation knows what its players had before', () => {
     ]);
     const again = { ...allocation('waits'), request: { ...request, user_ids: ['u2'] } };
     expect(startingAssignments(fake.nk, again).superseded).toEqual([]);
+  });
+});
+
+describe('an allocation still knows it when its batch with the assignments is refused', () => {
+  const attempt = (): Allocation => {
+    const alone = { ...request, user_ids: ['u1'] };
+    assign(fake.nk, fake.logger, { ...allocation('old'), request: alone });
+    assign(fake.nk, fake.logger, { ...started(), request: alone }, 20001);
+    const hold = { allocation: { ...allocation('new'), request: alone }, version: '*' };
+    storeAttempt(call, hold, { ...hold.allocation, state: 'starting', attempts: 1 });
+    return fake.stored(ALLOCATIONS, 'new') as Allocation;
+  };
+  /** Before the first write that holds the new allocation. */
+  const atTheBatch = (act: () => void): void => {
+    let done = false;
+    fake.before = (event) => {
+      if (done || event.kind !== 'write' || !event.keys.includes(`${ALLOCATIONS}/new`)) return;
+      done = true;
+      act();
+    };
+  };
+
+  it('because an assignment changed in between', () => {
+    atTheBatch(() => clearAssignment(fake.nk, 'u1', 'old', Date.now()));
+    expect(attempt().superseded).toEqual([{ user_id: 'u1', session_id: 'old' }]);
+  });
+
+  it('because of a deleted account', () => {
+    atTheBatch(() => {
+      throw new Error('storage user does not exist');
+    });
+    expect(attempt().superseded).toEqual([{ user_id: 'u1', session_id: 'old' }]);
+    expect(readAssignment(fake.nk, 'u1')?.value).toMatchObject({ state: 'starting', allocation_id: 'new' });
   });
 });
 
