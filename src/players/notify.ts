@@ -99,20 +99,28 @@ function sendEach(nk: Nakama, logger: Logger, notifications: NotificationRequest
     nk.notificationsSend(notifications);
     return [];
   } catch (batchError) {
-    const missed: string[] = [];
-    for (const notification of notifications) {
-      try {
-        nk.notificationsSend([notification]);
-      } catch (error) {
-        missed.push(notification.userId);
-        withFields(logger, {
-          user_id: notification.userId,
-          subject: notification.subject,
-          error: errorText(error),
-          batch_error: errorText(batchError),
-        }).warn('Gameye: a player could not be notified.');
-      }
-    }
-    return missed;
+    // Twice, because a database that fails in between is not a deleted user.
+    const failed = notifications.filter((one) => sendOne(nk, one) !== undefined);
+    return failed.flatMap((notification) => {
+      const error = sendOne(nk, notification);
+      if (error === undefined) return [];
+      withFields(logger, {
+        user_id: notification.userId,
+        subject: notification.subject,
+        error,
+        batch_error: errorText(batchError),
+      }).warn('Gameye: a player could not be notified.');
+      return [notification.userId];
+    });
+  }
+}
+
+/** Answers what went wrong. */
+function sendOne(nk: Nakama, notification: NotificationRequest): string | undefined {
+  try {
+    nk.notificationsSend([notification]);
+    return undefined;
+  } catch (error) {
+    return errorText(error);
   }
 }

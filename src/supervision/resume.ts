@@ -19,35 +19,40 @@ const START_GRACE_MS = 5 * SECOND;
 /** Longer than any lease. */
 const STUCK_MS = 70 * SECOND;
 
-/** Leases as this match saw them, and since when they have not changed: other nodes' clocks may be wrong, its own runs on. */
-let sightings = new Map<string, { until_ms: number; since_ms: number }>();
-
-/**
- * Workers that this match started, and the version of the record that they were to take. One whose write waits for the
- * database has not changed it yet, and a second one would wait behind it.
- */
-let started = new Map<string, { version: string; at_ms: number }>();
+/** What a supervisor knows from its earlier passes. */
+export interface Seen {
+  /** Leases, and since when they have not changed: other nodes' clocks may be wrong, its own runs on. */
+  leases: Map<string, { until_ms: number; since_ms: number }>;
+  /**
+   * Workers that it started, and the version of the record that they were to take. One whose write waits for the database has
+   * not changed it yet, and a second one would wait behind it.
+   */
+  started: Map<string, { version: string; at_ms: number }>;
+}
 const RESTART_MS = 30 * SECOND;
+
+export function nothingSeen(): Seen {
+  return { leases: new Map(), started: new Map() };
+}
 
 /**
  * Starts a worker for every allocation whose own worker is gone: its node died, or it was never started. The new worker
- * takes the lease with a versioned write, so that two supervisors at once lead to one worker.
+ * takes the lease with a versioned write, so that two supervisors at once lead to one worker. Brings `seen` up to date.
  */
-export function resumeAllocations(call: Call, now: number): void {
+export function resumeAllocations(call: Call, now: number, seen: Seen = nothingSeen()): void {
   const { nk } = call;
   const due: string[] = [];
   const finished: string[] = [];
-  const seen: typeof sightings = new Map();
+  const leases: Seen['leases'] = new Map();
   visitRows<Allocation>(nk, ALLOCATIONS, now + READ_MS, (allocation, key) => {
     const { until_ms } = allocation.lease;
-    const before = sightings.get(key);
-    seen.set(key, before?.until_ms === until_ms ? before : { until_ms, since_ms: now });
+    const before = seen.leases.get(key);
+    leases.set(key, before?.until_ms === until_ms ? before : { until_ms, since_ms: now });
     if (mayBeLeftOver(allocation)) finished.push(key);
-    else if (needsWorker(allocation, now) || isStuck(key, allocation, seen, now)) due.push(key);
+    else if (needsWorker(allocation, now) || isStuck(key, allocation, leases, now)) due.push(key);
     return due.length < MOST_RESUMED;
   });
-  sightings = seen;
-  const waiting: typeof started = new Map();
+  const started: Seen['started'] = new Map();
   // Others in each pass: those that are still needed may be many, and must not hide the rest, nor who waits for a worker.
   const from = Math.floor(Math.random() * finished.length);
   removeLeftOvers(nk, finished.slice(from).concat(finished.slice(0, from)).slice(0, MOST_CHECKED));
@@ -55,17 +60,17 @@ export function resumeAllocations(call: Call, now: number): void {
     const row = readAllocation(nk, key);
     if (!row) continue;
     const { value, version } = row;
-    if (!needsWorker(value, now) && !isStuck(key, value, seen, now)) continue;
-    const before = started.get(key);
+    if (!needsWorker(value, now) && !isStuck(key, value, leases, now)) continue;
+    const before = seen.started.get(key);
     const isAwaited = before?.version === version && Math.abs(now - before.at_ms) < RESTART_MS;
-    waiting.set(key, isAwaited ? before : { version, at_ms: now });
+    started.set(key, isAwaited ? before : { version, at_ms: now });
     if (isAwaited) continue;
     withFields(call.logger, { allocation: key, session: value.session_id, state: value.state }).warn(
       'Gameye: an allocation without a worker is resumed.',
     );
     startAllocator(nk, value, version, 'claim');
   }
-  started = waiting;
+  Object.assign(seen, { leases, started });
 }
 
 /** Deletes what leads from the id that was asked for to a session that is over. */
@@ -84,8 +89,8 @@ export function needsWorker(a: Allocation, now: number): boolean {
 }
 
 /** Its lease ends in the future, and has for so long that its holder's clock must have been ahead of ours. */
-function isStuck(key: string, a: Allocation, seen: typeof sightings, now: number): boolean {
-  const sighting = seen.get(key);
+function isStuck(key: string, a: Allocation, leases: Seen['leases'], now: number): boolean {
+  const sighting = leases.get(key);
   return sighting?.until_ms === a.lease.until_ms && now - sighting.since_ms > STUCK_MS && !mayBeLeftOver(a);
 }
 

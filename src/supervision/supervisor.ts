@@ -7,7 +7,7 @@ import type { Nakama } from '../nakama/runtime';
 import { beat, ensureRuns, type Lifelong } from './heartbeat';
 import { refreshIndexView } from './index-view';
 import { ensureReconciler } from './reconciler';
-import { resumeAllocations } from './resume';
+import { nothingSeen, resumeAllocations } from './resume';
 
 /**
  * What runs on its own, on every node: a match that never ends and that nobody joins. It is started with the node; when it
@@ -31,6 +31,9 @@ const INDEX_MS = 2 * SECOND;
 /** How often the records are looked through for allocations that nobody works on. */
 const PASS_MS = 5 * SECOND;
 
+/** Of this VM's match, which has it to itself. Not in its state, which Nakama copies at every tick. */
+const seen = nothingSeen();
+
 /** Starts this node's supervisor when there is none, at next to no cost. Never throws. */
 export function ensureSupervisor(nk: Nakama): void {
   ensureRuns(nk, SUPERVISOR);
@@ -45,7 +48,7 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   if (now < (state.next_pass_at_ms ?? 0)) return state;
   const next: SupervisorState = { ...state, since_ms: state.since_ms ?? now - LOADED_MARGIN_MS };
   try {
-    if (!isClockWrong(call)) resumeAllocations(call, now);
+    if (!isClockWrong(call)) resumeAllocations(call, now, seen);
     if (now >= (state.index_at_ms ?? 0)) {
       const { indexed, done } = refreshIndexView(nk, next.since_ms ?? now, Date.now() + INDEX_MS);
       count(nk, 'gameye_reconciled', { change: 'indexed' }, indexed);

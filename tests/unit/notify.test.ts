@@ -113,6 +113,17 @@ describe('GAMEYE_NOTIFY', () => {
 });
 
 describe('a batch that the database refuses', () => {
+  it('is sent one by one, and to each once more when the database fails in between', () => {
+    const fake = fakeNakama();
+    let sends = 0;
+    fake.before = (event) => {
+      if (event.kind === 'notify' && sends++ < 2) throw goError('pq: terminating connection');
+    };
+    expect(told(fake, instance(), configWith(), ['u1', 'u2']).missed).toEqual([]);
+    expect(fake.sent().map(({ userId }) => userId)).toEqual(['u1', 'u2', 'u1', 'u2', 'u1']);
+    expect(fake.log).toEqual([]);
+  });
+
   it('is sent one by one, so that a deleted user costs the others nothing', () => {
     const fake = fakeNakama();
     fake.before = (event) => {
@@ -125,7 +136,7 @@ describe('a batch that the database refuses', () => {
     const batches = fake.events.flatMap((one) =>
       one.kind === 'notify' ? [one.notifications.map((n) => n.userId)] : [],
     );
-    expect(batches).toEqual([['u1', 'gone', 'u2'], ['u1'], ['gone'], ['u2']]);
+    expect(batches).toEqual([['u1', 'gone', 'u2'], ['u1'], ['gone'], ['u2'], ['gone']]);
     expect(fake.log).toMatchObject([{ level: 'warn', fields: { user_id: 'gone', subject: 'gameye_match' } }]);
   });
 });

@@ -3,7 +3,7 @@ import { newAllocation, type Allocation } from '../../src/allocation/allocation'
 import { afterStart, cancel, fail } from '../../src/allocation/transitions';
 import { loopAllocator, type AllocatorState } from '../../src/allocation/allocator';
 import type { Call } from '../../src/nakama/caller';
-import { needsWorker, resumeAllocations } from '../../src/supervision/resume';
+import { needsWorker, nothingSeen, resumeAllocations } from '../../src/supervision/resume';
 import { ensureSupervisor, loopSupervisor } from '../../src/supervision/supervisor';
 import { configWith } from './support/config';
 import { ALLOCATIONS, INSTANCES } from './support/life';
@@ -76,23 +76,25 @@ describe('an allocation', () => {
     const hour = 3_600_000;
     const ahead = { ...held(starting(), T0 + hour + 20_000), created_at_ms: T0 + hour };
     fake.put(ALLOCATIONS, 's1', ahead);
-    for (let at = T0; at <= T0 + 70_000; at += 5000) resumeAllocations(call, at);
+    const seen = nothingSeen();
+    for (let at = T0; at <= T0 + 70_000; at += 5000) resumeAllocations(call, at, seen);
     expect(matches()).toEqual([]);
-    resumeAllocations(call, T0 + 75_000);
+    resumeAllocations(call, T0 + 75_000, seen);
     expect(matches()).toHaveLength(1);
     fake.put(ALLOCATIONS, 's1', held(ahead, T0 + hour + 30_000));
-    resumeAllocations(call, T0 + 80_000);
+    resumeAllocations(call, T0 + 80_000, seen);
     expect(matches()).toHaveLength(1);
   });
 
   it('is given one worker at a time, while its record waits for the database, and another when none came of it', () => {
     fake.put(ALLOCATIONS, 's1', starting());
-    for (let at = T0 + 21_000; at < T0 + 51_000; at += 5000) resumeAllocations(call, at);
+    const seen = nothingSeen();
+    for (let at = T0 + 21_000; at < T0 + 51_000; at += 5000) resumeAllocations(call, at, seen);
     expect(matches()).toHaveLength(1);
-    resumeAllocations(call, T0 + 51_000);
+    resumeAllocations(call, T0 + 51_000, seen);
     expect(matches()).toHaveLength(2);
     fake.put(ALLOCATIONS, 's1', { ...starting(), attempts: 1 });
-    resumeAllocations(call, T0 + 52_000);
+    resumeAllocations(call, T0 + 52_000, seen);
     expect(matches()).toHaveLength(3);
   });
 
