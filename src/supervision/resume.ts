@@ -44,15 +44,17 @@ export function resumeAllocations(call: Call, now: number, seen: Seen = nothingS
   const due: string[] = [];
   const finished: string[] = [];
   const leases: Seen['leases'] = new Map();
-  visitRows<Allocation>(nk, ALLOCATIONS, now + READ_MS, (allocation, key) => {
+  const isAwaited = (one: { at_ms: number }): boolean => Math.abs(now - one.at_ms) < RESTART_MS;
+  const started: Seen['started'] = new Map([...seen.started].filter(([, one]) => isAwaited(one)));
+  visitRows<Allocation>(nk, ALLOCATIONS, now + READ_MS, (allocation, key, version) => {
     const { until_ms } = allocation.lease;
     const before = seen.leases.get(key);
     leases.set(key, before?.until_ms === until_ms ? before : { until_ms, since_ms: now });
     if (mayBeLeftOver(allocation)) finished.push(key);
+    else if (started.get(key)?.version === version) return true;
     else if (needsWorker(allocation, now) || isStuck(key, allocation, leases, now)) due.push(key);
     return due.length < MOST_RESUMED;
   });
-  const started: Seen['started'] = new Map();
   // Others in each pass: those that are still needed may be many, and must not hide the rest, nor who waits for a worker.
   const from = Math.floor(Math.random() * finished.length);
   removeLeftOvers(nk, finished.slice(from).concat(finished.slice(0, from)).slice(0, MOST_CHECKED));
@@ -61,10 +63,7 @@ export function resumeAllocations(call: Call, now: number, seen: Seen = nothingS
     if (!row) continue;
     const { value, version } = row;
     if (!needsWorker(value, now) && !isStuck(key, value, leases, now)) continue;
-    const before = seen.started.get(key);
-    const isAwaited = before?.version === version && Math.abs(now - before.at_ms) < RESTART_MS;
-    started.set(key, isAwaited ? before : { version, at_ms: now });
-    if (isAwaited) continue;
+    started.set(key, { version, at_ms: now });
     withFields(call.logger, { allocation: key, session: value.session_id, state: value.state }).warn(
       'Gameye: an allocation without a worker is resumed.',
     );

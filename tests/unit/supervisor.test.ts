@@ -98,6 +98,17 @@ describe('an allocation', () => {
     expect(matches()).toHaveLength(3);
   });
 
+  it('is resumed however many others wait for the database', () => {
+    const seen = nothingSeen();
+    const blocked = Array.from({ length: 100 }, (_, i) => `a${String(i).padStart(3, '0')}`);
+    for (const id of blocked) fake.put(ALLOCATIONS, id, { ...starting(), id });
+    resumeAllocations(call, T0 + 21_000, seen);
+    expect(matches()).toHaveLength(100);
+    fake.put(ALLOCATIONS, 's1', starting());
+    resumeAllocations(call, T0 + 26_000, seen);
+    expect(matches()).toHaveLength(101);
+  });
+
   it('that only leads to a session that is over is removed', () => {
     fake.put(ALLOCATIONS, 's1', { ...starting(), state: 'announced', session_id: 's2' });
     resumeAllocations(call, T0 + 9e5);
