@@ -1,16 +1,9 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { cacheDir } from '../stack/paths.ts';
 import type { Nakama } from '../stack/nakama.ts';
+import { withProbe } from './probe.ts';
 
-const INIT = /function InitModule\(ctx, logger, nk, initializer\) \{\n/;
 const BATCH = 500;
 
-/** Writes a copy of the module with one more RPC, which stores instances in batches, and answers that file. */
-export async function withFillProbe(moduleFile: string): Promise<string> {
-  const code = await readFile(moduleFile, 'utf8');
-  if (!INIT.test(code)) throw new Error(`${moduleFile} does not begin InitModule as expected`);
-  const probe = `
+const FILL = `
 function benchFill(ctx, logger, nk, payload) {
   var range = JSON.parse(payload);
   var writes = [];
@@ -52,13 +45,11 @@ function benchFill(ctx, logger, nk, payload) {
   return '{}';
 }
 `;
-  const file = path.join(cacheDir, 'bench', 'fill.js');
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(
-    file,
-    code.replace(INIT, (init) => `${init}  initializer.registerRpc('bench_fill', benchFill);\n`) + probe,
-  );
-  return file;
+const REGISTER = `  initializer.registerRpc('bench_fill', benchFill);\n`;
+
+/** A copy of the module with one more RPC, which stores instances in batches. */
+export function withFillProbe(moduleFile: string): Promise<string> {
+  return withProbe(moduleFile, 'fill', REGISTER, FILL);
 }
 
 /** Stores this many instances, all different, without any session. */

@@ -1,11 +1,8 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { cacheDir } from '../stack/paths.ts';
+import { readFile } from 'node:fs/promises';
 import type { Nakama } from '../stack/nakama.ts';
+import { withProbe } from './probe.ts';
 import { markdownTable, percentile } from './statistics.ts';
 
-const INIT = /function InitModule\(ctx, logger, nk, initializer\) \{\n/;
-const EMPTY = 'function InitModule(ctx, logger, nk, initializer) {\n}\n';
 const IDLE = `
 function benchIdleInit() { return { state: {}, tickRate: 1, label: '' }; }
 function benchIdleOther(ctx, logger, nk, dispatcher, tick, state) { return { state: state }; }
@@ -26,14 +23,9 @@ const WARM_UP = 20;
 /** Matches that one call makes: fewer than take ten seconds, after which Nakama ends an RPC. */
 const BATCH = 50;
 
-/** Writes a copy of the module (or an empty one) with matches that do nothing, and answers that file. */
-export async function withIdleMatches(name: string, moduleFile?: string): Promise<string> {
-  const code = moduleFile === undefined ? EMPTY : await readFile(moduleFile, 'utf8');
-  if (!INIT.test(code)) throw new Error(`${moduleFile} does not begin InitModule as expected`);
-  const file = path.join(cacheDir, 'bench', `idle-${name}.js`);
-  await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, code.replace(INIT, (init) => init + REGISTER) + IDLE);
-  return file;
+/** A copy of the module, or of an empty one, with matches that do nothing. */
+export function withIdleMatches(name: string, moduleFile?: string): Promise<string> {
+  return withProbe(moduleFile, `idle-${name}`, REGISTER, IDLE);
 }
 
 /** What a VM costs with a module: milliseconds until its match exists (median of the batches), MB while it lives. */

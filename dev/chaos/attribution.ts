@@ -34,7 +34,9 @@ export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored
     if (label !== undefined) return byLabel.get(label);
     const first = matchUserIds[0] ?? '';
     const isWhole = ({ userIds, planned }: Asked): boolean =>
-      planned.way === 'matchmaker' && userIds.length === matchUserIds.length && userIds.every(isIn(matchUserIds));
+      planned.way === 'matchmaker' &&
+      userIds.length === matchUserIds.length &&
+      userIds.every((userId) => matchUserIds.includes(userId));
     // Who cancelled in time is missing among the players of a session.
     return latest(first, madeAtMs, isWhole) ?? latest(first, madeAtMs);
   };
@@ -66,10 +68,6 @@ export function attribute(evidence: Pick<Evidence, 'asked' | 'answers' | 'stored
     storedFor: (asked, userId) => stored.get(`${asked.label} ${userId}`),
     unknown,
   };
-}
-
-function isIn<T>(list: readonly T[]): (one: T) => boolean {
-  return (one) => list.includes(one);
 }
 
 function push<K, V>(map: Map<K, V[]>, key: K, value: V): void {

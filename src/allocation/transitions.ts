@@ -270,12 +270,12 @@ function otherRegion(a: Allocation, now: number, chance: Chance): Allocation {
   return { ...a, region_index, failures: 0, next: 'run', next_at_ms };
 }
 
-/** The id is given up. Its POST may be on its way even now, when it is not its sender who gives up. */
 /** Not while a POST of it may still arrive: it would start a second session beside that of the next id. */
 function giveUpId(a: Allocation, now: number): Allocation {
   return { ...a, next: 'give-up-id', next_at_ms: Math.max(now, a.held_until_ms ?? 0) };
 }
 
+/** The id is given up. Its POST may be on its way even now, when it is not its sender who gives up. */
 function withoutDoubt(a: Allocation, now: number): Allocation {
   if (!a.in_doubt) return a;
   const since_ms = Math.max(now, a.answer_by_ms ?? 0);

@@ -1,27 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { groupBy, notEnded, overlaps, runningAt, type LedgerEntry } from '../../dev/gameye/ledger.ts';
+import { ledgerEntry } from '../helpers/ledger-entry.ts';
 import { call, isAlive, run, script, simulate, until } from './helpers.ts';
 
 function entry(id: string, times: Partial<LedgerEntry>, labels: Record<string, string> = { match: 'm' }): LedgerEntry {
-  return {
-    id,
-    region: 'eu',
-    image: 'game',
-    tag: '1',
-    labels,
-    tokenName: 'token-1',
-    requestOrdinal: 1,
-    warm: false,
-    host: '127.0.0.1',
-    envKeys: [],
-    matchUserIds: [],
-    requestedAtMs: 0,
-    ports: [],
-    players: [],
-    peakPlayers: 0,
-    restarts: 0,
-    ...times,
-  };
+  return ledgerEntry(id, { labels, ...times });
 }
 
 const ids = (entries: LedgerEntry[]): string[] => entries.map(({ id }) => id);

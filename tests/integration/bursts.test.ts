@@ -50,15 +50,11 @@ forEachRuntime((runtime) => {
         const isRight = ({ id, endedAtMs, players: { length } }: LedgerEntry): boolean =>
           told.includes(id) ? endedAtMs === undefined && length === GROUP : endedAtMs !== undefined;
         const wrong = (): LedgerEntry[] => entries.filter((entry) => !isRight(entry));
+        const explained = (): object[] => wrong().map((entry) => explain(entry, players));
         await until(
           () => wrong().length === 0,
           60_000,
-          () =>
-            `players in their places: ${JSON.stringify(
-              wrong()
-                .map((entry) => explain(entry, players))
-                .slice(0, 3),
-            )}`,
+          () => `players in their places: ${JSON.stringify(explained().slice(0, 3))}`,
         );
       }
       for (const player of players) {

@@ -51,7 +51,7 @@ const undisturbed: fc.Arbitrary<CrowdPlan> = fc.record({
   ),
 });
 // A few seconds' worth; set FC_RUNS to search for longer.
-const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 100) };
+const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 100), endOnFailure: true };
 
 const check = (arbitrary: fc.Arbitrary<CrowdPlan>, judge: (crowd: Crowd) => void): void =>
   fc.assert(

@@ -2,17 +2,15 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Call } from '../../src/nakama/caller';
 import { checkHealth } from '../../src/operations/health';
 import { answer } from './support/gameye';
-import { fakeNakama, goError, type FakeNakama, type HttpRequest } from './support/nakama';
-import { callOn, config, storeVersion } from './support/operations';
+import { goError, type FakeNakama, type HttpRequest } from './support/nakama';
+import { config, storeVersion, serverAt } from './support/operations';
 
 let fake: FakeNakama;
 let call: Call;
 let now: number;
 beforeEach(() => {
   now = 1_700_000_000_000;
-  vi.spyOn(Date, 'now').mockImplementation(() => now);
-  fake = fakeNakama();
-  call = callOn(fake);
+  ({ fake, call } = serverAt(() => now));
 });
 afterEach(() => void vi.restoreAllMocks());
 

@@ -10,17 +10,15 @@ import { fleetStatus } from '../../src/operations/status';
 import { terminate } from '../../src/operations/terminate';
 import { answer } from './support/gameye';
 import { ALLOCATIONS, INSTANCES } from './support/life';
-import { fakeNakama, goError, type FakeNakama } from './support/nakama';
-import { callOn, config, request } from './support/operations';
+import { goError, type FakeNakama } from './support/nakama';
+import { config, request, serverAt } from './support/operations';
 
 let fake: FakeNakama;
 let call: Call;
 let now: number;
 beforeEach(() => {
   now = 1_700_000_000_000;
-  vi.spyOn(Date, 'now').mockImplementation(() => now);
-  fake = fakeNakama();
-  call = callOn(fake);
+  ({ fake, call } = serverAt(() => now));
 });
 afterEach(() => void vi.restoreAllMocks());
 

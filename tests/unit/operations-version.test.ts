@@ -5,7 +5,7 @@ import { overrideVersion, requireVersion, versionInForce, withVersion } from '..
 import { configWith } from './support/config';
 import { answer } from './support/gameye';
 import { fakeNakama, goError, type FakeNakama } from './support/nakama';
-import { callOn, config, CONTROL, request, storeVersion } from './support/operations';
+import { config, CONTROL, request, storeVersion, serverAt } from './support/operations';
 import { refusal } from './support/refusal';
 
 let fake: FakeNakama;
@@ -13,9 +13,7 @@ let call: Call;
 let now: number;
 beforeEach(() => {
   now = 1_700_000_000_000;
-  vi.spyOn(Date, 'now').mockImplementation(() => now);
-  fake = fakeNakama();
-  call = callOn(fake);
+  ({ fake, call } = serverAt(() => now));
 });
 afterEach(() => void vi.restoreAllMocks());
 

@@ -1,6 +1,7 @@
 import type { Asked, Evidence, PlayerAnswer, Session, Snapshot } from '../../../dev/chaos/evidence.ts';
 import { judge } from '../../../dev/chaos/judge.ts';
 import type { Ending } from '../../../dev/chaos/plan.ts';
+import { ledgerEntry } from '../../helpers/ledger-entry.ts';
 
 /*
  * A run in which every promise was kept, and what the judge says when one thing in it is changed.
@@ -9,27 +10,10 @@ import type { Ending } from '../../../dev/chaos/plan.ts';
 export const MINUTE = 60_000;
 
 export function session(id: string, change: Partial<Session> = {}): Session {
-  return {
-    id,
-    region: 'here',
-    image: 'quiet',
-    tag: 'latest',
-    labels: {},
-    tokenName: 'token-1',
-    requestOrdinal: 1,
-    warm: false,
-    host: '127.0.0.1',
-    envKeys: [],
-    matchUserIds: [],
-    requestedAtMs: 1000,
-    madeAtMs: change.requestedAtMs ?? 1000,
-    runningAtMs: 1100,
-    ports: [{ type: 'udp', container: 7777, host: 20_000 }],
-    players: [],
-    peakPlayers: 0,
-    restarts: 0,
-    ...change,
-  };
+  const requestedAtMs = change.requestedAtMs ?? 1000;
+  const ports = [{ type: 'udp' as const, container: 7777, host: 20_000 }];
+  const entry = ledgerEntry(id, { requestedAtMs, runningAtMs: 1100, ports });
+  return { ...entry, madeAtMs: requestedAtMs, ...change };
 }
 
 const stopped = { ended: 'stop', stopRequestedAtMs: 5000, endedAtMs: 5000 } as const;

@@ -1,7 +1,8 @@
+import { vi } from 'vitest';
 import type { AllocationRequest } from '../../../src/allocation/request';
 import type { Call } from '../../../src/nakama/caller';
 import { configWith } from './config';
-import { context, type FakeNakama } from './nakama';
+import { context, fakeNakama, type FakeNakama } from './nakama';
 
 export const CONTROL = '_gameye_control';
 export const config = configWith({ GAMEYE_API_IMAGE_VERSION: '1.0' });
@@ -10,6 +11,13 @@ export const request: AllocationRequest = { user_ids: [], max_players: 2, latenc
 /** An operator's call on this server. */
 export function callOn(fake: FakeNakama): Call {
   return { ctx: context(), logger: fake.logger, nk: fake.nk, config };
+}
+
+/** A new server, and an operator's call on it, while it is `now`; who uses it restores all mocks afterwards. */
+export function serverAt(now: () => number): { fake: FakeNakama; call: Call } {
+  vi.spyOn(Date, 'now').mockImplementation(now);
+  const fake = fakeNakama();
+  return { fake, call: callOn(fake) };
 }
 
 /** Stores the version that an operator set for an image. */
