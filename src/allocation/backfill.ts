@@ -62,7 +62,7 @@ export function join(call: Call, hold: Hold): Hold | undefined {
   // Becoming another allocation's guest needs a stored one: nothing was lost to anybody.
   if (place.kind === 'starting' && hold.version === '*') return kept;
   const now = Date.now();
-  if (now > until_ms) {
+  if (now >= until_ms) {
     count(nk, 'gameye_backfills', { outcome: 'gave_up' });
     return startOne(kept);
   }
