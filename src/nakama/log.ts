@@ -19,6 +19,16 @@ export function withFields(logger: Logger, fields: Fields): Logger {
 export function errorText(error: unknown): string {
   // Errors of ours are plain objects, because only those reach the caller of an RPC (rpc/errors.ts).
   const hasMessage = typeof error === 'object' && error !== null && 'message' in error;
-  const text = String(hasMessage ? error.message : error);
-  return text.replace(/\s+/g, ' ').slice(0, 500);
+  return textOf(hasMessage ? error.message : error)
+    .replace(/\s+/g, ' ')
+    .slice(0, 500);
+}
+
+/** Modules throw anything: String() itself throws for an object such as `{toString: 1}`. */
+function textOf(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return 'something that has no text';
+  }
 }

@@ -69,9 +69,10 @@ export function updateFrom(call: Parameters<typeof fleetManager.update>[0], payl
 function order(payload: Payload): string[] | undefined {
   const value = payload['order'] ?? undefined;
   if (value === undefined) return undefined;
-  const fields = (Array.isArray(value) ? (value as unknown[]) : []).map((one) => String(one).replace(/^-/, ''));
-  const valid =
-    fields.length > 0 && new Set(fields).size === fields.length && fields.every((field) => SORTABLE.includes(field));
-  if (valid && (value as unknown[]).every((one) => typeof one === 'string')) return value as string[];
+  const isOrder =
+    Array.isArray(value) && value.length > 0 && (value as unknown[]).every((one) => typeof one === 'string');
+  const fields = isOrder ? (value as string[]).map((one) => one.replace(/^-/, '')) : [];
+  const isValid = new Set(fields).size === fields.length && fields.every((field) => SORTABLE.includes(field));
+  if (isOrder && isValid) return value as string[];
   return invalid('order', `must be a list of different fields of ${SORTABLE.join(', ')}, with "-" for descending.`);
 }

@@ -57,7 +57,8 @@ function name(payload: Payload, field: string): string {
 function callback(call: Call, value: unknown): string {
   const names = callbackNames();
   if (typeof value === 'string' && names.includes(value)) return value;
-  withFields(call.logger, { callback: String(value).slice(0, 100), known: names.join(', ') }).warn(
+  const asked = typeof value === 'string' ? value.slice(0, 100) : `(${typeof value})`;
+  withFields(call.logger, { callback: asked, known: names.join(', ') }).warn(
     'Gameye: a request names a callback that does not exist.',
   );
   const known = names.length > 0 ? `There are: ${names.join(', ')}.` : 'There is none.';

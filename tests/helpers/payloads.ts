@@ -15,7 +15,9 @@ export const weird: fc.Arbitrary<unknown> = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 30 }),
   fc.constantFrom<unknown>(null, true, '', ' ', 'null', 0, -0, -1, 0.5, 2 ** 53, 1e308, [], {}, [[]], [null], [{}]),
   fc.constantFrom<unknown>('\0', 'a\0b', '\ud800', '\udfff\ud800', '😀', '%s%d%n', '${x}', "'; DROP TABLE storage; --"),
-  fc.constantFrom<unknown>('../../x', 'a/b?c#d', '\u202e\n\r\t', 'constructor', '__proto__', { toString: 1 }),
+  fc.constantFrom<unknown>('../../x', 'a/b?c#d', '\u202e\n\r\t', 'constructor', '__proto__'),
+  // What String(), + and comparisons throw at.
+  fc.constantFrom<unknown>({ toString: 1 }, [{ toString: 1, valueOf: 1 }], { message: { toString: 1 } }),
   fc.constantFrom<unknown>(
     'x'.repeat(20_000),
     Array(2_000).fill('x'),

@@ -104,6 +104,7 @@ describe('onMatched', () => {
     [{ maxPlayers: 1 }, '"maxPlayers" must be a whole number from 2'],
     [{ callback: 'toString' }, '"callback"'],
     [{ callback: 'endet' }, 'There are: ended.'],
+    [{ callback: { toString: 1 } }, 'There are: ended.'],
     [true, 'object'],
     ['eu', 'object'],
     [[], 'object'],
@@ -115,13 +116,17 @@ describe('onMatched', () => {
     expect(reasons).toEqual(['misconfigured', 'misconfigured']);
     expect(fake.log.at(-1)).toMatchObject({ level: 'error', fields: { problem: expect.stringContaining(words) } });
   });
-  it('may throw: nothing reaches Nakama, the players are told error', async () => {
+  it.each<[string, unknown, string]>([
+    ['an error', new TypeError('party is undefined'), 'party is undefined'],
+    ['a text', 'no party', 'no party'],
+    ['what has no text', { message: { toString: 1 } }, 'something that has no text'],
+  ])('may throw %s: nothing reaches Nakama, the players are told error', async (_sentence, thrown, error) => {
     const fake = fakeNakama();
     const onMatched = () => {
-      throw new TypeError('party is undefined');
+      throw thrown;
     };
     expect(await matched(fake, { onMatched })).toEqual({ started: undefined, reasons: ['error', 'error'] });
-    expect(fake.log).toMatchObject([{ level: 'error', fields: { error: 'party is undefined' } }]);
+    expect(fake.log).toMatchObject([{ level: 'error', fields: { error } }]);
   });
 });
 

@@ -59,6 +59,10 @@ describe('the fleet manager for other modules', () => {
       [() => fleet.get(''), 3, 'id'],
       [() => fleet.get('s2'), 5, 's2'],
       [() => fleet.list({ limit: 0 }), 3, 'limit'],
+      [() => fleet.list({ order: [] }), 3, 'order'],
+      [() => fleet.list({ order: ['region', '-region'] }), 3, 'order'],
+      [() => fleet.list({ order: ['name'] }), 3, 'order'],
+      [() => fleet.list({ order: [{ toString: 1 }] } as never), 3, 'order'],
       [() => fleet.join('s1', ['not-a-user']), 3, 'user_ids'],
       [() => fleet.update('s1', {}), 3, 'player_count'],
     ];
