@@ -45,7 +45,7 @@ describe.skipIf(!hasDocument)('the official document (skipped: it is not beside 
   it('and the simulator refuse the same bodies of POST /session', async () => {
     const simulator = await simulate({ quota: 0 }); // whatever passes the validation gets 402 or 404
     const wrong = fc.oneof(fc.integer(), fc.boolean(), fc.constant(null), fc.constant([]), fc.constant({}));
-    const mostly = (right: fc.Arbitrary<unknown>) => fc.oneof({ weight: 7, arbitrary: right }, wrong);
+    const mostly = (right: fc.Arbitrary<unknown>) => fc.oneof({ weight: 16, arbitrary: right }, wrong);
     const text = fc.string({ maxLength: 3 }); // the empty one included
     const texts = fc.dictionary(fc.string({ maxLength: 3 }), mostly(text), { maxKeys: 2, noNullPrototype: true });
     // Without ttl: the document takes any string there and describes its form in words.
