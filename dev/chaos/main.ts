@@ -1,9 +1,8 @@
-import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { ensureModule } from '../stack/module.ts';
 import { chooseRuntime, describeRuntime } from '../stack/runtimes.ts';
 import { planOf } from './plan.ts';
-import { report } from './report.ts';
+import { report, writeEvidence } from './report.ts';
 import { runChaos } from './run.ts';
 import { CHAOS_REGIONS } from './world.ts';
 
@@ -77,8 +76,7 @@ async function main(): Promise<number> {
     },
   });
   if (values.evidence !== undefined) {
-    await writeFile(values.evidence, JSON.stringify(evidence));
-    await writeFile(`${values.evidence}.log`, logs.join('\n'));
+    await writeEvidence(values.evidence, evidence, logs);
   }
   console.log(report(plan, describeRuntime(runtime), evidence, verdicts));
   return verdicts.every(({ broken }) => broken.length === 0) ? 0 : 1;

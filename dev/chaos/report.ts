@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises';
 import type { Evidence } from './evidence.ts';
 import type { Plan } from './plan.ts';
 import { verdictText, type Verdict } from './verdict.ts';
@@ -47,4 +48,10 @@ function listed(counts: Record<string, number>): string {
   return Object.entries(counts)
     .map(([name, count]) => `${name} ${count}`)
     .join(', ');
+}
+
+/** All that was seen as JSON, and the logs of all nodes beside it: what a finding is explained with. */
+export async function writeEvidence(file: string, evidence: Evidence, logs: string[]): Promise<void> {
+  await writeFile(file, JSON.stringify(evidence));
+  await writeFile(`${file}.log`, logs.join('\n'));
 }

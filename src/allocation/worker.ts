@@ -11,7 +11,7 @@ import { readInstance, removeInstance, updateInstance } from '../instances/store
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count, regionLabel } from '../nakama/metrics';
-import { assign } from '../players/assignment';
+import { assign, stillWaiting } from '../players/assignment';
 import { notifyFailed, notifyMatch } from '../players/notify';
 import { nextStep, timeFor, type Allocation, type Step } from './allocation';
 import {
@@ -203,7 +203,8 @@ function record(call: Call, hold: Hold): Hold | undefined {
 function tellFailure(call: Call, hold: Hold): Hold | undefined {
   const { allocation: a } = hold;
   if (notifiesPlayers(a)) {
-    notifyFailed(call.nk, call.logger, a.reason ?? 'error', a.request.user_ids, call.config.notify);
+    const userIds = stillWaiting(call.nk, a);
+    notifyFailed(call.nk, call.logger, a.reason ?? 'error', userIds, call.config.notify);
   }
   logger(call, a).warn('Gameye: an allocation ended without a game server.');
   countEnd(call, a, a.state === 'cancelled' ? 'cancelled' : 'failed');

@@ -92,6 +92,27 @@ export function startingAssignments(nk: Nakama, a: Allocation): { writes: Write[
   };
 }
 
+/**
+ * The players to whom the end of an allocation is news. After a crash, or a long wait, some have been matched again: they
+ * would take its reason for the end of that. All of them when the database cannot tell.
+ */
+export function stillWaiting(nk: Nakama, a: Allocation): string[] {
+  const userIds = a.request.user_ids;
+  // Before its first attempt no assignment is of this allocation, and only clocks would tell what is newer.
+  if (a.attempts === 0 || userIds.length === 0) return userIds;
+  try {
+    const rows = readOwned<Assignment>(nk, COLLECTION, KEY, userIds);
+    return userIds.filter((userId) => !isNewer(a, rows[userId]?.value));
+  } catch {
+    return userIds;
+  }
+}
+
+function isNewer(a: Allocation, found: Assignment | undefined): boolean {
+  if (!found || found.state === 'none') return false;
+  return found.allocation_id !== a.id && found.updated_at_ms > a.created_at_ms;
+}
+
 function supersededBy(a: Allocation, rows: { [userId: string]: Row<Assignment> }): Superseded[] {
   return a.request.user_ids.flatMap((user_id): Superseded[] => {
     const old = rows[user_id]?.value;

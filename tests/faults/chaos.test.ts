@@ -1,8 +1,10 @@
+import path from 'node:path';
 import { expect, inject, it } from 'vitest';
 import { planOf } from '../../dev/chaos/plan.ts';
-import { report } from '../../dev/chaos/report.ts';
+import { report, writeEvidence } from '../../dev/chaos/report.ts';
 import { runChaos } from '../../dev/chaos/run.ts';
 import { CHAOS_REGIONS } from '../../dev/chaos/world.ts';
+import { cacheDir } from '../../dev/stack/paths.ts';
 import { describeRuntime } from '../../dev/stack/runtimes.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
 
@@ -12,7 +14,7 @@ const SHORT = { allocations: 80, seed: 3, kills: 4, nodes: 2, regions: CHAOS_REG
 forEachRuntime((runtime) => {
   it('every promise is kept while nodes, game servers and connections are killed and the API fails', async () => {
     const plan = planOf(SHORT);
-    const { evidence, verdicts } = await runChaos({
+    const { evidence, verdicts, logs } = await runChaos({
       runtime,
       plan,
       // Few at a time: what is killed is then in use, and what follows meets the consequences.
@@ -21,10 +23,11 @@ forEachRuntime((runtime) => {
       postgres: inject('postgres'),
     });
     const text = report(plan, describeRuntime(runtime), evidence, verdicts);
-    expect(
-      verdicts.flatMap(({ broken }) => broken),
-      text,
-    ).toEqual([]);
+    const broken = verdicts.flatMap((verdict) => verdict.broken);
+    if (broken.length > 0) {
+      await writeEvidence(path.join(cacheDir, `chaos-${runtime.kind}.json`), evidence, logs);
+    }
+    expect(broken, `${text}\nAll that was seen is in .cache/chaos-${runtime.kind}.json.`).toEqual([]);
     // Else nothing was proved.
     expect(
       evidence.kills.every(({ victims }) => victims > 0),

@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, type Allocation, type Superseded } from '../../src/allocation/allocation';
 import { storeAttempt } from '../../src/allocation/attempt';
+import { readAllocation } from '../../src/allocation/store';
 import { leaveSuperseded } from '../../src/allocation/superseded';
 import { afterAnnouncement, afterStart, cancel, fail } from '../../src/allocation/transitions';
 import { newInstance } from '../../src/instances/instance';
 import type { Call } from '../../src/nakama/caller';
+import { work } from '../../src/allocation/worker';
 import { assign, clearAssignment, readAssignment, startingAssignments } from '../../src/players/assignment';
 import { configWith } from './support/config';
 import { answer } from './support/gameye';
@@ -151,5 +153,60 @@ describe('once its players know of the new session', () => {
     fake.put(ALLOCATIONS, 'new', allocation('new'));
     leave({ user_id: 'u1', session_id: 'other', allocation_id: 'new' });
     expect(fake.stored(ALLOCATIONS, 'new')).toMatchObject({ request: { user_ids: ['u1', 'u2'] } });
+  });
+});
+
+describe('the reason why an older start has failed', () => {
+  const failed = (attempts: number): Allocation => ({ ...fail(allocation('old'), 'error', Date.now()), attempts });
+  /** Who hears of it when another worker takes it over. */
+  const told = (a: Allocation): string[] => {
+    fake.put(ALLOCATIONS, 'old', a);
+    work(call, { allocation: a, version: readAllocation(fake.nk, 'old')!.version }, () => undefined);
+    expect(fake.rows().filter((row) => row.startsWith(ALLOCATIONS))).toEqual([]);
+    return fake.events.flatMap((event) =>
+      event.kind === 'notify' ? event.notifications.map(({ userId }) => userId) : [],
+    );
+  };
+  const alone = { ...request, user_ids: ['u1'] };
+  const later = (a: Allocation): Allocation => ({ ...a, created_at_ms: a.created_at_ms - 5000 });
+
+  it('is told to all, and again when nobody knows whether they heard it', () => {
+    assign(fake.nk, fake.logger, allocation('old'));
+    expect(told(failed(1))).toEqual(['u1', 'u2']);
+    expect(readAssignment(fake.nk, 'u1')?.value).toMatchObject({ state: 'failed', allocation_id: 'old' });
+    fake.events.length = 0;
+    expect(told(failed(1))).toEqual(['u1', 'u2']);
+  });
+
+  it.each([
+    ['waits for another', (): Allocation => ({ ...allocation('new'), request: alone })],
+    ['plays in another', (): Allocation => ({ ...started(), id: 'new', session_id: 'new', request: alone })],
+    ['was refused another', (): Allocation => ({ ...fail(allocation('new'), 'timeout', Date.now()), request: alone })],
+  ])('is not told to a player who %s by now', (_how, newer) => {
+    assign(fake.nk, fake.logger, allocation('old'));
+    assign(fake.nk, fake.logger, { ...allocation('new'), request: alone });
+    assign(fake.nk, fake.logger, newer(), 20001);
+    expect(told(later(failed(1)))).toEqual(['u2']);
+    expect(readAssignment(fake.nk, 'u1')?.value.allocation_id).toBe('new');
+  });
+
+  it('is told to those who had something else before', () => {
+    assign(fake.nk, fake.logger, { ...allocation('before'), request: alone });
+    const next = failed(1);
+    expect(told({ ...next, created_at_ms: next.created_at_ms + 5000 })).toEqual(['u1', 'u2']);
+    fake.events.length = 0;
+    // Before its first attempt only clocks could tell, and those of two nodes differ.
+    expect(told(later(failed(0)))).toEqual(['u1', 'u2']);
+  });
+
+  it('is told to all when the database does not answer', () => {
+    assign(fake.nk, fake.logger, { ...allocation('new'), request: alone });
+    let reads = 0;
+    fake.before = (event) => {
+      if (event.kind === 'read' && event.keys.some((key) => key.startsWith('gameye_assignment')) && reads++ === 0) {
+        throw new Error('pq: the database system is shutting down');
+      }
+    };
+    expect(told(later(failed(1)))).toEqual(['u1', 'u2']);
   });
 });
