@@ -80,9 +80,12 @@ export function cancelStart(call: Call, userId: string): 'cancelled' | 'nothing'
     if (assignment.value.state === 'ready') return 'started';
     const row = readAllocation(nk, assignment.value.allocation_id);
     if (!row) return locateInstance(call, assignment.value.session_id) ? 'started' : 'nothing';
-    if (isBeingTold(row.value)) return 'started';
-    if (row.value.told) return ['joined', 'started', 'announced'].includes(row.value.state) ? 'started' : 'nothing';
-    if (saveAllocation(nk, withoutPlayer(row.value, userId, Date.now()), row.version) === 'conflict') continue;
+    // Else a call before this one took the player out and died over the assignment: only the others are told.
+    if (row.value.request.user_ids.includes(userId)) {
+      if (isBeingTold(row.value)) return 'started';
+      if (row.value.told) return ['joined', 'started', 'announced'].includes(row.value.state) ? 'started' : 'nothing';
+      if (saveAllocation(nk, withoutPlayer(row.value, userId, Date.now()), row.version) === 'conflict') continue;
+    }
     clearAssignment(nk, userId, assignment.value.session_id, Date.now());
     return 'cancelled';
   }

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { newAllocation, type Allocation } from '../../src/allocation/allocation';
+import { afterStart } from '../../src/allocation/transitions';
 import type { Call } from '../../src/nakama/caller';
 import { assign, readAssignment } from '../../src/players/assignment';
 import { cancelStart, standing } from '../../src/players/current';
@@ -81,13 +82,14 @@ describe('a node that dies over the request of a player', () => {
     expect(points).toBeGreaterThanOrEqual(6);
   });
 
+  const request = { user_ids: ['u1', 'u2'], max_players: 2, latencies: [], metadata: {} };
+  const prepare = (call: Call, fake: FakeNakama): void => {
+    const a = newAllocation('s1', request, ['eu'], 'm1', 60_000, Date.now());
+    fake.put(ALLOCATIONS, 's1', a);
+    assign(call.nk, call.logger, a);
+  };
+
   it('to cancel leaves the session to the others, and the player with none, when the player asks again', () => {
-    const request = { user_ids: ['u1', 'u2'], max_players: 2, latencies: [], metadata: {} };
-    const prepare = (call: Call, fake: FakeNakama): void => {
-      const a = newAllocation('s1', request, ['eu'], 'm1', 60_000, Date.now());
-      fake.put(ALLOCATIONS, 's1', a);
-      assign(call.nk, call.logger, a);
-    };
     let points = 0;
     for (const crash of crashes(prepare, (call) => cancelStart(call, 'u1'))) {
       points++;
@@ -97,5 +99,22 @@ describe('a node that dies over the request of a player', () => {
       expect(allocations(crash), crash.point).toMatchObject([{ state: 'starting', request: { user_ids: ['u2'] } }]);
     }
     expect(points).toBeGreaterThanOrEqual(8);
+  });
+
+  it('to cancel never leaves a player who is told nothing with the word that it is too late', () => {
+    const where = { host: '1.2.3.4', ports: { '7777/udp': 20001 } };
+    const seen = new Set<unknown>();
+    for (const crash of crashes(prepare, (call) => cancelStart(call, 'u1'))) {
+      const [left] = allocations(crash);
+      const started = afterStart({ ...left!, attempts: 1 }, where, false, Date.now());
+      crash.fake.put(ALLOCATIONS, 's1', started);
+      const isTold = started.request.user_ids.includes('u1');
+      const again = cancelStart(crash.call, 'u1');
+      seen.add(isTold).add(again);
+      expect(again === 'started', crash.point).toBe(isTold);
+      if (!isTold) expect(standing(crash.call, 'u1'), crash.point).toEqual({ state: 'none' });
+      expect(allocations(crash), crash.point).toEqual([started]);
+    }
+    expect(seen).toEqual(new Set([true, 'started', false, 'cancelled', 'nothing']));
   });
 });
