@@ -6,8 +6,8 @@ const INIT = /function InitModule\(ctx, logger, nk, initializer\) \{\n/;
 const EMPTY = 'function InitModule(ctx, logger, nk, initializer) {\n}\n';
 
 /**
- * Writes a copy of the module (undefined: of an empty one) that also has `probe`, and whose InitModule also registers it, as `<name>.js` into the cache of
- * the bench. Answers that file.
+ * Writes a copy of the module (undefined: of an empty one) that also has `probe`, and whose InitModule also registers it,
+ * as `<name>.js` into the cache of the bench. Answers that file.
  */
 export async function withProbe(
   moduleFile: string | undefined,

@@ -54,7 +54,7 @@ export class Books {
   /** What this player was told about the attempt, over the connection or by the stored assignment. */
   told(asked: Asked, player: Player): Told | undefined {
     for (const answer of player.answers.slice(-5)) {
-      // What comes in the very millisecond in which an attempt begins, is the end of the one before; the judge says so, too.
+      // What comes in the millisecond in which an attempt begins is the end of the one before, as attribution.ts has it.
       if (answer.atMs < asked.askedAtMs || answer.atMs === asked.beganAtMs) continue;
       if (answer.kind === 'failed') return { kind: 'failed' };
       const label = answer.content['chaos'];

@@ -69,10 +69,11 @@ export function updateFrom(call: Parameters<typeof fleetManager.update>[0], payl
 function order(payload: Payload): string[] | undefined {
   const value = payload['order'] ?? undefined;
   if (value === undefined) return undefined;
-  const isOrder =
-    Array.isArray(value) && value.length > 0 && (value as unknown[]).every((one) => typeof one === 'string');
-  const fields = isOrder ? (value as string[]).map((one) => one.replace(/^-/, '')) : [];
-  const isValid = new Set(fields).size === fields.length && fields.every((field) => SORTABLE.includes(field));
-  if (isOrder && isValid) return value as string[];
+  const isTexts = Array.isArray(value) && (value as unknown[]).every((one) => typeof one === 'string');
+  const texts = isTexts ? (value as string[]) : [];
+  const fields = texts.map((one) => one.replace(/^-/, ''));
+  const valid =
+    fields.length > 0 && new Set(fields).size === fields.length && fields.every((field) => SORTABLE.includes(field));
+  if (valid) return texts;
   return invalid('order', `must be a list of different fields of ${SORTABLE.join(', ')}, with "-" for descending.`);
 }
