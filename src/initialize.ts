@@ -2,7 +2,7 @@ import { describeProblems, getConfig } from './config';
 import { noteExtension } from './extension/extension';
 import { registerInstanceIndex } from './instances/queries';
 import { withFields } from './nakama/log';
-import { ensureSupervisor } from './supervision/supervisor';
+import { ensureSupervisor } from './worker/supervisor';
 import type { Context, Initializer, Logger, Nakama } from './nakama/runtime';
 
 /**

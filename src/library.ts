@@ -1,18 +1,18 @@
-import { loopAllocator, type AllocatorState } from './allocation/allocator';
+import { loopAllocator, type AllocatorState } from './worker/allocator';
 import { getConfig } from './config';
 import { loopReconciler, type ReconcilerState } from './supervision/reconciler';
-import { loopSupervisor, type SupervisorState } from './supervision/supervisor';
+import { loopSupervisor, type SupervisorState } from './worker/supervisor';
 import type { Context, Logger, Nakama } from './nakama/runtime';
-import { gameServer, player as playerDoor, serverToServer } from './rpc/door';
+import { gameServer, player as playerDoor, serverToServer } from './rpc/callers';
 import * as fleet from './rpc/fleet';
-import * as operator from './rpc/operator';
-import * as player from './rpc/player';
-import * as server from './rpc/server';
+import * as operator from './rpc/operators';
+import * as player from './rpc/players';
+import * as server from './rpc/servers';
 import * as unity from './rpc/unity';
 
 export { initialize } from './initialize';
-export { matchmakerMatched } from './matchmaker';
-export { beforeMatchmakerAdd } from './matchmaker-door';
+export { matchmakerMatched } from './matchmaker/hook';
+export { beforeMatchmakerAdd } from './matchmaker/tickets';
 export { configure } from './extension/extension';
 export { fleetManager } from './rpc/verbs';
 

@@ -11,7 +11,7 @@ export * from './functions';
 export type { Latency } from './allocation/request';
 export type { StartingInstance } from './allocation/locate';
 export type { Callback, CallbackResult, Extension, MatchRequest } from './extension/extension';
-export type { SessionInfo } from './fleet-manager';
+export type { SessionInfo } from './fleet/fleet-manager';
 export type { FailureReason } from './gameye/failure';
 export type { Instance } from './instances/instance';
 export type {
@@ -25,7 +25,7 @@ export type {
   Presence,
   RpcFunction,
 } from './nakama/runtime';
-export type { RpcError } from './rpc/errors';
+export type { RpcError } from './refusal';
 export type { CreateRequest, FleetManager } from './rpc/verbs';
 
 declare const library: { (): typeof Library; extension?: Extension };

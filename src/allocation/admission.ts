@@ -3,7 +3,7 @@ import type { Call } from '../nakama/caller';
 import { count } from '../nakama/metrics';
 import { CONTROL, readRows, type Write } from '../nakama/storage';
 import { waitForTurn } from '../nakama/turn';
-import { Code, rpcError } from '../rpc/errors';
+import { Code, rpcError } from '../refusal';
 import type { Allocation } from './allocation';
 import { ALLOCATIONS } from './store';
 

@@ -3,7 +3,7 @@ import type { Write } from '../nakama/storage';
 import { assign, startingAssignments } from '../players/assignment';
 import { admit } from './admission';
 import type { Allocation } from './allocation';
-import { store, type Hold } from './hold';
+import { store, type Hold } from './ownership';
 
 /**
  * Stores an attempt before it is sent. `full`: it may not be sent, because GAMEYE_MAX_SESSIONS run; undefined: the record

@@ -4,7 +4,7 @@ import { askLocations } from '../gameye/locations';
 import type { Call } from '../nakama/caller';
 import type { Nakama } from '../nakama/runtime';
 import type { Allocation } from './allocation';
-import type { Hold } from './hold';
+import type { Hold } from './ownership';
 import { offeredFirst, regionsAhead } from './next-region';
 
 /*

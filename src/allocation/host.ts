@@ -6,7 +6,7 @@ import type { Call } from '../nakama/caller';
 import { replaceRows, type Row, type Write } from '../nakama/storage';
 import { assign, startingAssignments } from '../players/assignment';
 import type { Allocation } from './allocation';
-import { isWorkedOnBy } from './hold';
+import { isWorkedOnBy } from './ownership';
 import { ALLOCATIONS } from './store';
 
 /*

@@ -7,7 +7,7 @@ import type { Call } from '../nakama/caller';
 import type { Nakama } from '../nakama/runtime';
 import { CONTROL, readRows, type Row, type Write } from '../nakama/storage';
 import type { Allocation } from './allocation';
-import { shortHash } from './pool';
+import { shortHash } from '../backfill/pool';
 import { readAllocations } from './store';
 
 /*

@@ -3,7 +3,7 @@ import { indexPage } from '../nakama/index-page';
 import type { Context, Initializer, Nakama, StorageObject } from '../nakama/runtime';
 import { SYSTEM_USER, toRow, type Row } from '../nakama/storage';
 import { listIndex, registerStorageIndex } from '../nakama/version';
-import { Code, isRpcError, rpcError } from '../rpc/errors';
+import { Code, isRpcError, rpcError } from '../refusal';
 import type { Instance } from './instance';
 import { INSTANCES } from './store';
 

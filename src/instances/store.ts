@@ -2,7 +2,7 @@ import { count } from '../nakama/metrics';
 import type { Nakama } from '../nakama/runtime';
 import { waitForTurn } from '../nakama/turn';
 import { deleteRow, readByKey, readRows, writeRows, type Row, type Write } from '../nakama/storage';
-import { Code, rpcError } from '../rpc/errors';
+import { Code, rpcError } from '../refusal';
 import { LOST, takesPlayers, type Instance } from './instance';
 
 /** Collection and key (the session id) as in Gameye's Go plugin. */

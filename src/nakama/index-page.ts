@@ -1,4 +1,4 @@
-import { Code, rpcError } from '../rpc/errors';
+import { Code, rpcError } from '../refusal';
 import type { Context, Nakama, StorageObject } from './runtime';
 import { isAtLeast, listIndex } from './version';
 

@@ -5,8 +5,8 @@ import type { Instance } from '../instances/instance';
 import { updateInstance, updateTogether } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
-import { Code, rpcError } from '../rpc/errors';
-import { invalid } from '../rpc/payload';
+import { Code, rpcError } from '../refusal';
+import { invalid } from '../fields';
 import { countStarting, isSelected, sweep, type Selection, type Swept } from './selection';
 
 const SWEEP_MS = 5 * SECOND;

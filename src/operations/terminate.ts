@@ -1,10 +1,10 @@
 import { locateInstance, locatePending } from '../allocation/locate';
 import { SECOND } from '../config';
-import { remove } from '../fleet-manager';
+import { remove } from '../fleet/fleet-manager';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
-import { Code, isRpcError } from '../rpc/errors';
-import { invalid } from '../rpc/payload';
+import { Code, isRpcError } from '../refusal';
+import { invalid } from '../fields';
 import { countStarting, isSelected, sweep, type Selection, type Swept } from './selection';
 
 /** The last stop that begins in time may take four seconds more, and then the answer must be out (Nakama: 10 s). */

@@ -5,7 +5,7 @@ import { tagExists } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
 import type { Nakama } from '../nakama/runtime';
 import { CONTROL, deleteRow, readRows, writeRows, type Row } from '../nakama/storage';
-import { Code, rpcError, sessionApiError } from '../rpc/errors';
+import { Code, rpcError, sessionApiError } from '../refusal';
 
 const KEY = 'version';
 const CACHE_KEY = 'gameye_version';

@@ -1,9 +1,9 @@
-import * as fleetManager from '../fleet-manager';
+import * as fleetManager from '../fleet/fleet-manager';
 import { locateInstance } from '../allocation/locate';
 import type { Call } from '../nakama/caller';
-import { Code, rpcError } from '../rpc/errors';
+import { Code, rpcError } from '../refusal';
 import { readAssignment, writeAssignment } from './assignment';
-import { connectionFor, type Connection } from './connection';
+import { connectionFor, type Connection } from '../told/connection';
 
 /** Nakama's state of a friendship that both sides have accepted. */
 const MUTUAL = 0;

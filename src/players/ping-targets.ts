@@ -1,7 +1,7 @@
 import { SECOND } from '../config';
 import { askLocations } from '../gameye/locations';
 import type { Call } from '../nakama/caller';
-import { Code, rpcError } from '../rpc/errors';
+import { Code, rpcError } from '../refusal';
 
 /** A VM of the pool waits as long: matchmaker hooks need one too. */
 const ASK_MS = 3 * SECOND;

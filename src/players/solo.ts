@@ -1,13 +1,13 @@
 import { refuseWhenFull } from '../allocation/admission';
-import { seekingSeats } from '../allocation/pool';
-import { allocationFor, startAllocation } from '../fleet-manager';
+import { seekingSeats } from '../backfill/pool';
+import { allocationFor, startAllocation } from '../fleet/fleet-manager';
 import { MINUTE } from '../config';
 import type { Call } from '../nakama/caller';
 import { count } from '../nakama/metrics';
-import { Code, rpcError } from '../rpc/errors';
+import { Code, rpcError } from '../refusal';
 import { readAssignment, writeAssignment } from './assignment';
-import type { Connection } from './connection';
-import { standing } from './current';
+import type { Connection } from '../told/connection';
+import { standing } from './standing';
 
 /** What `gameye_solo_match` answers, as Gameye's reference game does. */
 export type SoloMatch = { status: 'starting' } | { status: 'matched'; match: Connection };

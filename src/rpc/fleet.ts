@@ -1,9 +1,9 @@
-import * as fleetManager from '../fleet-manager';
+import * as fleetManager from '../fleet/fleet-manager';
 import { SORTABLE } from '../instances/queries';
-import type { Rpc } from './door';
-import { Code, rpcError } from './errors';
-import { invalid, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from './payload';
-import { allocationRequest, metadataFrom, SHAPE_FIELDS } from './request';
+import type { Rpc } from './callers';
+import { Code, rpcError } from '../refusal';
+import { invalid, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
+import { allocationRequest, metadataFrom, SHAPE_FIELDS } from '../allocation/shape';
 
 /** `fleet_create {max_players, user_ids?, latencies?, metadata?, regions?, image?, version?, env?, callback?}` → `{session_id}` */
 export const fleetCreate: Rpc<undefined> = {

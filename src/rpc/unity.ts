@@ -4,10 +4,10 @@ import type { FailureReason } from '../gameye/failure';
 import type { Instance } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { allocateMatch, allocationIdOf, standingOf, type Standing } from '../unity/match';
-import type { Rpc } from './door';
-import { Code, rpcError } from './errors';
-import { invalid, optionalObject, wholeNumber, type Payload } from './payload';
-import { SHAPE_FIELDS, shapeOf } from './request';
+import type { Rpc } from './callers';
+import { Code, rpcError } from '../refusal';
+import { invalid, optionalObject, wholeNumber, type Payload } from '../fields';
+import { SHAPE_FIELDS, shapeOf } from '../allocation/shape';
 
 /*
  * For a Cloud Code module of Unity, which asks on behalf of Unity's Matchmaker. Requests and answers have the names of

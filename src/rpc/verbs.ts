@@ -1,11 +1,11 @@
 import type { StartingInstance } from '../allocation/locate';
 import type { Latency } from '../allocation/request';
-import type { SessionInfo } from '../fleet-manager';
+import type { SessionInfo } from '../fleet/fleet-manager';
 import type { Instance } from '../instances/instance';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
-import { callOf, guarded, type Rpc } from './door';
+import { callOf, guarded, type Rpc } from './callers';
 import * as fleet from './fleet';
-import { knownFieldsOnly } from './payload';
+import { knownFieldsOnly } from '../fields';
 
 /** What `create` takes; the payload of `fleet_create`. */
 export interface CreateRequest {

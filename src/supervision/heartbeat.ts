@@ -1,4 +1,4 @@
-import { ALLOCATOR } from '../allocation/allocator';
+import { ALLOCATOR } from '../worker/allocator';
 import type { Call } from '../nakama/caller';
 import type { Nakama } from '../nakama/runtime';
 

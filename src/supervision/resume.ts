@@ -1,5 +1,5 @@
 import type { Allocation } from '../allocation/allocation';
-import { startAllocator } from '../allocation/allocator';
+import { startAllocator } from '../worker/allocator';
 import { ALLOCATIONS, deleteAllocation, readAllocation } from '../allocation/store';
 import { SECOND } from '../config';
 import { readInstance } from '../instances/store';

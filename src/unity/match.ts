@@ -1,17 +1,17 @@
 import type { Allocation } from '../allocation/allocation';
-import { tryAllocator } from '../allocation/allocator';
+import { tryAllocator } from '../worker/allocator';
 import { instanceOf } from '../allocation/launch';
 import type { AllocationRequest } from '../allocation/request';
 import { readAllocation, saveAllocation } from '../allocation/store';
-import { allocationFor } from '../fleet-manager';
+import { allocationFor } from '../fleet/fleet-manager';
 import type { FailureReason } from '../gameye/failure';
 import { isLive } from '../gameye/wire';
 import type { Instance } from '../instances/instance';
 import { readInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
-import { derivedId } from '../nakama/derived-id';
+import { derivedId } from '../credentials/derived-id';
 import { errorText, withFields } from '../nakama/log';
-import { Code, rpcError } from '../rpc/errors';
+import { Code, rpcError } from '../refusal';
 import { forgetOldMatches, matchInsertion, readMatch, UNITY_CALLBACK } from './records';
 
 /** How a match of Unity's Matchmaker stands. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { AllocatorState } from '../../src/allocation/allocator';
+import type { AllocatorState } from '../../src/worker/allocator.ts';
 import { ModelGameye, CALM, type Turn } from '../unit/support/gameye';
 import { context, fakeNakama, type FakeNakama } from '../unit/support/nakama';
 import { FIVE, SEAT_SECRET } from '../unit/support/config';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { create } from '../../src/fleet-manager';
+import { create } from '../../src/fleet/fleet-manager';
 import { startSolo } from '../../src/players/solo';
 import { configWith } from './support/config';
 import { ALLOCATIONS, INSTANCES, live, rowsOf, type Life } from './support/life';

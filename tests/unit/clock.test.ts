@@ -3,7 +3,7 @@ import { newAllocation } from '../../src/allocation/allocation';
 import { isClockWrong } from '../../src/nakama/clock';
 import type { Call } from '../../src/nakama/caller';
 import { loopReconciler } from '../../src/supervision/reconciler';
-import { loopSupervisor } from '../../src/supervision/supervisor';
+import { loopSupervisor } from '../../src/worker/supervisor';
 import { configWith } from './support/config';
 import { ALLOCATIONS } from './support/life';
 import { context, fakeNakama, goError, type FakeNakama } from './support/nakama';

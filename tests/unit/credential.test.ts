@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Context } from '../../src/nakama/runtime';
-import { callingServer, serverToken } from '../../src/servers/credential';
+import { callingServer, serverToken } from '../../src/credentials/server-token';
 import { configWith, SEAT_SECRET } from './support/config';
 import { context, fakeNakama } from './support/nakama';
 

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Context } from '../../src/nakama/runtime';
-import { gameServer, serverToServer, type Rpc } from '../../src/rpc/door';
-import { isRpcError, rpcError, sessionApiError } from '../../src/rpc/errors';
+import { gameServer, serverToServer, type Rpc } from '../../src/rpc/callers';
+import { isRpcError, rpcError, sessionApiError } from '../../src/refusal';
 import { reasonFor, type FailureKind } from '../../src/gameye/failure';
-import { serverToken } from '../../src/servers/credential';
+import { serverToken } from '../../src/credentials/server-token';
 import { configWith, FIVE, SEAT_SECRET } from './support/config';
 import { context, fakeNakama, goError } from './support/nakama';
 import { refusal } from './support/refusal';

@@ -135,7 +135,7 @@ describe('extras', () => {
     await vm({ ...(extras ? { extras } : {}) });
     const { extrasFor } = await import('../../src/extension/extras');
     const { newInstance } = await import('../../src/instances/instance');
-    const { notifyMatch } = await import('../../src/players/notify');
+    const { notifyMatch } = await import('../../src/told/notify');
     const config = configWith(secret === undefined ? {} : { GAMEYE_SEAT_SECRET: secret });
     const session = { id: 's1', region: 'eu', maxPlayers: 2, metadata: { map: 'dust' }, startedAtMs: 0 };
     const instance = newInstance(config, session, { host: '1.2.3.4', ports: { '7777/udp': 1 } }, {})!;

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, type Allocation } from '../../src/allocation/allocation';
 import { afterStart } from '../../src/allocation/transitions';
-import * as fleet from '../../src/fleet-manager';
+import * as fleet from '../../src/fleet/fleet-manager';
 import type { Instance } from '../../src/instances/instance';
 import type { Call } from '../../src/nakama/caller';
 import { answering, callOn, instanceOf, putInstance, type Replies } from './support/fleet';

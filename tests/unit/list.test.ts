@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import * as fleet from '../../src/fleet-manager';
+import * as fleet from '../../src/fleet/fleet-manager';
 import type { Instance } from '../../src/instances/instance';
 import type { StorageObject } from '../../src/nakama/runtime';
 import { configWith } from './support/config';

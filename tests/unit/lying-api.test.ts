@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { remove } from '../../src/fleet-manager';
+import { remove } from '../../src/fleet/fleet-manager';
 import type { HttpResponse } from '../../src/nakama/runtime';
 import { configWith } from './support/config';
 import { answer, CALM, IGNORES_IDS, type Fault, type Turn } from './support/gameye';

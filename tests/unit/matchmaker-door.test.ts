@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { commonDemands, demandsOf, type Demands } from '../../src/allocation/demands';
+import { commonDemands, demandsOf, type Demands } from '../../src/matchmaker/demands';
 import type { Allocation } from '../../src/allocation/allocation';
 import { beforeMatchmakerAdd, configure, matchmakerMatched } from '../../src/library';
 import type { MatchmakerResult } from '../../src/nakama/runtime';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { newInstance } from '../../src/instances/instance';
-import { notifyFailed, notifyMatch } from '../../src/players/notify';
+import { notifyFailed, notifyMatch } from '../../src/told/notify';
 import { configWith, SEAT_SECRET } from './support/config';
 import { fakeNakama, goError, type FakeNakama } from './support/nakama';
 

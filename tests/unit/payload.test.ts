@@ -8,7 +8,7 @@ import {
   userIds,
   wholeNumber,
   type Payload,
-} from '../../src/rpc/payload';
+} from '../../src/fields';
 import { refusal } from './support/refusal';
 
 const A = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';

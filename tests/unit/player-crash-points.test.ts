@@ -3,7 +3,7 @@ import { newAllocation, type Allocation } from '../../src/allocation/allocation'
 import { afterStart } from '../../src/allocation/transitions';
 import type { Call } from '../../src/nakama/caller';
 import { assign, readAssignment } from '../../src/players/assignment';
-import { cancelStart, standing } from '../../src/players/current';
+import { cancelStart, standing } from '../../src/players/standing';
 import { startSolo } from '../../src/players/solo';
 import { configWith } from './support/config';
 import { ALLOCATIONS } from './support/life';

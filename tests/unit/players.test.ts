@@ -11,7 +11,7 @@ import {
   startingAssignments,
   type Assignment,
 } from '../../src/players/assignment';
-import { cancelStart, standing } from '../../src/players/current';
+import { cancelStart, standing } from '../../src/players/standing';
 import { joinFriend } from '../../src/players/friend';
 import { startSolo } from '../../src/players/solo';
 import { answer } from './support/gameye';

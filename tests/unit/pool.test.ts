@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { newAllocation } from '../../src/allocation/allocation';
-import { decided, poolOf, seekingSeats } from '../../src/allocation/pool';
+import { decided, poolOf, seekingSeats } from '../../src/backfill/pool';
 import type { AllocationRequest } from '../../src/allocation/request';
 import { cancel, withoutPlayer } from '../../src/allocation/transitions';
-import { setDoor } from '../../src/fleet-manager';
+import { setDoor } from '../../src/fleet/fleet-manager';
 import type { Instance } from '../../src/instances/instance';
 import { earlyPool, fullest, hasRoomFor, isDoorOpen, withDoor, withPlayersTold } from '../../src/instances/pool';
 import { configWith } from './support/config';

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { seatToken, sessionSeatSecret } from '../../src/players/seat-token';
+import { seatToken, sessionSeatSecret } from '../../src/credentials/seat-token';
 import { SEAT_SECRET } from './support/config';
 import { fakeNakama } from './support/nakama';
 

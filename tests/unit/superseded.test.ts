@@ -6,7 +6,7 @@ import { leaveSuperseded } from '../../src/allocation/superseded';
 import { afterAnnouncement, afterStart, cancel, fail } from '../../src/allocation/transitions';
 import { newInstance } from '../../src/instances/instance';
 import type { Call } from '../../src/nakama/caller';
-import { work } from '../../src/allocation/worker';
+import { work } from '../../src/allocation/steps';
 import { assign, clearAssignment, readAssignment, startingAssignments } from '../../src/players/assignment';
 import { configWith } from './support/config';
 import { answer } from './support/gameye';

@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, type Allocation } from '../../src/allocation/allocation';
 import { afterStart, cancel, fail } from '../../src/allocation/transitions';
-import { loopAllocator, type AllocatorState } from '../../src/allocation/allocator';
+import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
 import type { Call } from '../../src/nakama/caller';
 import { needsWorker, nothingSeen, resumeAllocations } from '../../src/supervision/resume';
-import { ensureSupervisor, loopSupervisor } from '../../src/supervision/supervisor';
+import { ensureSupervisor, loopSupervisor } from '../../src/worker/supervisor';
 import { configWith } from './support/config';
 import { ALLOCATIONS, INSTANCES } from './support/life';
 import { context, fakeNakama, goError, type FakeNakama } from './support/nakama';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { remove } from '../../src/fleet-manager';
+import { remove } from '../../src/fleet/fleet-manager';
 import { configWith } from './support/config';
 import { FAULTS, type Turn } from './support/gameye';
 import { ALLOCATIONS, INSTANCES, live, type Blow, rowsOf } from './support/life';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { get, remove, update } from '../../src/fleet-manager';
+import { get, remove, update } from '../../src/fleet/fleet-manager';
 import { configWith, SEAT_SECRET, TOKEN } from './support/config';
 import { CALM, type Fault, type Turn } from './support/gameye';
 import { ALLOCATIONS, INSTANCES, live, type Life, isAssignment, rowsOf } from './support/life';

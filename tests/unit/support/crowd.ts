@@ -1,15 +1,15 @@
 import { vi } from 'vitest';
 import { newAllocation, type Allocation } from '../../../src/allocation/allocation';
-import { loopAllocator, type AllocatorState } from '../../../src/allocation/allocator';
+import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
 import { isAnnouncing } from '../../../src/allocation/host';
 import { locateInstance, markReady } from '../../../src/allocation/locate';
-import { poolOf, seekingSeats } from '../../../src/allocation/pool';
+import { poolOf, seekingSeats } from '../../../src/backfill/pool';
 import type { AllocationRequest } from '../../../src/allocation/request';
 import type { Config } from '../../../src/config';
 import { newInstance, type Instance } from '../../../src/instances/instance';
 import { take } from '../../../src/instances/seats';
 import type { Call } from '../../../src/nakama/caller';
-import { cancelStart } from '../../../src/players/current';
+import { cancelStart } from '../../../src/players/standing';
 import { needsWorker } from '../../../src/supervision/resume';
 import { CALM, ModelGameye, answer, type Turn } from './gameye';
 import { ALLOCATIONS, INSTANCES, type Blow } from './life';

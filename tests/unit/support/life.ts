@@ -1,5 +1,5 @@
 import { vi } from 'vitest';
-import { loopAllocator, type AllocatorState } from '../../../src/allocation/allocator';
+import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
 import { newAllocation, type Allocation } from '../../../src/allocation/allocation';
 import type { AllocationRequest } from '../../../src/allocation/request';
 import type { Config } from '../../../src/config';

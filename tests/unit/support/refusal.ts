@@ -1,4 +1,4 @@
-import type { RpcError } from '../../../src/rpc/errors';
+import type { RpcError } from '../../../src/refusal';
 
 /** What an RPC refuses with; fails when it answers, or throws anything else than a plain `{message, code}`. */
 export function refusal(act: () => unknown): RpcError {

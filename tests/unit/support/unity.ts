@@ -1,6 +1,6 @@
 import { vi } from 'vitest';
 import type { Allocation } from '../../../src/allocation/allocation';
-import { loopAllocator, type AllocatorState } from '../../../src/allocation/allocator';
+import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
 import type { Call } from '../../../src/nakama/caller';
 import { unityAllocate, unityPoll } from '../../../src/rpc/unity';
 import { configWith } from './config';

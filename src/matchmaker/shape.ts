@@ -4,10 +4,10 @@ import { isRecord } from '../gameye/transport';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { MatchmakerResult } from '../nakama/runtime';
-import { Code, rpcError } from '../rpc/errors';
-import { flag, knownFieldsOnly, wholeNumber } from '../rpc/payload';
-import { SHAPE_FIELDS, shapeOf } from '../rpc/request';
-import { getExtension, isExtensionMissing } from './extension';
+import { Code, rpcError } from '../refusal';
+import { flag, knownFieldsOnly, wholeNumber } from '../fields';
+import { SHAPE_FIELDS, shapeOf } from '../allocation/shape';
+import { getExtension, isExtensionMissing } from '../extension/extension';
 
 /**
  * The request of a matched group as the module's `onMatched` shapes it; undefined when it says that the match is not ours;

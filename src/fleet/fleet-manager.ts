@@ -1,14 +1,14 @@
-import { refuseWhenFull } from './allocation/admission';
-import { newAllocation, type Allocation } from './allocation/allocation';
-import { tryAllocator } from './allocation/allocator';
-import { FLEET_LABEL } from './allocation/launch';
-import { cancelPending, locateInstance, locatePending, type StartingInstance } from './allocation/locate';
-import { acceptableRegions } from './allocation/regions';
-import { publicMetadata, type AllocationRequest } from './allocation/request';
-import { deleteAllocation, saveAllocation } from './allocation/store';
-import { SECOND } from './config';
-import { describeSession, joinSession, stopSession } from './gameye/session-api';
-import { isLive, type SessionView } from './gameye/wire';
+import { refuseWhenFull } from '../allocation/admission';
+import { newAllocation, type Allocation } from '../allocation/allocation';
+import { tryAllocator } from '../worker/allocator';
+import { FLEET_LABEL } from '../allocation/launch';
+import { cancelPending, locateInstance, locatePending, type StartingInstance } from '../allocation/locate';
+import { acceptableRegions } from '../allocation/regions';
+import { publicMetadata, type AllocationRequest } from '../allocation/request';
+import { deleteAllocation, saveAllocation } from '../allocation/store';
+import { SECOND } from '../config';
+import { describeSession, joinSession, stopSession } from '../gameye/session-api';
+import { isLive, type SessionView } from '../gameye/wire';
 import {
   instanceFromSession,
   refreshed,
@@ -17,16 +17,16 @@ import {
   withReportedCount,
   withSeats,
   type Instance,
-} from './instances/instance';
-import { leaveSeats } from './instances/departure';
-import { isDoorOpen, withDoor } from './instances/pool';
-import { listInstances } from './instances/queries';
-import { fitting, seatDeadline, take } from './instances/seats';
-import { insertInstance, markLost, readInstance, removeInstance, updateInstance } from './instances/store';
-import type { Call } from './nakama/caller';
-import { errorText, withFields } from './nakama/log';
-import { count } from './nakama/metrics';
-import { Code, rpcError, sessionApiError } from './rpc/errors';
+} from '../instances/instance';
+import { leaveSeats } from '../instances/departure';
+import { isDoorOpen, withDoor } from '../instances/pool';
+import { listInstances } from '../instances/queries';
+import { fitting, seatDeadline, take } from '../instances/seats';
+import { insertInstance, markLost, readInstance, removeInstance, updateInstance } from '../instances/store';
+import type { Call } from '../nakama/caller';
+import { errorText, withFields } from '../nakama/log';
+import { count } from '../nakama/metrics';
+import { Code, rpcError, sessionApiError } from '../refusal';
 
 /*
  * Nakama's runtime.FleetManager (nakama-common, runtime.go) with its words and JSON, for the JavaScript runtime. Refusals

@@ -2,10 +2,10 @@ import { describeProblems, getConfig } from '../config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
-import { ensureSupervisor } from '../supervision/supervisor';
-import { callingServer } from '../servers/credential';
-import { Code, isRpcError, rpcError } from './errors';
-import { parsePayload, sessionId, type Payload } from './payload';
+import { ensureSupervisor } from '../worker/supervisor';
+import { callingServer } from '../credentials/server-token';
+import { Code, isRpcError, rpcError } from '../refusal';
+import { parsePayload, sessionId, type Payload } from '../fields';
 
 /** One RPC: the payload's fields it knows, and what it answers (as JSON). */
 export interface Rpc<Caller> {

@@ -1,9 +1,9 @@
 import type { Config } from '../config';
 import type { Nakama } from '../nakama/runtime';
 import { withVersion } from '../operations/version';
-import type { Allocation } from './allocation';
-import { imageOf } from './launch';
-import { ENV_KEY, publicMetadata, type AllocationRequest } from './request';
+import type { Allocation } from '../allocation/allocation';
+import { imageOf } from '../allocation/launch';
+import { ENV_KEY, publicMetadata, type AllocationRequest } from '../allocation/request';
 
 /**
  * A new allocation that looks for seats in running sessions before it starts one: with GAMEYE_BACKFILL, and unless its

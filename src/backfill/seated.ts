@@ -8,13 +8,13 @@ import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
 import { assign } from '../players/assignment';
-import { notifyMatch } from '../players/notify';
-import type { Allocation } from './allocation';
-import { reread, save, store, type Hold } from './hold';
-import { countEnd } from './measure';
-import { leaveSuperseded } from './superseded';
-import { afterNobodyTold } from './transitions';
-import { isPreseated, passedOn, withoutVacated, type Vacating } from './vacating';
+import { notifyMatch } from '../told/notify';
+import type { Allocation } from '../allocation/allocation';
+import { reread, save, store, type Hold } from '../allocation/ownership';
+import { countEnd } from '../allocation/measure';
+import { leaveSuperseded } from '../allocation/superseded';
+import { afterNobodyTold } from '../allocation/transitions';
+import { isPreseated, passedOn, withoutVacated, type Vacating } from '../allocation/vacating';
 
 /** What an allocation does whose players have seats in a running session: Gameye hears of them, then they do. */
 

@@ -1,4 +1,4 @@
-import { Code, rpcError } from './errors';
+import { Code, rpcError } from './refusal';
 
 /** The fields of an RPC's JSON payload. Readers end the RPC with code 3 and a sentence that names the field. */
 export type Payload = { [field: string]: unknown };

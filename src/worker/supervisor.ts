@@ -4,10 +4,10 @@ import { isClockWrong } from '../nakama/clock';
 import { errorText, withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
 import type { Nakama } from '../nakama/runtime';
-import { beat, ensureRuns, type Lifelong } from './heartbeat';
-import { refreshIndexView } from './index-view';
-import { ensureReconciler } from './reconciler';
-import { nothingSeen, resumeAllocations } from './resume';
+import { beat, ensureRuns, type Lifelong } from '../supervision/heartbeat';
+import { refreshIndexView } from '../supervision/index-view';
+import { ensureReconciler } from '../supervision/reconciler';
+import { nothingSeen, resumeAllocations } from '../supervision/resume';
 
 /**
  * What runs on its own, on every node: a match that never ends and that nobody joins. It is started with the node; when it

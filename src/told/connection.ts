@@ -1,7 +1,7 @@
 import type { Instance } from '../instances/instance';
 import type { Config } from '../config';
 import type { Nakama } from '../nakama/runtime';
-import { SEAT_TOKEN_SECONDS, seatToken, sessionSeatSecret } from './seat-token';
+import { SEAT_TOKEN_SECONDS, seatToken, sessionSeatSecret } from '../credentials/seat-token';
 
 /** What a player needs to reach a session: the content of `gameye_match` without metadata. */
 export interface Connection {

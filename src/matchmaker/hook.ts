@@ -1,17 +1,17 @@
-import { tryAllocator } from './allocation/allocator';
-import { seekingSeats } from './allocation/pool';
-import { requestFromMatch } from './allocation/request';
-import { saveAllocation } from './allocation/store';
-import { describeProblems, getConfig, type Dialect } from './config';
-import { allocationFor } from './fleet-manager';
-import { shapeRequest } from './extension/shape';
-import type { FailureReason } from './gameye/failure';
-import { withDemands } from './matchmaker-door';
-import { errorText, withFields } from './nakama/log';
-import { count, time } from './nakama/metrics';
-import type { Context, Logger, MatchmakerResult, Nakama } from './nakama/runtime';
-import { notifyFailed } from './players/notify';
-import { ensureSupervisor } from './supervision/supervisor';
+import { tryAllocator } from '../worker/allocator';
+import { seekingSeats } from '../backfill/pool';
+import { requestFromMatch } from '../allocation/request';
+import { saveAllocation } from '../allocation/store';
+import { describeProblems, getConfig, type Dialect } from '../config';
+import { allocationFor } from '../fleet/fleet-manager';
+import { shapeRequest } from './shape';
+import type { FailureReason } from '../gameye/failure';
+import { withDemands } from './tickets';
+import { errorText, withFields } from '../nakama/log';
+import { count, time } from '../nakama/metrics';
+import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
+import { notifyFailed } from '../told/notify';
+import { ensureSupervisor } from '../worker/supervisor';
 
 /**
  * The matchmaker hook: hands a matched group to an allocator and returns, without waiting for the network, because Nakama

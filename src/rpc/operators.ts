@@ -6,9 +6,9 @@ import { fleetStatus } from '../operations/status';
 import { terminate, terminateOne } from '../operations/terminate';
 import { overrideVersion, requireVersion, VERSION_CACHE_SECONDS } from '../operations/version';
 import { withFields } from '../nakama/log';
-import type { Rpc } from './door';
-import { Code, rpcError } from './errors';
-import { invalid, optionalFlag, optionalText, sessionId, wholeNumber, type Payload } from './payload';
+import type { Rpc } from './callers';
+import { Code, rpcError } from '../refusal';
+import { invalid, optionalFlag, optionalText, sessionId, wholeNumber, type Payload } from '../fields';
 
 /** `gameye_status {limit?}` → what runs, what is being started, and what new sessions are started with */
 export const status: Rpc<undefined> = {

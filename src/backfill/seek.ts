@@ -8,12 +8,12 @@ import { count } from '../nakama/metrics';
 import type { Row, Write } from '../nakama/storage';
 import { nextTurn } from '../nakama/turn';
 import { assign, startingAssignments } from '../players/assignment';
-import type { Allocation } from './allocation';
-import { reread, store, type Hold } from './hold';
-import { becomeGuest, isAnnouncing, seatedIn, seatsLeft, takesGuests } from './host';
-import { instanceOf } from './launch';
-import { locateInstance } from './locate';
-import { findInIndex, openingsOf, readOpenings, withOpening, type Newest, type Openings } from './openings';
+import type { Allocation } from '../allocation/allocation';
+import { reread, store, type Hold } from '../allocation/ownership';
+import { becomeGuest, isAnnouncing, seatedIn, seatsLeft, takesGuests } from '../allocation/host';
+import { instanceOf } from '../allocation/launch';
+import { locateInstance } from '../allocation/locate';
+import { findInIndex, openingsOf, readOpenings, withOpening, type Newest, type Openings } from '../allocation/openings';
 import { decided } from './pool';
 
 /*

@@ -1,12 +1,12 @@
-import * as fleetManager from '../fleet-manager';
+import * as fleetManager from '../fleet/fleet-manager';
 import { clearAssignment, readAssignment } from '../players/assignment';
-import { cancelStart, standing } from '../players/current';
+import { cancelStart, standing } from '../players/standing';
 import { joinFriend } from '../players/friend';
 import { pingTargets as targetsFor } from '../players/ping-targets';
 import { startSolo } from '../players/solo';
-import type { Rpc } from './door';
-import { Code, rpcError } from './errors';
-import { invalid, userIds } from './payload';
+import type { Rpc } from './callers';
+import { Code, rpcError } from '../refusal';
+import { invalid, userIds } from '../fields';
 
 /** `gameye_assignment {}` → `{state: none | starting | ready | failed, …}`; when ready with address and a fresh seat token. */
 export const assignment: Rpc<string> = {

@@ -1,9 +1,9 @@
-import { ENV_KEY, metadataProblem, type AllocationRequest, type Latency } from '../allocation/request';
+import { ENV_KEY, metadataProblem, type AllocationRequest, type Latency } from './request';
 import { callbackNames } from '../extension/callbacks';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
-import { Code, rpcError } from './errors';
-import { invalid, optionalObject, userIds, wholeNumber, type Payload } from './payload';
+import { Code, rpcError } from '../refusal';
+import { invalid, optionalObject, userIds, wholeNumber, type Payload } from '../fields';
 
 /** What a request may say about its session, whoever makes it: `fleet_create` or a module's `onMatched`. */
 export const SHAPE_FIELDS = ['regions', 'image', 'version', 'env', 'metadata', 'callback'];

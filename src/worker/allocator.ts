@@ -3,10 +3,10 @@ import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Nakama } from '../nakama/runtime';
 import { assign } from '../players/assignment';
-import { nextStep, type Allocation } from './allocation';
-import { store, type Hold } from './hold';
-import { instanceOf } from './launch';
-import { work } from './worker';
+import { nextStep, type Allocation } from '../allocation/allocation';
+import { store, type Hold } from '../allocation/ownership';
+import { instanceOf } from '../allocation/launch';
+import { work } from '../allocation/steps';
 
 /**
  * The worker of this platform: a short-lived authoritative match has a goroutine and a VM of its own, so its loop may block

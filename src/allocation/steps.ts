@@ -12,7 +12,7 @@ import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count, regionLabel } from '../nakama/metrics';
 import { assign, stillWaiting } from '../players/assignment';
-import { notifyFailed, notifyMatch } from '../players/notify';
+import { notifyFailed, notifyMatch } from '../told/notify';
 import { nextStep, timeFor, type Allocation, type Step } from './allocation';
 import {
   afterAnnouncement,
@@ -27,13 +27,13 @@ import {
   timeOut,
 } from './transitions';
 import { storeAttempt } from './attempt';
-import { beforeCallback, lease, reread, RUN_TIMEOUT_MS, save, type Hold } from './hold';
+import { beforeCallback, lease, reread, RUN_TIMEOUT_MS, save, type Hold } from './ownership';
 import { coolDown, inTryOrder, regionsAfter } from './failover';
 import { finding, instanceOf, regionOf, sessionRun } from './launch';
-import { join } from './backfill';
-import { register, vacate, welcome } from './joined';
+import { join } from '../backfill/seek';
+import { register, vacate, welcome } from '../backfill/seated';
 import { countEnd, countRetry } from './measure';
-import { decided } from './pool';
+import { decided } from '../backfill/pool';
 import { whyNotStop } from './named';
 import { deleteAllocation, saveRecorded } from './store';
 import { leaveSuperseded } from './superseded';

@@ -1,4 +1,4 @@
-import type { Nakama } from './runtime';
+import type { Nakama } from '../nakama/runtime';
 
 /** 122 bits of an HMAC in the form of a UUID (version 8, RFC 9562: for uses like this one). The same input, the same id. */
 export function derivedId(nk: Nakama, input: string, key: string): string {

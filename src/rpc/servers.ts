@@ -1,10 +1,10 @@
-import * as fleetManager from '../fleet-manager';
+import * as fleetManager from '../fleet/fleet-manager';
 import { locateInstance, markReady } from '../allocation/locate';
-import { ALLOCATION_VAR } from '../servers/credential';
-import type { Rpc } from './door';
-import { Code, rpcError } from './errors';
+import { ALLOCATION_VAR } from '../credentials/server-token';
+import type { Rpc } from './callers';
+import { Code, rpcError } from '../refusal';
 import { updateFrom } from './fleet';
-import { flag, userIds } from './payload';
+import { flag, userIds } from '../fields';
 
 /** `update_instance_info {id?, player_count | playerCount?, metadata?}` → `{}`; name and payload as in Nakama's GameLift plugin. */
 export const updateInstanceInfo: Rpc<string> = {

@@ -1,4 +1,4 @@
-import { adviceFor, type Failure } from '../gameye/failure';
+import { adviceFor, type Failure } from './gameye/failure';
 
 /** gRPC codes as Nakama's RPCs answer them (nkruntime.Codes). */
 export const Code = {

@@ -11,7 +11,7 @@ import { seatDeadline, take } from '../instances/seats';
 import { updateInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { clearAssignment, readAssignment } from './assignment';
-import { connectionFor, type Connection } from './connection';
+import { connectionFor, type Connection } from '../told/connection';
 
 /** An allocation is stored this long after its assignment at most, unless its node died in between. */
 const STORED_WITHIN_MS = 5 * SECOND;

@@ -1,4 +1,4 @@
-import { derivedId } from '../nakama/derived-id';
+import { derivedId } from './derived-id';
 import type { Context, Nakama } from '../nakama/runtime';
 import { MINUTE, type Config } from '../config';
 
