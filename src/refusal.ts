@@ -1,5 +1,3 @@
-import { adviceFor, type Failure } from './gameye/failure';
-
 /** gRPC codes as Nakama's RPCs answer them (nkruntime.Codes). */
 export const Code = {
   INVALID_ARGUMENT: 3,
@@ -30,25 +28,4 @@ export function rpcError(code: number, message: string): never {
 /** True for what `rpcError` throws. */
 export function isRpcError(error: unknown): error is RpcError {
   return typeof error === 'object' && error !== null && !(error instanceof Error) && 'code' in error;
-}
-
-/** Ends an RPC because the Session API did not do what was asked. Its own words stay in the log. */
-export function sessionApiError(failure: Failure): never {
-  switch (failure.kind) {
-    case 'not-found':
-      return rpcError(Code.NOT_FOUND, adviceFor(failure));
-    case 'no-capacity':
-    case 'quota-exceeded':
-      return rpcError(Code.RESOURCE_EXHAUSTED, adviceFor(failure));
-    case 'conflict':
-      return rpcError(Code.ABORTED, adviceFor(failure));
-    case 'invalid':
-    case 'unauthorized':
-    case 'forbidden':
-      return rpcError(Code.FAILED_PRECONDITION, adviceFor(failure));
-    case 'unavailable':
-    case 'not-idempotent':
-    case 'unknown':
-      return rpcError(Code.UNAVAILABLE, adviceFor(failure));
-  }
 }

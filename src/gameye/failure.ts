@@ -1,3 +1,5 @@
+import type { FailureReason } from '../records';
+
 /** The operations of the Session API that this module uses, by the operation ids of its official document. */
 export type Operation =
   | 'session-run'
@@ -43,9 +45,6 @@ export interface Failure {
  */
 export type Outcome<T> =
   { kind: 'done'; value: T } | { kind: 'refused'; failure: Failure } | { kind: 'unknown'; failure: Failure };
-
-/** What players are told when they get no server (`gameye_failed`). */
-export type FailureReason = 'timeout' | 'no_capacity' | 'quota_exceeded' | 'misconfigured' | 'unavailable' | 'error';
 
 /** The one table that gives a status its meaning. A 2xx is not in it: whether that is readable, the caller finds out. */
 export function classifyStatus(operation: Operation, status: number, message: string): FailureKind {

@@ -1,7 +1,5 @@
+import type { Ports } from '../records';
 import { isRecord } from './transport';
-
-/** Container port to host port: `{'7777/udp': 23456}`. */
-export type Ports = { [containerPort: string]: number };
 
 /** A session as `describe-session` shows it, with its quirks removed. */
 export interface SessionView {

@@ -135,8 +135,10 @@ export interface Nakama {
   base16Encode(data: string | ArrayBuffer): string;
   base64UrlEncode(data: string | ArrayBuffer, padding?: boolean): string;
   fileRead(relativePath: string): string;
-  /** To wait and to count only: our data is changed through the storage functions, which keep the indexes up to date. */
+  /** One statement, committed by itself. Only database/sql.ts calls it. */
   sqlQuery(query: string, parameters?: unknown[]): unknown;
+  /** The same without rows. Without parameters several statements are possible. */
+  sqlExec(query: string, parameters?: unknown[]): { rowsAffected: number };
   /** What all VMs of this process share; undefined when missing or expired. */
   localcacheGet(key: string): unknown;
   localcachePut(key: string, value: string, ttlSec?: number): void;

@@ -1,0 +1,36 @@
+/*
+ * How the counters of an instance `i` follow from what happens to its seats. Every statement that changes seats uses this
+ * text, so the rule is written once. The statement joins `d`, one row an instance: `id`, the changes `reserved` and `joined`
+ * of the seats in these states, `taken` (seats that were open before) and `arrived` (true when a game server says so).
+ *
+ * `unseated` is what the game server counted beyond the joined seats. Players whom it had counted without a seat and who
+ * arrive now are not counted twice, and neither are those taken off twice whom it had already ceased to count.
+ */
+
+const UNSEATED = `(CASE
+  WHEN i.unseated < 0 AND d.joined < 0 THEN least(0, i.unseated - d.joined)
+  WHEN i.unseated > 0 AND d.joined > 0 AND d.arrived THEN greatest(0, i.unseated - d.joined)
+  ELSE i.unseated END)`;
+
+const COUNT = `(i.reserved + d.reserved + i.joined + d.joined + ${UNSEATED})`;
+
+/**
+ * Seats that are taken come off the open ones by subtraction: should a statement ever take more than there are, the CHECK
+ * of the table refuses it.
+ */
+export const COUNT_SEATS = `
+  reserved = i.reserved + d.reserved,
+  joined = i.joined + d.joined,
+  unseated = ${UNSEATED},
+  player_count = ${COUNT},
+  open_seats = greatest(0, i.max_players - (${COUNT} - d.taken)) - d.taken,
+  visited = i.visited OR d.joined > 0,
+  empty_since = CASE WHEN ${COUNT} > 0 THEN NULL WHEN i.player_count > 0 THEN now() ELSE i.empty_since END`;
+
+/** Rows of `d` for the seats in `seats` (a name in the statement, with `session_id` and the state before) that were freed. */
+export function freed(seats: string): string {
+  return `SELECT session_id AS id,
+    -(count(*) FILTER (WHERE state = 'reserved'))::int4 AS reserved,
+    -(count(*) FILTER (WHERE state = 'joined'))::int4 AS joined, 0 AS taken, false AS arrived
+  FROM ${seats} WHERE state IN ('reserved', 'joined') GROUP BY session_id`;
+}

@@ -1,0 +1,272 @@
+import type { Nakama } from '../nakama/runtime';
+import type { Instance, Seats } from '../records';
+import { freed, COUNT_SEATS } from './counting';
+import type { NewInstance } from './allocations';
+import { answer, ask, json, ms, type Value } from './sql';
+
+/* Statements about instances, beside those that change them together with their allocation or their seats. */
+
+/** An instance as it is read: what JSON shows, with null where a field may be missing. */
+type InstanceRow = Omit<
+  Instance,
+  'create_time' | 'empty_since_ms' | 'pool' | 'open' | 'visited' | 'expires_at_ms' | 'seats'
+> & {
+  allocation_id: string;
+  created_at_ms: number;
+  empty_since_ms: number | null;
+  pool: string | null;
+  open: boolean;
+  visited: boolean;
+  expires_at_ms: number | null;
+  seats: { user_id: string; state: 'reserved' | 'joined'; until_ms: number | null }[];
+};
+
+/** The columns of an instance `i` as JSON, its seats included. */
+export const INSTANCE = `json_build_object('id', i.id, 'allocation_id', i.allocation_id,
+  'connection_info', json_build_object('ip_address', i.ip_address, 'dns_name', i.dns_name, 'port', i.port),
+  'created_at_ms', ${ms('i.create_time')}, 'player_count', i.player_count, 'status', i.status, 'metadata', i.metadata,
+  'region', i.region, 'image', i.image, 'version', i.version, 'max_players', i.max_players, 'open_seats', i.open_seats,
+  'ports', i.ports, 'unseated', i.unseated, 'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', i.open,
+  'visited', i.visited, 'expires_at_ms', ${ms('i.expires_at')},
+  'seats', (SELECT coalesce(json_agg(json_build_object('user_id', s.user_id, 'state', s.state, 'until_ms', ${ms('s.until')}) ORDER BY s.user_id), '[]')
+    FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')))`;
+
+/** An instance as JSON shows it. */
+export function toInstance(row: InstanceRow): Instance {
+  const { created_at_ms, empty_since_ms, pool, open, visited, expires_at_ms, seats, allocation_id: _id, ...rest } = row;
+  const shown: [string, Seats[string]][] = seats.map(({ user_id, state, until_ms }) => [
+    user_id,
+    state === 'joined' ? { state } : { state, until_ms: until_ms ?? 0 },
+  ]);
+  return {
+    ...rest,
+    create_time: new Date(created_at_ms).toISOString(),
+    // Not by assignment: a player's id is data.
+    seats: Object.fromEntries(shown),
+    ...(empty_since_ms === null ? {} : { empty_since_ms }),
+    ...(pool === null ? {} : { pool, open }),
+    ...(visited ? { visited } : {}),
+    ...(expires_at_ms === null ? {} : { expires_at_ms }),
+  };
+}
+
+/** The instance of a session id, or of the id that `fleet_create` answered. */
+const FIND = `i.fleet = $1::text AND i.id = coalesce(
+  (SELECT x.id FROM gameye_instance x WHERE x.id = $2::text AND x.fleet = $1::text),
+  (SELECT x.id FROM gameye_instance x WHERE x.allocation_id = $2::text AND x.allocation_id <> x.id AND x.fleet = $1::text LIMIT 1))`;
+
+const READ = answer(`(SELECT ${INSTANCE} FROM gameye_instance i WHERE ${FIND})`);
+
+/** Undefined: there is no such instance (yet). */
+export function findInstance(nk: Nakama, fleet: string, id: string): Instance | undefined {
+  const row = ask<InstanceRow | null>(nk, READ, [fleet, id]);
+  return row ? toInstance(row) : undefined;
+}
+
+const INSERT = `
+WITH x AS (
+  SELECT * FROM jsonb_to_record($1::text::jsonb) AS x(id text, status text, region text, image text, version text,
+    ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb)
+), known AS (
+  SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT jsonb_array_elements_text($3::text::jsonb)) ORDER BY s.user_id FOR UPDATE
+), free AS (
+  SELECT w.user_id, k.version FROM jsonb_array_elements_text($3::text::jsonb) AS w(user_id) LEFT JOIN known k ON k.user_id = w.user_id
+  WHERE k.user_id IS NULL OR k.state NOT IN ('starting', 'reserved', 'joined') OR k.session_id = (SELECT id FROM x)
+), n AS (
+  SELECT count(*)::int4 AS joined FROM free
+), made AS (
+  INSERT INTO gameye_instance (id, allocation_id, fleet, status, region, image, version, ip_address, dns_name, port, ports, max_players,
+    joined, player_count, open_seats, metadata, visited, create_time, empty_since)
+  SELECT x.id, x.id, $2::text, x.status, x.region, x.image, x.version, x.ip_address, x.dns_name, x.port, x.ports,
+    greatest(x.max_players, n.joined), n.joined, n.joined, greatest(x.max_players, n.joined) - n.joined, x.metadata, n.joined > 0,
+    least(now(), to_timestamp($4::float8 / 1000)), CASE WHEN n.joined = 0 THEN now() END
+  FROM x, n ON CONFLICT (id) DO NOTHING
+  RETURNING id
+), seated AS (
+  INSERT INTO gameye_seat AS s (user_id, state, session_id, version)
+  SELECT f.user_id, 'joined', (SELECT id FROM made), coalesce(f.version, 0) + 1 FROM free f WHERE EXISTS (SELECT 1 FROM made) ORDER BY f.user_id
+  ON CONFLICT (user_id) DO UPDATE SET state = 'joined', session_id = EXCLUDED.session_id, allocation_id = '', until = NULL,
+    reason = NULL, version = EXCLUDED.version, update_time = now()
+)
+${answer('EXISTS (SELECT 1 FROM made)')}`;
+
+/**
+ * Stores an instance for a session that runs without a record. The players that Gameye knows have seats in it, except those
+ * who have a live seat elsewhere. False: there is one already.
+ */
+export function adoptInstance(
+  nk: Nakama,
+  fleet: string,
+  instance: Omit<NewInstance, 'pool' | 'ttl_ms'>,
+  userIds: string[],
+  createdAtMs: number,
+): boolean {
+  return ask<boolean>(nk, INSERT, [json(instance), fleet, json(userIds), createdAtMs]);
+}
+
+const REFRESH = `
+WITH changed AS (
+  UPDATE gameye_instance i SET
+    status = CASE WHEN i.status IN ('draining', 'starting') OR $3::text = '' THEN i.status ELSE $3::text END,
+    ip_address = coalesce($4::text, i.ip_address), dns_name = coalesce($5::text, i.dns_name), port = coalesce($6::int4, i.port),
+    ports = coalesce($7::text::jsonb, i.ports), missed = 0
+  WHERE i.id = $2::text AND i.fleet = $1::text RETURNING 1
+)
+${answer('EXISTS (SELECT 1 FROM changed)')}`;
+
+/** Where a session is reached and what the Session API says of it; undefined fields stay as they are. */
+export interface Refreshed {
+  status: string;
+  ip_address?: string;
+  dns_name?: string;
+  port?: number;
+  ports?: Instance['ports'];
+}
+
+/** Takes over what the Session API shows of a session. One that drains or waits for its game server stays so. False: gone. */
+export function refreshInstance(nk: Nakama, fleet: string, id: string, now: Refreshed): boolean {
+  const { status, ip_address = null, dns_name = null, port = null, ports } = now;
+  return ask<boolean>(nk, REFRESH, [fleet, id, status, ip_address, dns_name, port, ports ? json(ports) : null]);
+}
+
+const LOSE = `
+WITH lost AS (
+  UPDATE gameye_instance i SET status = 'lost', missed = i.missed + 1
+  WHERE i.id = $2::text AND i.fleet = $1::text AND i.status NOT IN ('exited', 'dead') RETURNING i.missed
+)
+${answer('(SELECT missed FROM lost)')}`;
+
+/**
+ * The Session API said that there is no such session, which may be a mistake: nobody is sent there until it is certain, and
+ * it counts in no limit. Answers how many times in a row it said so; 0: no such instance.
+ */
+export function markLost(nk: Nakama, fleet: string, id: string): number {
+  return ask<number | null>(nk, LOSE, [fleet, id]) ?? 0;
+}
+
+const REMOVE = `
+WITH seats AS (
+  SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state <> 'starting' ORDER BY s.user_id FOR UPDATE
+), freed AS (
+  UPDATE gameye_seat s SET state = CASE WHEN s.state = 'failed' THEN 'failed' ELSE 'left' END, session_id = '', allocation_id = '',
+    until = NULL, version = s.version + 1, update_time = now()
+  FROM seats WHERE s.user_id = seats.user_id RETURNING 1
+), gone AS (
+  DELETE FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text AND (SELECT count(*) FROM freed) >= 0 RETURNING i.region
+)
+${answer('(SELECT region FROM gone)')}`;
+
+/** Forgets a session that ended, and frees its players. Repeating it changes nothing. Answers its region, if it was there. */
+export function removeInstance(nk: Nakama, fleet: string, id: string): string | undefined {
+  return ask<string | null>(nk, REMOVE, [fleet, id]) ?? undefined;
+}
+
+const OPEN = `
+WITH changed AS (
+  UPDATE gameye_instance i SET open = $3::boolean WHERE ${FIND} RETURNING i.pool
+)
+${answer(`(SELECT json_build_object('pool', pool) FROM changed)`)}`;
+
+/** Opens an instance to backfill or closes it. Answers whether it takes part in backfill at all; undefined: no such instance. */
+export function setOpen(nk: Nakama, fleet: string, id: string, open: boolean): boolean | undefined {
+  const found = ask<{ pool: string | null } | null>(nk, OPEN, [fleet, id, open]);
+  return found ? found.pool !== null : undefined;
+}
+
+const METADATA = `
+WITH changed AS (
+  UPDATE gameye_instance i SET metadata = i.metadata || $3::text::jsonb WHERE ${FIND} RETURNING 1
+)
+${answer('EXISTS (SELECT 1 FROM changed)')}`;
+
+/** Merges metadata, field by field. False: no such instance. */
+export function mergeMetadata(nk: Nakama, fleet: string, id: string, metadata: object): boolean {
+  return ask<boolean>(nk, METADATA, [fleet, id, json(metadata)]);
+}
+
+/**
+ * A page of instances. The conditions, the order and what comes after the cursor are texts of instances/query.ts, whose
+ * values are numbered from $3: $1 is the fleet, $2 the number of rows.
+ */
+export function listInstances(
+  nk: Nakama,
+  fleet: string,
+  limit: number,
+  page: { where: string; orderBy: string; values: Value[] },
+): { instances: Instance[]; last?: { id: string; player_count: number; open_seats: number; create_time: string } } {
+  const rows = ask<(InstanceRow & { exact_time: string })[]>(
+    nk,
+    answer(`(SELECT coalesce(json_agg(x.row), '[]') FROM (
+      SELECT (jsonb_build_object('exact_time', (extract(epoch FROM i.create_time) * 1000000)::int8::text) || ${INSTANCE}::jsonb) AS row
+      FROM gameye_instance i WHERE i.fleet = $1::text AND (${page.where}) ORDER BY ${page.orderBy} LIMIT $2::int4) x)`),
+    [fleet, limit, ...page.values],
+  );
+  const last = rows[rows.length - 1];
+  return {
+    instances: rows.map(({ exact_time: _time, ...row }) => toInstance(row)),
+    ...(last
+      ? {
+          last: {
+            id: last.id,
+            player_count: last.player_count,
+            open_seats: last.open_seats,
+            create_time: last.exact_time,
+          },
+        }
+      : {}),
+  };
+}
+
+/** Which instances an operator means: those to which all of these apply. */
+export interface Selection {
+  version?: string;
+  region?: string;
+}
+
+const SELECTED = `i.fleet = $1::text AND ($2::text IS NULL OR i.version = $2::text) AND ($3::text IS NULL OR i.region = $3::text)`;
+const selected = (fleet: string, { version, region }: Selection): Value[] => [fleet, version ?? null, region ?? null];
+
+const DRAIN = `
+WITH changed AS (
+  UPDATE gameye_instance i SET status = CASE WHEN $4::boolean THEN 'running' ELSE 'draining' END
+  WHERE ${SELECTED} AND ($5::text IS NULL OR i.id = $5::text)
+    AND CASE WHEN $4::boolean THEN i.status = 'draining' ELSE i.status NOT IN ('draining', 'lost', 'exited', 'dead') END
+  RETURNING 1
+)
+${answer('(SELECT count(*) FROM changed)')}`;
+
+/** Closes the selected instances, or one of them, for new players, or opens them again with `undo`. Answers how many changed. */
+export function drainInstances(nk: Nakama, fleet: string, selection: Selection, undo: boolean, id?: string): number {
+  return ask<number>(nk, DRAIN, [...selected(fleet, selection), undo, id ?? null]);
+}
+
+const IDS = answer(`(SELECT coalesce(json_agg(x.id), '[]') FROM (
+  SELECT i.id FROM gameye_instance i WHERE ${SELECTED} AND i.id > $4::text ORDER BY i.id LIMIT $5::int4) x)`);
+
+/** The ids of selected instances after one of them, in their order. */
+export function selectInstances(
+  nk: Nakama,
+  fleet: string,
+  selection: Selection,
+  after: string,
+  limit: number,
+): string[] {
+  return ask<string[]>(nk, IDS, [...selected(fleet, selection), after, limit]);
+}
+
+const RELEASE = `
+WITH seats AS (
+  SELECT s.user_id, s.session_id, s.state FROM gameye_seat s
+  WHERE s.state = 'reserved' AND s.until <= now() ORDER BY s.user_id LIMIT 1000 FOR UPDATE SKIP LOCKED
+), lapsed AS (
+  UPDATE gameye_seat s SET state = 'lapsed', until = NULL, version = s.version + 1, update_time = now()
+  FROM seats WHERE s.user_id = seats.user_id RETURNING 1
+), counted AS (
+  UPDATE gameye_instance i SET ${COUNT_SEATS} FROM (${freed('seats')}) d WHERE i.id = d.id
+)
+${answer('(SELECT count(*) FROM lapsed)')}`;
+
+/** Frees the seats whose reservation ran out, in all sessions; a thousand at a time. Answers how many. */
+export function lapseSeats(nk: Nakama): number {
+  return ask<number>(nk, RELEASE, []);
+}

@@ -1,0 +1,184 @@
+import { errorText, withFields } from '../nakama/log';
+import type { Logger, Nakama } from '../nakama/runtime';
+import { Code, isRpcError } from '../refusal';
+import { ask, run } from './sql';
+
+/*
+ * The tables, as numbered migrations. They only ever add, so that an older module works on a newer schema while nodes are
+ * replaced one by one. Names as stored are the names in JSON; columns for what is searched or counted, `jsonb` for the rest.
+ */
+
+/** Of pg_advisory_xact_lock: nodes that start at once create the tables one after the other. */
+const LOCK = 7_300_730;
+
+const MIGRATIONS: string[] = [
+  `
+CREATE TABLE gameye_control (
+  key text PRIMARY KEY,
+  value jsonb NOT NULL,
+  holder text NOT NULL DEFAULT '',
+  until timestamptz NOT NULL DEFAULT now(),
+  version int8 NOT NULL DEFAULT 1
+);
+CREATE TABLE gameye_allocation (
+  id text PRIMARY KEY,
+  fleet text NOT NULL,
+  state text NOT NULL CHECK (state IN ('queued', 'starting', 'seated', 'started', 'announced', 'failed', 'cancelled', 'over')),
+  session_id text NOT NULL,
+  version int8 NOT NULL DEFAULT 1,
+  holder text NOT NULL DEFAULT '',
+  lease_until timestamptz NOT NULL,
+  create_time timestamptz NOT NULL DEFAULT now(),
+  deadline timestamptz NOT NULL,
+  keep_until timestamptz,
+  attempts int4 NOT NULL DEFAULT 0,
+  cancelled boolean NOT NULL DEFAULT false,
+  server_ready boolean NOT NULL DEFAULT false,
+  guest_pool text,
+  free_seats int4 NOT NULL DEFAULT 0 CHECK (free_seats >= 0),
+  guests jsonb NOT NULL DEFAULT '[]',
+  doc jsonb NOT NULL
+);
+CREATE INDEX gameye_allocation_due ON gameye_allocation (lease_until) WHERE state <> 'over';
+CREATE INDEX gameye_allocation_hosts ON gameye_allocation (guest_pool) WHERE free_seats > 0;
+CREATE INDEX gameye_allocation_session ON gameye_allocation (session_id);
+CREATE INDEX gameye_allocation_over ON gameye_allocation (keep_until) WHERE state = 'over';
+CREATE TABLE gameye_instance (
+  id text PRIMARY KEY,
+  allocation_id text NOT NULL DEFAULT '',
+  fleet text NOT NULL,
+  status text NOT NULL,
+  region text NOT NULL,
+  image text NOT NULL,
+  version text NOT NULL DEFAULT '',
+  mode text NOT NULL DEFAULT '',
+  ip_address text NOT NULL,
+  dns_name text NOT NULL DEFAULT '',
+  port int4 NOT NULL,
+  ports jsonb NOT NULL,
+  max_players int4 NOT NULL CHECK (max_players >= 0),
+  reserved int4 NOT NULL DEFAULT 0 CHECK (reserved >= 0),
+  joined int4 NOT NULL DEFAULT 0 CHECK (joined >= 0),
+  unseated int4 NOT NULL DEFAULT 0,
+  player_count int4 NOT NULL DEFAULT 0 CHECK (player_count >= 0 AND player_count = reserved + joined + unseated),
+  open_seats int4 NOT NULL CHECK (open_seats >= 0 AND open_seats = greatest(0, max_players - player_count)),
+  metadata jsonb NOT NULL DEFAULT '{}',
+  pool text,
+  open boolean NOT NULL DEFAULT true,
+  visited boolean NOT NULL DEFAULT false,
+  missed int4 NOT NULL DEFAULT 0,
+  create_time timestamptz NOT NULL DEFAULT now(),
+  expires_at timestamptz,
+  empty_since timestamptz
+);
+CREATE INDEX gameye_instance_order ON gameye_instance (fleet, player_count DESC, create_time DESC, id);
+CREATE INDEX gameye_instance_room ON gameye_instance (pool, region, player_count DESC)
+  WHERE open AND open_seats > 0 AND status = 'running';
+CREATE INDEX gameye_instance_allocation ON gameye_instance (allocation_id) WHERE allocation_id <> id;
+CREATE TABLE gameye_seat (
+  user_id text PRIMARY KEY,
+  state text NOT NULL CHECK (state IN ('starting', 'reserved', 'joined', 'lapsed', 'left', 'failed')),
+  session_id text NOT NULL DEFAULT '',
+  allocation_id text NOT NULL DEFAULT '',
+  until timestamptz CHECK ((state = 'reserved') = (until IS NOT NULL)),
+  reason text,
+  starts jsonb NOT NULL DEFAULT '[]',
+  version int8 NOT NULL DEFAULT 1,
+  update_time timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX gameye_seat_session ON gameye_seat (session_id) WHERE session_id <> '';
+CREATE INDEX gameye_seat_allocation ON gameye_seat (allocation_id) WHERE allocation_id <> '';
+CREATE INDEX gameye_seat_until ON gameye_seat (until) WHERE state = 'reserved';
+CREATE INDEX gameye_seat_idle ON gameye_seat (update_time) WHERE state IN ('left', 'failed', 'lapsed');
+CREATE FUNCTION gameye_sessions(of_fleet text) RETURNS int4 LANGUAGE sql STABLE AS '
+  SELECT (
+    (SELECT count(*) FROM gameye_instance WHERE fleet = of_fleet AND status NOT IN (''lost'', ''exited'', ''dead'')) +
+    (SELECT coalesce(sum(jsonb_array_length(coalesce(a.doc->''abandoned'', ''[]'')) + CASE
+      WHEN a.state IN (''starting'', ''started'') AND a.attempts > 0
+        AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = a.session_id) THEN 1 ELSE 0 END), 0)
+     FROM gameye_allocation a WHERE a.fleet = of_fleet AND a.state <> ''over'')
+  )::int4
+';
+CREATE FUNCTION gameye_admits(of_fleet text, most int4) RETURNS boolean LANGUAGE plpgsql VOLATILE AS '
+BEGIN
+  PERFORM pg_advisory_xact_lock(${LOCK + 1}, hashtext(of_fleet));
+  RETURN gameye_sessions(of_fleet) < most;
+END
+';
+`,
+];
+
+/** The schema that this module knows. */
+export const SCHEMA_VERSION = MIGRATIONS.length;
+
+/** What a person can run when the database user of Nakama may not create tables. Run twice, it changes nothing. */
+export function migrationStatement(migrations: string[] = MIGRATIONS): string {
+  const steps = migrations.map(
+    (statements, i) => `IF done < ${i + 1} THEN${statements}
+INSERT INTO gameye_migration (version) VALUES (${i + 1});
+END IF;`,
+  );
+  return `DO $gameye$
+DECLARE done int4;
+BEGIN
+PERFORM pg_advisory_xact_lock(${LOCK});
+CREATE TABLE IF NOT EXISTS gameye_migration (version int4 PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now());
+SELECT coalesce(max(version), 0) INTO done FROM gameye_migration;
+${steps.join('\n')}
+END
+$gameye$`;
+}
+
+/**
+ * Brings the tables up to date; for InitModule, and again for a node whose tables are missing. Nodes that start at once wait
+ * for each other. Answers false when the tables cannot be used, and says in the log what a person has to do. Never throws.
+ */
+export function migrate(nk: Nakama, logger: Logger): boolean {
+  try {
+    const found = schemaVersion(nk);
+    if (found < SCHEMA_VERSION) {
+      run(nk, migrationStatement());
+      withFields(logger, { schema: SCHEMA_VERSION, before: found }).info(
+        'Gameye: the tables were created or brought up to date.',
+      );
+    } else if (found > SCHEMA_VERSION) {
+      withFields(logger, { schema: found, known: SCHEMA_VERSION }).warn(
+        'Gameye: the tables are those of a newer version of this module. It works with them; update it on this node too.',
+      );
+    }
+    return true;
+  } catch (error) {
+    const isForbidden = isRpcError(error) && error.code === Code.FAILED_PRECONDITION;
+    withFields(logger, {
+      error: errorText(error),
+      advice: isForbidden
+        ? 'Run the statements as a user who may create tables and grant their use to the user of Nakama, or give that user the right to create tables.'
+        : 'See the database error in this log. The tables are created once the database works.',
+      ...(isForbidden ? { statements: migrationStatement() } : {}),
+    }).error('Gameye: the tables are missing and could not be created: no game server will be started.');
+    return false;
+  }
+}
+
+/** The newest migration that the database has; 0 without any. */
+export function schemaVersion(nk: Nakama): number {
+  const exists = ask<boolean>(
+    nk,
+    `SELECT (to_regclass('gameye_migration') IS NOT NULL)::text AS answer, 0 AS now_ms`,
+    [],
+  );
+  if (!exists) return 0;
+  return ask<number>(nk, `SELECT coalesce(max(version), 0)::text AS answer, 0 AS now_ms FROM gameye_migration`, []);
+}
+
+/** How many records the first edition left in Nakama's storage; nothing reads them any more. */
+export function oldRecords(nk: Nakama): number {
+  const hasStorage = ask<boolean>(nk, `SELECT (to_regclass('storage') IS NOT NULL)::text AS answer, 0 AS now_ms`, []);
+  if (!hasStorage) return 0;
+  return ask<number>(
+    nk,
+    `SELECT count(*)::text AS answer, 0 AS now_ms FROM storage
+     WHERE collection IN ('_gameye_instances', '_gameye_allocations') AND user_id = '00000000-0000-0000-0000-000000000000'`,
+    [],
+  );
+}
