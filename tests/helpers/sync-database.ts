@@ -18,6 +18,8 @@ type Reply = { rows: Record<string, unknown>[]; count: number } | { error: strin
 const WORKER = `
 const { parentPort, workerData } = require('node:worker_threads');
 const pg = require('pg');
+// Nakama gives int8 as a number.
+pg.types.setTypeParser(20, Number);
 const pool = new pg.Pool({ connectionString: workerData.address, max: 1 });
 pool.on('error', () => {});
 parentPort.on('message', async ({ text, values, port, signal }) => {

@@ -1,19 +1,12 @@
-import { createHash, createHmac, randomUUID } from 'node:crypto';
-import { SYSTEM_USER } from '../../../src/nakama/storage';
-import type {
-  Context,
-  HttpResponse,
-  Logger,
-  Nakama,
-  NotificationRequest,
-  StorageDeleteRequest,
-  StorageWriteAck,
-  StorageWriteRequest,
-} from '../../../src/nakama/runtime';
+import { createHmac, randomBytes, randomUUID } from 'node:crypto';
+import { inject } from 'vitest';
+import { migrationStatement } from '../../../src/database/schema';
+import type { Context, HttpResponse, Logger, Nakama, NotificationRequest } from '../../../src/nakama/runtime';
+import { openSyncDatabase, type SyncDatabase } from '../../helpers/sync-database';
 
 /** What the module asked the fake server to do, in order. */
 export type Event =
-  | { kind: 'read' | 'write' | 'delete'; keys: string[] }
+  | { kind: 'sql'; statement: string; values: unknown[] }
   | { kind: 'http'; method: string; url: string; body: unknown }
   | { kind: 'notify'; notifications: NotificationRequest[] }
   | { kind: 'match'; module: string; params: { [key: string]: unknown } };
@@ -39,21 +32,17 @@ export interface FakeNakama {
   events: Event[];
   log: LogLine[];
   requests: HttpRequest[];
-  /** The stored value of `collection/key`, or undefined. */
-  stored: (collection: string, key: string) => unknown;
-  /** Every row, as `collection/key`; a player's ends in `@owner`. */
-  rows: () => string[];
-  put: (collection: string, key: string, value: object) => string;
-  drop: (collection: string, key: string) => void;
   sent: () => NotificationRequest[];
+  /** Looks into the database, or changes it, without an event and without the hooks. */
+  query: <Row extends object = Record<string, unknown>>(text: string, values?: unknown[]) => Row[];
+  /** What the database's clock says: what `Date.now()` says, also when a test has mocked that. */
+  clock: () => number;
   /** Hooks of a test: throw what the server would throw. */
   http: (request: HttpRequest) => HttpResponse;
   before: (event: Event) => void;
   /** After the work was done, as when the answer of the database gets lost. */
   after: (event: Event) => void;
   files: { [path: string]: string };
-  indexQueries: unknown[][];
-  indexAnswer: (args: unknown[]) => unknown;
 }
 
 /** The deployment whose sessions these are. */
@@ -66,18 +55,61 @@ export function goError(message: string): Error {
   return error;
 }
 
-export const VERSION_CONFLICT = 'failed to write storage objects: Storage write rejected - version check failed.';
-const DELETE_CONFLICT =
-  'failed to remove storage: Storage delete rejected - not found, version check failed, or permission denied.';
+/** The database is not there, as Nakama says it. */
+export const DATABASE_GONE = 'failed to connect to `user=nakama database=nakama`: connect: connection refused';
 
-/** A server whose storage has versions and whose batches are transactions; everything else is recorded. */
-export function fakeNakama(): FakeNakama {
-  const rows = new Map<string, { value: string; version: string }>();
+/**
+ * The clock of the test's database: the functions of this schema come before Postgres' own, also in the tables' defaults,
+ * and answer the time that was set.
+ */
+const FAKE_CLOCK = `
+CREATE SCHEMA clock;
+CREATE FUNCTION clock.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+  SELECT coalesce(to_timestamp(nullif(current_setting('test.now_ms', true), '')::float8 / 1000), pg_catalog.now()) $$;
+CREATE FUNCTION clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql STABLE AS $$ SELECT clock.now() $$;
+SET search_path = clock, pg_catalog, public;
+`;
+
+/** Only one server at a time uses the database of this test file: whose it is, and what its clock was set to. */
+let database: SyncDatabase | undefined;
+let owner: object | undefined;
+let clockMs: number | undefined;
+
+/** The database of this test file, made at the first statement. */
+function openDatabase(): SyncDatabase {
+  if (database) return database;
+  const address = inject('postgres');
+  const name = `unit_${randomBytes(6).toString('hex')}`;
+  const server = openSyncDatabase(address);
+  server.exec(`CREATE DATABASE ${name}`, []);
+  void server.close();
+  database = openSyncDatabase(`${address.slice(0, address.lastIndexOf('/'))}/${name}`);
+  database.exec(FAKE_CLOCK, []);
+  database.exec(migrationStatement(), []);
+  return database;
+}
+
+/** The database for a statement of a server: empty at its first one, with its clock set. */
+function databaseOf(server: object, now: number): SyncDatabase {
+  const opened = openDatabase();
+  if (owner !== server) {
+    opened.exec(
+      'DELETE FROM gameye_seat; DELETE FROM gameye_instance; DELETE FROM gameye_allocation; DELETE FROM gameye_control',
+      [],
+    );
+    owner = server;
+  }
+  if (clockMs !== now) opened.query(`SELECT set_config('test.now_ms', $1::text, false)`, [String((clockMs = now))]);
+  return opened;
+}
+
+/**
+ * A server with an empty database of its own; with `beside`, another node of the same deployment. A test file has one
+ * database: its content goes when another deployment runs its first statement. Everything else is recorded.
+ */
+export function fakeNakama(beside?: FakeNakama): FakeNakama {
+  const deployment: object = (beside && deployments.get(beside)) ?? {};
   const log: LogLine[] = [];
-  // Players' records by their owner; the system's without.
-  const path = (row: { collection: string; key: string; userId: string }): string =>
-    `${row.collection}/${row.key}${row.userId === '' || row.userId === SYSTEM_USER ? '' : `@${row.userId}`}`;
-  const md5 = (text: string): string => createHash('md5').update(text).digest('hex');
   const cache = new Map<string, { value: string; until: number }>();
   // A supervisor and a reconciler run on this node, as always, and it knows whose sessions it starts.
   cache.set('gameye_supervisor', { value: 'another match', until: Infinity });
@@ -90,77 +122,18 @@ export function fakeNakama(): FakeNakama {
     fake.after(event);
     return result;
   };
-  const object = (row: { collection: string; key: string; userId: string }) => {
-    const found = rows.get(path(row));
-    if (!found) return [];
-    const value = JSON.parse(found.value) as { [key: string]: unknown };
-    return [{ ...row, version: found.version, value, createTime: 0, updateTime: 0 }];
-  };
 
-  const checkWrites = (writes: StorageWriteRequest[]): void => {
-    for (const one of writes) {
-      const expected = one.version === '*' ? undefined : one.version;
-      if (rows.get(path(one))?.version !== expected) throw goError(VERSION_CONFLICT);
-    }
-  };
-  const checkDeletes = (deletes: StorageDeleteRequest[]): void => {
-    for (const one of deletes) {
-      if (one.version !== undefined && rows.get(path(one))?.version !== one.version) throw goError(DELETE_CONFLICT);
-    }
-  };
-  const write = (one: StorageWriteRequest): StorageWriteAck => {
-    const value = JSON.stringify(one.value);
-    rows.set(path(one), { value, version: md5(value) });
-    return { collection: one.collection, key: one.key, userId: one.userId, version: md5(value) };
-  };
-
-  const nk: Nakama = {
+  const nk = {
     httpRequest(url, method, headers = {}, body = '', timeoutMs = 5000) {
       const parsed: unknown = body === '' ? undefined : JSON.parse(body);
       const request = { url, method, headers, body: parsed, timeoutMs };
       fake.requests.push(request);
       return act({ kind: 'http', method, url, body: parsed }, () => fake.http(request));
     },
-    storageRead: (keys) => act({ kind: 'read', keys: keys.map(path) }, () => keys.flatMap(object)),
-    // A cursor is the last key of its page, marked, so that a wrong one shows.
-    storageList: (userId, collection, limit = 100, cursor) =>
-      act({ kind: 'read', keys: [`${collection}/*`] }, () => {
-        if (cursor !== undefined && !cursor.startsWith('after:')) {
-          throw goError('failed to list storage objects: Malformed cursor was used.');
-        }
-        const after = cursor?.slice('after:'.length) ?? '';
-        const keys = [...rows.keys()]
-          .filter((row) => row.startsWith(`${collection}/`) && !row.includes('@'))
-          .map((row) => row.slice(collection.length + 1))
-          .filter((key) => key > after)
-          .sort();
-        const page = keys.slice(0, limit);
-        const last = page[page.length - 1];
-        const objects = page.flatMap((key) => object({ collection, key, userId }));
-        return { objects, cursor: keys.length > limit && last !== undefined ? `after:${last}` : null };
-      }),
-    storageWrite: (writes) =>
-      act({ kind: 'write', keys: writes.map(path) }, () => {
-        checkWrites(writes);
-        return writes.map(write);
-      }),
-    storageDelete: (deletes) =>
-      act({ kind: 'delete', keys: deletes.map(path) }, () => {
-        checkDeletes(deletes);
-        for (const one of deletes) rows.delete(path(one));
-      }),
-    multiUpdate: (_accounts, writes, deletes) =>
-      act({ kind: 'write', keys: [...(writes ?? []), ...(deletes ?? [])].map(path) }, () => {
-        checkWrites(writes ?? []);
-        checkDeletes(deletes ?? []);
-        const acks = (writes ?? []).map(write);
-        for (const one of deletes ?? []) rows.delete(path(one));
-        return { storageWriteAcks: acks, walletUpdateAcks: [] };
-      }),
-    storageIndexList: (...args: unknown[]) => {
-      fake.indexQueries.push(args);
-      return fake.indexAnswer(args);
-    },
+    sqlQuery: (statement, values = []) =>
+      act({ kind: 'sql', statement, values }, () => databaseOf(deployment, fake.clock()).query(statement, values)),
+    sqlExec: (statement, values = []) =>
+      act({ kind: 'sql', statement, values }, () => databaseOf(deployment, fake.clock()).exec(statement, values)),
     notificationsSend: (notifications) => act({ kind: 'notify', notifications }, () => undefined),
     matchCreate: (module, params = {}) => act({ kind: 'match', module, params }, () => `${randomUUID()}.n1`),
     authenticateTokenGenerate: (userId, username, exp, vars) => ({
@@ -175,7 +148,6 @@ export function fakeNakama(): FakeNakama {
       const text = (typeof data === 'string' ? Buffer.from(data) : Buffer.from(data)).toString('base64url');
       return padding ? text.padEnd(Math.ceil(text.length / 4) * 4, '=') : text;
     },
-    sqlQuery: () => [],
     fileRead: (relative) => {
       const file = fake.files[relative.replace(/^(\.\.\/)+/, '/')];
       if (file === undefined) throw goError('failed to open file: no such file or directory');
@@ -190,7 +162,8 @@ export function fakeNakama(): FakeNakama {
     },
     metricsCounterAdd: () => undefined,
     metricsTimerRecord: () => undefined,
-  };
+    // Nothing of this module touches Nakama's storage: calling it fails the test.
+  } as Partial<Nakama> as Nakama;
 
   const fake: FakeNakama = {
     nk,
@@ -198,29 +171,23 @@ export function fakeNakama(): FakeNakama {
     events: [],
     log,
     requests: [],
-    stored: (collection, key) => {
-      const row = rows.get(`${collection}/${key}`);
-      return row && (JSON.parse(row.value) as unknown);
-    },
-    rows: () => [...rows.keys()],
-    put: (collection, key, value) => {
-      const text = JSON.stringify(value);
-      rows.set(`${collection}/${key}`, { value: text, version: md5(text) });
-      return md5(text);
-    },
-    drop: (collection, key) => void rows.delete(`${collection}/${key}`),
     sent: () => fake.events.flatMap((event) => (event.kind === 'notify' ? event.notifications : [])),
+    query: <Row extends object>(text: string, values: unknown[] = []) =>
+      databaseOf(deployment, fake.clock()).query(text, values) as Row[],
+    clock: () => Date.now(),
     http: () => {
       throw goError('HTTP request error: Get "http://gameye": dial tcp 127.0.0.1:1: connect: connection refused');
     },
     before: () => undefined,
     after: () => undefined,
     files: { '/proc/self/environ': '' },
-    indexQueries: [],
-    indexAnswer: () => ({ objects: [], cursor: null }),
   };
+  deployments.set(fake, deployment);
   return fake;
 }
+
+/** Which servers share a database. */
+const deployments = new WeakMap<FakeNakama, object>();
 
 /** A logger that is as unforgiving as Nakama's: constant texts without `%`, fields that are strings. */
 function fakeLogger(lines: LogLine[], fields: { [key: string]: string }): Logger {
