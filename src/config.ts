@@ -85,9 +85,16 @@ const KNOWN = [
 // A closure variable, so mutable although Nakama freezes globals; each VM has its own.
 let configured: Configured | undefined;
 
-/** This VM's configuration: read at the first call, then kept. `GAMEYE_*` variables cannot change while Nakama runs. */
+/** Where the first VM leaves what it read for the others: a match has a VM of its own, and reading takes longer than parsing. */
+const CACHE_KEY = 'gameye_config';
+
+/** The configuration: read once per process, then kept. `GAMEYE_*` variables cannot change while Nakama runs. */
 export function getConfig(ctx: Context, nk: Nakama): Configured {
-  configured ??= parseConfig(readEnvironment(ctx, nk, KNOWN));
+  if (configured) return configured;
+  const cached = nk.localcacheGet(CACHE_KEY);
+  configured =
+    typeof cached === 'string' ? (JSON.parse(cached) as Configured) : parseConfig(readEnvironment(ctx, nk, KNOWN));
+  if (typeof cached !== 'string') nk.localcachePut(CACHE_KEY, JSON.stringify(configured));
   return configured;
 }
 

@@ -1,4 +1,5 @@
 import { Code, rpcError } from './refusal';
+import { hasUnstorable } from './text';
 
 /** The fields of an RPC's JSON payload. Readers end the RPC with code 3 and a sentence that names the field. */
 export type Payload = { [field: string]: unknown };
@@ -25,7 +26,7 @@ export function parsePayload(text: string | undefined, known: string[]): Payload
   if (isTooDeep(payload, DEEPEST)) {
     return rpcError(Code.INVALID_ARGUMENT, `The payload is nested too deeply: ${DEEPEST} levels at most.`);
   }
-  if (hasUnstorableText(payload)) {
+  if (hasUnstorable(payload)) {
     return rpcError(Code.INVALID_ARGUMENT, 'The payload has a text with a NUL character or half a surrogate pair.');
   }
   return payload;
@@ -35,24 +36,6 @@ export function parsePayload(text: string | undefined, known: string[]): Payload
 function isTooDeep(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((inner) => isTooDeep(inner, levels - 1));
-}
-
-/** True when a text, also a key, is none that Postgres takes: it refuses the whole record (jsonb). */
-function hasUnstorableText(value: unknown): boolean {
-  if (typeof value === 'string') return value.includes('\0') || hasHalfPair(value);
-  if (typeof value !== 'object' || value === null) return false;
-  return Object.entries(value).some(([key, inner]) => hasUnstorableText(key) || hasUnstorableText(inner));
-}
-
-function hasHalfPair(text: string): boolean {
-  for (let i = 0; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit < 0xd800 || unit > 0xdfff) continue;
-    const next = text.charCodeAt(i + 1);
-    if (unit > 0xdbff || !(next >= 0xdc00 && next <= 0xdfff)) return true;
-    i++;
-  }
-  return false;
 }
 
 /** The payload itself, when it has no other fields than these. */

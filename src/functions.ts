@@ -1,15 +1,17 @@
 /*
  * The functions that InitModule registers, the drop-in's (index.ts) and that of a module that uses this as a library
  * (public.ts). Nakama wants each of them as a global, and every VM pays for each global: so they only call into the
- * library, which the build turns into the function `library()`; its first call in a VM loads it.
+ * library, which the build turns into the functions `library()` and `allocator()`; the first call of one in a VM loads it.
  */
 import type { Context, Initializer, Logger, MatchmakerResult, MatchState, Nakama, Presence } from './nakama/runtime';
+import type * as Allocator from './allocator';
 import type * as Library from './library';
 
 declare function library(): typeof Library;
+declare function allocator(): typeof Allocator;
 
-export function initializeGameye(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
-  library().initialize(ctx, logger, nk, initializer);
+export function initializeGameye(ctx: Context, logger: Logger, nk: Nakama, _initializer: Initializer): void {
+  library().initialize(ctx, logger, nk);
 }
 export function gameyeMatchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): void {
   library().matchmakerMatched(ctx, logger, nk, entries);
@@ -18,91 +20,91 @@ export function gameyeBeforeMatchmakerAdd<T extends object>(ctx: Context, logger
   return library().beforeMatchmakerAdd(ctx, logger, nk, envelope);
 }
 export function rpcFleetCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetCreate(ctx, logger, nk, payload);
+  return library().answerRpc('fleet_create', ctx, logger, nk, payload);
 }
 export function rpcFleetGet(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetGet(ctx, logger, nk, payload);
+  return library().answerRpc('fleet_get', ctx, logger, nk, payload);
 }
 export function rpcFleetList(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetList(ctx, logger, nk, payload);
+  return library().answerRpc('fleet_list', ctx, logger, nk, payload);
 }
 export function rpcFleetJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetJoin(ctx, logger, nk, payload);
+  return library().answerRpc('fleet_join', ctx, logger, nk, payload);
 }
 export function rpcFleetLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetLeave(ctx, logger, nk, payload);
+  return library().answerRpc('fleet_leave', ctx, logger, nk, payload);
 }
 export function rpcFleetUpdate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetUpdate(ctx, logger, nk, payload);
+  return library().answerRpc('fleet_update', ctx, logger, nk, payload);
 }
 export function rpcFleetDelete(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetDelete(ctx, logger, nk, payload);
+  return library().answerRpc('fleet_delete', ctx, logger, nk, payload);
 }
 export function rpcUpdateInstanceInfo(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().updateInstanceInfo(ctx, logger, nk, payload);
+  return library().answerRpc('update_instance_info', ctx, logger, nk, payload);
 }
 export function rpcDeleteInstanceInfo(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().deleteInstanceInfo(ctx, logger, nk, payload);
+  return library().answerRpc('delete_instance_info', ctx, logger, nk, payload);
 }
 export function rpcServerJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().serverJoin(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_server_join', ctx, logger, nk, payload);
 }
 export function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().serverLeave(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_server_leave', ctx, logger, nk, payload);
 }
 export function rpcServerReady(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().serverReady(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_server_ready', ctx, logger, nk, payload);
 }
 export function rpcServerBackfill(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().serverBackfill(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_server_backfill', ctx, logger, nk, payload);
 }
 export function rpcGameyeAssignment(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().assignment(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_assignment', ctx, logger, nk, payload);
 }
 export function rpcGameyeCancel(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().cancel(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_cancel', ctx, logger, nk, payload);
 }
 export function rpcGameyeLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().leave(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_leave', ctx, logger, nk, payload);
 }
 export function rpcGameyeSoloMatch(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().soloMatch(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_solo_match', ctx, logger, nk, payload);
 }
 export function rpcGameyeJoinFriend(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().friendMatch(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_join_friend', ctx, logger, nk, payload);
 }
 export function rpcGameyePingTargets(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().pingTargets(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_ping_targets', ctx, logger, nk, payload);
 }
 export function rpcGameyeStatus(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetStatus(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_status', ctx, logger, nk, payload);
 }
 export function rpcGameyeHealth(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetHealth(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_health', ctx, logger, nk, payload);
 }
 export function rpcGameyeDrain(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetDrain(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_drain', ctx, logger, nk, payload);
 }
 export function rpcGameyeTerminate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetTerminate(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_terminate', ctx, logger, nk, payload);
 }
 export function rpcGameyeSetVersion(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().fleetSetVersion(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_set_version', ctx, logger, nk, payload);
 }
 export function rpcGameyeUnityAllocate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().unityAllocate(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_unity_allocate', ctx, logger, nk, payload);
 }
 export function rpcGameyeUnityPoll(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
-  return library().unityPoll(ctx, logger, nk, payload);
+  return library().answerRpc('gameye_unity_poll', ctx, logger, nk, payload);
 }
 
 // The matchmaker hook waits for this one, so it does without the library. A node's supervisor and reconciler are matches of
 // this kind too; their first tick fills in the rest.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
-  const { allocation, version, claim = '', supervisor, reconciler } = params;
+  const { allocation, from, supervisor, reconciler } = params;
   const role = supervisor ? { supervisor: true } : reconciler ? { reconciler: true } : undefined;
   return {
-    state: role ?? { allocation, version, claim, wake_at_ms: 0 },
+    state: role ?? { allocation, from, wake_at_ms: 0 },
     tickRate: role ? 1 : 60,
     label: '',
   };
@@ -115,7 +117,9 @@ export function allocatorLoop(
   _tick: number,
   state: MatchState,
 ) {
-  return library().allocatorLoop(ctx, logger, nk, state as Library.WorkerState);
+  return 'allocation' in state
+    ? allocator().allocatorLoop(ctx, logger, nk, state as never)
+    : library().keeperLoop(ctx, logger, nk, state as never);
 }
 export function allocatorJoinAttempt(
   _c: Context,

@@ -1,17 +1,16 @@
 import { describeProblems, getConfig } from './config';
+import { migrate, oldRecords } from './database/schema';
 import { noteExtension } from './extension/extension';
-import { registerInstanceIndex } from './instances/queries';
-import { withFields } from './nakama/log';
-import { ensureSupervisor } from './worker/supervisor';
-import type { Context, Initializer, Logger, Nakama } from './nakama/runtime';
+import { errorText, withFields } from './nakama/log';
+import type { Context, Logger, Nakama } from './nakama/runtime';
+import { ensureSupervisor } from './supervision/heartbeat';
 
 /**
- * What has to happen while InitModule runs, beside its registrations: the storage index, and every configuration mistake
- * at once in the log. A misconfigured module does not keep Nakama from starting; it says so again in every RPC.
+ * What has to happen while InitModule runs, beside its registrations: the tables, and every configuration mistake at once in
+ * the log. A misconfigured module does not keep Nakama from starting; it says so again in every RPC.
  */
-export function initialize(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
+export function initialize(ctx: Context, logger: Logger, nk: Nakama): void {
   const configured = getConfig(ctx, nk);
-  registerInstanceIndex(ctx, initializer, 'config' in configured && configured.config.backfill);
   noteExtension(nk);
   if ('problems' in configured) {
     withFields(logger, { problems: describeProblems(configured.problems), count: configured.problems.length }).error(
@@ -32,5 +31,21 @@ export function initialize(ctx: Context, logger: Logger, nk: Nakama, initializer
     seat_tokens: config.seatSecret !== undefined,
     server_reports: config.nakamaUrl !== undefined,
   }).info('Gameye: fleet manager ready.');
+  if (migrate(nk, logger)) sayWhatIsLeft(nk, logger);
   ensureSupervisor(nk);
+}
+
+/** The first edition kept its records in Nakama's storage engine. Its sessions end at their ttl. */
+function sayWhatIsLeft(nk: Nakama, logger: Logger): void {
+  try {
+    const records = oldRecords(nk);
+    if (records === 0) return;
+    withFields(logger, { records }).info(
+      'Gameye: the records of an older version in the storage engine are ignored; their sessions end at their ttl.',
+    );
+  } catch (error) {
+    withFields(logger, { error: errorText(error) }).debug(
+      'Gameye: it is not known whether an older version left records.',
+    );
+  }
 }

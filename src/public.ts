@@ -8,12 +8,9 @@ import type { Context, Logger, Nakama } from './nakama/runtime';
 import type { FleetManager } from './rpc/verbs';
 
 export * from './functions';
-export type { Latency } from './allocation/request';
-export type { StartingInstance } from './allocation/locate';
+export type { StartingInstance } from './allocation/pending';
+export type { FailureReason, Instance, Latency, SeatRef as SessionInfo } from './records';
 export type { Callback, CallbackResult, Extension, MatchRequest } from './extension/extension';
-export type { SessionInfo } from './fleet/fleet-manager';
-export type { FailureReason } from './gameye/failure';
-export type { Instance } from './instances/instance';
 export type {
   Context,
   Initializer,

@@ -3,8 +3,7 @@ import type { Failure } from '../gameye/failure';
 import { askLocations } from '../gameye/locations';
 import type { Call } from '../nakama/caller';
 import type { Nakama } from '../nakama/runtime';
-import type { Allocation } from './allocation';
-import type { Hold } from './ownership';
+import type { Common, Waiting } from './allocation';
 import { offeredFirst, regionsAhead } from './next-region';
 
 /*
@@ -31,9 +30,8 @@ export function coolLast(nk: Nakama, regions: string[]): string[] {
 }
 
 /** Before the first attempt: the allocation with its regions in the order in which they are best tried now. */
-export function inTryOrder(nk: Nakama, hold: Hold): Hold {
-  const { allocation: a } = hold;
-  return a.attempts > 0 ? hold : { ...hold, allocation: { ...a, regions: coolLast(nk, a.regions) } };
+export function inTryOrder(nk: Nakama, a: Waiting): Waiting {
+  return a.attempts > 0 ? a : { ...a, regions: coolLast(nk, a.regions) };
 }
 
 /** A session was not started there: new allocations begin elsewhere for a while. */
@@ -49,7 +47,7 @@ export function coolDown(nk: Nakama, region: string, failure: Failure | undefine
  * choice and the API token may ask. Full or without the image, the region cools down; after anything else it is asked again
  * first, and cools down when it is given up.
  */
-export function regionsAfter(call: Call, a: Allocation, failure: Failure, sentAt: number): string[] {
+export function regionsAfter(call: Call, a: Common, failure: Failure, sentAt: number): string[] {
   if (failure.kind !== 'no-capacity' && failure.kind !== 'not-found') return a.regions;
   coolDown(call.nk, a.regions[a.region_index] ?? '', failure);
   if (regionsAhead(a).length < 2 || Date.now() - sentAt > STILL_QUICK_MS) return a.regions;

@@ -1,12 +1,12 @@
+import { readAllocation } from '../database/allocations';
+import { ownerId } from '../database/control';
+import { findInstance } from '../database/instances';
 import type { Outcome } from '../gameye/failure';
 import { describeSession } from '../gameye/session-api';
-import { readInstance } from '../instances/store';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
-import type { Allocation } from './allocation';
-import { FLEET_LABEL } from './launch';
-import { OWNER_LABEL, ownerId } from './owner';
-import { readAllocation } from './store';
+import type { Common } from './allocation';
+import { FLEET_LABEL, OWNER_LABEL } from './launch';
 
 /**
  * Why a session that the API named instead of ours must not be stopped (now): it is another allocation's or another
@@ -14,13 +14,13 @@ import { readAllocation } from './store';
  */
 export function whyNotStop(
   call: Call,
-  a: Allocation,
+  a: Common,
   sessionId: string,
   timeoutMs: number,
 ): Outcome<'not-ours'> | undefined {
   const { nk, config } = call;
-  const isAnothers = sessionId !== a.id && readAllocation(nk, sessionId) !== undefined;
-  if (isAnothers || readInstance(nk, sessionId)) return notOurs(call, sessionId);
+  const isAnothers = sessionId !== a.id && readAllocation(nk, config.fleet, sessionId) !== undefined;
+  if (isAnothers || findInstance(nk, config.fleet, sessionId)) return notOurs(call, sessionId);
   const outcome = describeSession(nk, config, sessionId, timeoutMs);
   if (outcome.kind !== 'done') return outcome.failure.kind === 'not-found' ? undefined : outcome;
   // A session from a warm pool has no labels.

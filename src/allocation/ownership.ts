@@ -1,92 +1,100 @@
 import { SECOND } from '../config';
+import {
+  readOwn,
+  saveAllocation,
+  type AllocationChange,
+  type AllocationRow,
+  type Lease,
+} from '../database/allocations';
 import type { Call } from '../nakama/caller';
-import type { Write } from '../nakama/storage';
-import type { Allocation } from './allocation';
-import { readAllocation, saveAllocation } from './store';
+import { freeSeats, fromRow, toDoc, type Allocation, type Common } from './allocation';
+
+/*
+ * A worker owns the allocation that it works on: it alone writes the record, fenced by the row's version. Others only note
+ * something in columns of their own (a player went away, the game server is ready, a group joined), which raises the version,
+ * so the worker sees it before its next change counts.
+ */
 
 /** One request may block its worker this long; starting a session normally takes half a second. */
 export const RUN_TIMEOUT_MS = 15 * SECOND;
+
 /** Longer than the longest call and the steps around it. */
-const LEASE_MS = RUN_TIMEOUT_MS + 5 * SECOND;
+export const LEASE_MS = RUN_TIMEOUT_MS + 5 * SECOND;
 
 /** The same for a step that calls a function of somebody else's, which may take long: after this it is called once more. */
 const CALLBACK_LEASE_MS = 60 * SECOND;
 
-/** A worker's hold on its allocation. */
-export interface Hold {
-  allocation: Allocation;
-  /** `*` until the record is stored. */
-  version: string;
+/** A change that loses so often is one of many at once; the next tick tries again. */
+const MOST_TRIES = 20;
+
+/** The match that works on it. */
+export function holder(call: Call): string {
+  return call.ctx.matchId ?? call.ctx.node;
+}
+
+export function lease(call: Call): Lease {
+  return { holder: holder(call), ms: LEASE_MS };
+}
+
+/** For steps that end with the request's callback: no other worker calls it meanwhile. */
+export function leaseForCallback(call: Call, a: Common): Lease {
+  return { holder: holder(call), ms: a.request.callback === undefined ? LEASE_MS : CALLBACK_LEASE_MS };
+}
+
+/** What a statement writes of an allocation. */
+export function changeOf(a: Allocation): AllocationChange {
+  const { id, state, session_id, attempts } = a;
+  return { id, state, session_id, attempts, free_seats: freeSeats(a), doc: toDoc(a) };
+}
+
+/** The allocation with what only its row knows: version, times, and what others noted. */
+export function asStored<A extends Allocation>(a: A, row: AllocationRow): A {
+  const { version, created_at_ms, deadline_ms, guests, cancelled, server_ready } = row;
+  return { ...a, version, created_at_ms, deadline_ms, guests, cancelled, server_ready };
 }
 
 /**
- * Stores what follows from a step, with a new lease. When somebody changed the record meanwhile without ending this
- * attempt (a player cancelled, the game server said that it is ready), the same follows from the changed record; otherwise
- * its present state is what goes on. Undefined: the allocation is not ours any more. One that fails before it was ever
- * stored stays so: its players are told from memory.
+ * Stores what follows from a step, with a new lease. When somebody noted something meanwhile, the same follows from the record
+ * with it. Undefined: the allocation is not ours any more. One that ends is not stored here: the statement that tells its
+ * players stores it, and until then whatever was stored before is what a crash leads back to.
  */
-export function save(call: Call, hold: Hold, change: (a: Allocation) => Allocation): Hold | undefined {
-  let current = hold;
-  for (;;) {
-    const next = change(current.allocation);
-    if (current.version === '*' && next.state === 'failed') return { allocation: next, version: '*' };
-    const stored = store(call, current, next);
+export function save<A extends Allocation>(call: Call, a: A, change: (a: A) => Allocation): Allocation | undefined {
+  return untilStored(call, a, (current) => {
+    const next = change(current);
+    const isEnding = (next.state === 'failed' || next.state === 'cancelled') && !next.told;
+    if (isEnding || current.version === 0) return next;
+    const row = saveAllocation(call.nk, changeOf(next), current.version, lease(call));
+    return row && asStored(next, row);
+  });
+}
+
+/**
+ * Calls `store` with the record as it is now until it answers, a bounded number of times. It answers undefined when the row
+ * has another version. When the row moved on in another way than by a note, its present state is what goes on.
+ */
+export function untilStored<A extends Allocation>(
+  call: Call,
+  a: A,
+  store: (current: A) => Allocation | undefined,
+): Allocation | undefined {
+  let current = a;
+  for (let i = 0; i < MOST_TRIES; i++) {
+    const stored = store(current);
     if (stored) return stored;
     const fresh = reread(call, current);
-    if (!fresh || !isSameAttempt(fresh.allocation, current.allocation)) return fresh;
-    current = fresh;
+    if (!fresh || !isSameAttempt(fresh, current)) return fresh;
+    const { version, guests, cancelled, server_ready } = fresh;
+    current = { ...current, version, guests, cancelled, server_ready };
   }
+  throw new Error('The allocation changed with every try to store the next step.');
 }
 
-/**
- * Does a step that ends with the request's callback under a longer lease, so that no other worker calls it meanwhile. When
- * somebody changed the record in between, its present state is what goes on.
- */
-export function beforeCallback(
-  call: Call,
-  hold: Hold,
-  step: (call: Call, hold: Hold) => Hold | undefined,
-): Hold | undefined {
-  if (hold.allocation.request.callback === undefined || hold.version === '*') return step(call, hold);
-  const longer = store(call, hold, hold.allocation, [], CALLBACK_LEASE_MS);
-  return longer ? step(call, longer) : reread(call, hold);
-}
-
-/** Undefined when the record, or another that is stored with it, is not at the version that we know. */
-export function store(
-  call: Call,
-  hold: Hold,
-  next: Allocation,
-  others: Write[] = [],
-  leaseMs = LEASE_MS,
-): Hold | undefined {
-  const leased: Allocation = { ...next, lease: lease(call, leaseMs) };
-  const version = saveAllocation(call.nk, leased, hold.version, others);
-  return version === 'conflict' ? undefined : { allocation: leased, version };
-}
-
-/** Reads the record again: changed under our lease or not; undefined when it is gone or another worker's. */
-export function reread(call: Call, hold: Hold): Hold | undefined {
-  const row = readAllocation(call.nk, hold.allocation.id);
-  if (!row) return undefined;
-  const { lease: held } = row.value;
-  if (held.holder !== holder(call) && held.until_ms > Date.now()) return undefined;
-  return { allocation: row.value, version: row.version };
-}
-
-export function lease(call: Call, ms = LEASE_MS): Allocation['lease'] {
-  return { holder: holder(call), until_ms: Date.now() + ms };
+/** Reads the record again; undefined when it is gone or another worker's. */
+export function reread(call: Call, a: Common): Allocation | undefined {
+  const row = readOwn(call.nk, a.id, holder(call));
+  return row && fromRow(row);
 }
 
 function isSameAttempt(a: Allocation, b: Allocation): boolean {
-  return a.state === b.state && a.session_id === b.session_id && a.attempts === b.attempts && a.told === b.told;
-}
-
-/** True when the allocation's worker is a match of this node, whose name every match id ends in. */
-export function isWorkedOnBy(a: Allocation, node: string): boolean {
-  return a.lease.holder.slice(-node.length - 1) === `.${node}`;
-}
-
-function holder(call: Call): string {
-  return call.ctx.matchId ?? call.ctx.node;
+  return a.state === b.state && a.session_id === b.session_id && a.attempts === b.attempts;
 }

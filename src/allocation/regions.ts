@@ -1,4 +1,4 @@
-import type { AllocationRequest, Latency } from './request';
+import type { AllocationRequest, Latency } from '../records';
 
 /** Nobody plays a minute away: a longer measurement is a mistake, or says that there was no answer. */
 const LONGEST_MS = 60_000;

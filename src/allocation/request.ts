@@ -1,6 +1,7 @@
 import type { MatchmakerResult } from '../nakama/runtime';
 import type { Config } from '../config';
 import type { AllocationRequest, Latency } from '../records';
+import { isRegionName } from '../text';
 
 /**
  * The request of a matched group, or undefined when the group is not ours: with `GAMEYE_MATCH_PROPERTY` every ticket must
@@ -17,8 +18,9 @@ export function requestFromMatch(config: Config, entries: MatchmakerResult[]): A
     userIds.push(userId);
     for (const name of Object.keys(properties)) {
       const ms = properties[name];
-      if (name.startsWith(config.pingPrefix) && typeof ms === 'number' && ms >= 0) {
-        latencies.push({ user_id: userId, region: name.slice(config.pingPrefix.length), ms });
+      const region = name.slice(config.pingPrefix.length);
+      if (name.startsWith(config.pingPrefix) && typeof ms === 'number' && ms >= 0 && isRegionName(region)) {
+        latencies.push({ user_id: userId, region, ms });
       }
     }
   }

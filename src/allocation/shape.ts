@@ -1,8 +1,10 @@
-import { ENV_KEY, metadataProblem, type AllocationRequest, type Latency } from './request';
+import { ENV_KEY, metadataProblem } from '../metadata';
+import type { AllocationRequest, Latency } from '../records';
 import { callbackNames } from '../extension/callbacks';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { Code, rpcError } from '../refusal';
+import { isRegionName } from '../text';
 import { invalid, optionalObject, userIds, wholeNumber, type Payload } from '../fields';
 
 /** What a request may say about its session, whoever makes it: `fleet_create` or a module's `onMatched`. */
@@ -84,7 +86,7 @@ function regions(payload: Payload): string[] {
     Array.isArray(value) &&
     value.length >= 1 &&
     value.length <= 50 &&
-    value.every((one) => typeof one === 'string' && /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(one)) &&
+    value.every((one) => typeof one === 'string' && isRegionName(one)) &&
     new Set(value).size === value.length;
   return valid ? (value as string[]) : invalid('regions', 'must be a list of 1 to 50 different regions.');
 }

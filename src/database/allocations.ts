@@ -66,7 +66,7 @@ export type Stored =
   /** There is an allocation with this id. */
   | { kind: 'exists'; row: AllocationRow };
 
-const ROW = `json_build_object('id', a.id, 'state', a.state, 'session_id', a.session_id, 'version', a.version,
+export const ROW = `json_build_object('id', a.id, 'state', a.state, 'session_id', a.session_id, 'version', a.version,
   'created_at_ms', ${ms('a.create_time')}, 'deadline_ms', ${ms('a.deadline')}, 'lease_until_ms', ${ms('a.lease_until')},
   'cancelled', a.cancelled, 'server_ready', a.server_ready, 'guests', a.guests, 'doc', a.doc)`;
 
@@ -374,15 +374,18 @@ const END = `
 WITH kept AS (
   UPDATE gameye_allocation a SET state = 'over', version = a.version + 1, holder = '', attempts = 0, free_seats = 0,
     keep_until = ${LEASE('$3')}
-  WHERE a.id = $1::text AND a.version = $2::int8 AND $3::float8 IS NOT NULL RETURNING a.id
+  WHERE a.id = $1::text AND a.holder = $2::text AND $3::float8 IS NOT NULL RETURNING a.id
 ), gone AS (
-  DELETE FROM gameye_allocation a WHERE a.id = $1::text AND a.version = $2::int8 AND $3::float8 IS NULL RETURNING a.id
+  DELETE FROM gameye_allocation a WHERE a.id = $1::text AND a.holder = $2::text AND $3::float8 IS NULL RETURNING a.id
 )
 ${answer(`EXISTS (SELECT 1 FROM kept) OR EXISTS (SELECT 1 FROM gone)`)}`;
 
-/** Everybody concerned was told: the row goes, or stays `over` for `keepMs`. False: somebody changed it. */
-export function endAllocation(nk: Nakama, id: string, version: number, keepMs: number | null): boolean {
-  return ask<boolean>(nk, END, [id, version, keepMs]);
+/**
+ * Everybody concerned was told: the row goes, or stays `over` for `keepMs`. Whatever others noted meanwhile comes too late. False:
+ * another worker has it.
+ */
+export function endAllocation(nk: Nakama, id: string, holder: string, keepMs: number | null): boolean {
+  return ask<boolean>(nk, END, [id, holder, keepMs]);
 }
 
 const READ = answer(`(SELECT ${ROW} FROM gameye_allocation a WHERE a.id = $1::text AND a.fleet = $2::text)`);
@@ -421,6 +424,18 @@ ${answer(`(SELECT coalesce(json_agg(${ROW}), '[]') FROM claimed a)`)}`;
 /** Takes allocations whose worker is gone: each is taken by one node only, until the lease runs out again. */
 export function claimDue(nk: Nakama, fleet: string, lease: Lease, most: number): AllocationRow[] {
   return ask<AllocationRow[]>(nk, CLAIM, [fleet, lease.holder, most, lease.ms]);
+}
+
+const TAKE_OVER = `
+WITH mine AS (
+  UPDATE gameye_allocation a SET holder = $3::text, lease_until = ${LEASE('$4')}, version = a.version + 1
+  WHERE a.id = $1::text AND a.state <> 'over' AND (a.holder = $2::text OR a.holder = $3::text OR a.lease_until < now()) RETURNING a.*
+)
+${answer(`(SELECT ${ROW} FROM mine a)`)}`;
+
+/** A worker begins with an allocation that `from` held: whoever stored or claimed it. Undefined: another worker has it. */
+export function takeOver(nk: Nakama, id: string, from: string, lease: Lease): AllocationRow | undefined {
+  return ask<AllocationRow | null>(nk, TAKE_OVER, [id, from, lease.holder, lease.ms]) ?? undefined;
 }
 
 const CANCEL = `

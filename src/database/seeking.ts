@@ -1,4 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
+import type { Lease } from './allocations';
 import { COUNT_SEATS } from './counting';
 import { answer, ask, json } from './sql';
 
@@ -21,7 +22,7 @@ export interface Seeker {
   least_left_ms: number;
   /** How long seats are reserved; null: joined at once. */
   seat_ms: number | null;
-  lease_ms: number;
+  lease: Lease;
 }
 
 export type Sought =
@@ -45,10 +46,14 @@ WITH mine AS (
 ), near AS (
   SELECT region, place FROM jsonb_array_elements_text($5::text::jsonb) WITH ORDINALITY AS r(region, place)
 ), fits AS (
-  SELECT i.id, near.place, i.player_count FROM gameye_instance i JOIN near ON near.region = i.region, n
-  WHERE i.fleet = $3::text AND i.pool = $4::text AND i.open AND i.status = 'running' AND i.open_seats > 0 AND n.players > 0
-    AND i.open_seats >= n.players AND (i.expires_at IS NULL OR i.expires_at > now() + $7::float8 * interval '1 millisecond')
-    AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements_text($6::text::jsonb) AS p(id) WHERE p.id = i.id)
+  SELECT x.id, near.place, x.player_count FROM n, near, LATERAL (
+    SELECT i.id, i.player_count FROM gameye_instance i
+    WHERE i.pool = $4::text AND i.region = near.region AND i.open AND i.status = 'running' AND i.open_seats > 0
+      AND i.open_seats >= n.players AND i.fleet = $3::text
+      AND (i.expires_at IS NULL OR i.expires_at > now() + $7::float8 * interval '1 millisecond')
+      AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements_text($6::text::jsonb) AS p(id) WHERE p.id = i.id)
+    ORDER BY i.player_count DESC LIMIT 20
+  ) x WHERE n.players > 0
 ), place AS (
   SELECT i.id, i.region FROM gameye_instance i JOIN fits ON fits.id = i.id, n
   WHERE i.open AND i.status = 'running' AND i.open_seats >= n.players
@@ -65,8 +70,8 @@ WITH mine AS (
   WHERE i.id = d.id
 ), changed AS (
   UPDATE gameye_allocation a SET state = 'seated', free_seats = 0, version = a.version + 1,
-    doc = a.doc || jsonb_build_object('place', place.id, 'registered', false, 'next_at_ms', 0),
-    lease_until = now() + $9::float8 * interval '1 millisecond'
+    doc = a.doc || jsonb_build_object('place', place.id, 'next_at_ms', 0),
+    holder = $10::text, lease_until = now() + $9::float8 * interval '1 millisecond'
   FROM place WHERE a.id = $1::text RETURNING a.version
 )
 ${answer(`json_build_object('mine', EXISTS (SELECT 1 FROM mine), 'fits', EXISTS (SELECT 1 FROM fits),
@@ -93,7 +98,8 @@ export function seekSeats(nk: Nakama, seeker: Seeker): Sought {
     json(seeker.passed),
     seeker.least_left_ms,
     seeker.seat_ms,
-    seeker.lease_ms,
+    seeker.lease.ms,
+    seeker.lease.holder,
   ]);
   if (!found.mine) return { kind: 'changed' };
   if (found.place && found.version !== null) {
@@ -158,7 +164,7 @@ export function mergeIntoStart(nk: Nakama, id: string, version: number, node: st
 const RETURN = `
 WITH mine AS (
   UPDATE gameye_allocation a SET state = 'starting', version = a.version + 1,
-    doc = (a.doc - 'place' - 'registered') || jsonb_build_object('next', 'seek', 'next_at_ms', 0, 'in_doubt', false,
+    doc = (a.doc - 'place') || jsonb_build_object('next', 'seek', 'next_at_ms', 0, 'in_doubt', false,
       'passed', coalesce(a.doc->'passed', '[]') || jsonb_build_array($3::text))
   WHERE a.id = $1::text AND a.version = $2::int8 AND a.state = 'seated' RETURNING a.version
 ), seats AS (

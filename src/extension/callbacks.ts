@@ -1,12 +1,21 @@
-import type { Allocation } from '../allocation/allocation';
-import { publicMetadata } from '../allocation/request';
-import type { Instance } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
-import { noteEnd, UNITY_CALLBACK } from '../unity/records';
+import { publicMetadata } from '../metadata';
+import type { AllocationRequest, FailureReason, Guest, Instance } from '../records';
 import { getExtension, type Callback, type CallbackResult } from './extension';
 
 const CODES = { success: 0, timeout: 1, error: 2 } as const;
+
+/** What a callback hears of an allocation that has ended. */
+export interface EndedRequest {
+  /** What `create` answered. */
+  id: string;
+  request: AllocationRequest;
+  guests: Guest[];
+  /** Its players who were told, its guests' included. */
+  user_ids: string[];
+  reason?: FailureReason;
+}
 
 /** The names that a request may give as its callback, in this VM. */
 export function callbackNames(): string[] {
@@ -14,35 +23,31 @@ export function callbackNames(): string[] {
 }
 
 /** False when the request's callback tells the players instead of us. */
-export function notifiesPlayers(a: Allocation): boolean {
-  return find(a.request.callback)?.notify !== false;
+export function notifiesPlayers({ request }: { request: AllocationRequest }): boolean {
+  return find(request.callback)?.notify !== false;
 }
 
 /**
- * Calls the request's callback, if it has one; `instance` when the allocation was a success. Never throws. It is called
- * before the record says that players were told, so a crash in between leads to one more call.
+ * Calls the request's callback, if it has one; `instance` when the allocation was a success. Once for each group that was
+ * asked for, also those that backfill added while the session was being started. Never throws. It is called before the
+ * record says that players were told, so a crash in between leads to one more call.
  */
-export function callBack(call: Call, a: Allocation, instance?: Instance): void {
-  for (const one of groupsOf(a)) callBackOnce(call, one, instance);
+export function callBack(call: Call, ended: EndedRequest, instance?: Instance): void {
+  if (ended.request.callback === undefined) return;
+  const own = { id: ended.id, user_ids: ended.request.user_ids };
+  for (const { id, user_ids } of [own, ...ended.guests]) {
+    // Without those who went away meanwhile.
+    callBackOnce(
+      call,
+      { ...ended, id, user_ids: user_ids.filter((userId) => ended.user_ids.includes(userId)) },
+      instance,
+    );
+  }
 }
 
-/** What was asked for: also by the groups that backfill added while the session was being started. */
-function groupsOf(a: Allocation): Allocation[] {
-  const guests = a.backfill?.guests ?? [];
-  if (guests.length === 0) return [a];
-  const others = guests.flatMap(({ user_ids }) => user_ids);
-  const host = { id: a.id, user_ids: a.request.user_ids.filter((userId) => !others.includes(userId)) };
-  return [host, ...guests].map(({ id, user_ids: asked }) => {
-    // Without those who cancelled.
-    const user_ids = asked.filter((userId) => a.request.user_ids.includes(userId));
-    return { ...a, id, request: { ...a.request, user_ids } };
-  });
-}
-
-function callBackOnce(call: Call, a: Allocation, instance?: Instance): void {
-  const name = a.request.callback;
-  if (name === undefined) return;
-  const logger = withFields(call.logger, { allocation: a.id, callback: name });
+function callBackOnce(call: Call, ended: EndedRequest, instance?: Instance): void {
+  const name = ended.request.callback;
+  const logger = withFields(call.logger, { allocation: ended.id, callback: name });
   const found = find(name);
   if (!found) {
     logger.error('Gameye: a callback does not exist in this version of the module; its players were told without it.');
@@ -50,7 +55,7 @@ function callBackOnce(call: Call, a: Allocation, instance?: Instance): void {
   }
   try {
     // A copy: what a callback changes must not be stored.
-    const result = JSON.parse(JSON.stringify(resultOf(a, instance))) as CallbackResult;
+    const result = JSON.parse(JSON.stringify(resultOf(ended, instance))) as CallbackResult;
     found.run(call.ctx, call.logger, call.nk, result);
   } catch (error) {
     withFields(logger, { error: errorText(error) }).error('Gameye: a callback failed.');
@@ -58,27 +63,24 @@ function callBackOnce(call: Call, a: Allocation, instance?: Instance): void {
 }
 
 function find(name: string | undefined): { run: Callback; notify?: boolean } | undefined {
-  if (name === UNITY_CALLBACK) return { run: noteEnd };
   // Own names only: every object has a toString.
   if (name === undefined || !callbackNames().includes(name)) return undefined;
   const callback = getExtension().callbacks?.[name];
   return typeof callback === 'function' ? { run: callback } : callback;
 }
 
-function resultOf(a: Allocation, instance: Instance | undefined): CallbackResult {
-  const { user_ids, max_players } = a.request;
-  const metadata = publicMetadata(a.request.metadata);
-  const reason = a.reason ?? 'error';
+function resultOf({ id, request, user_ids, reason = 'error' }: EndedRequest, instance?: Instance): CallbackResult {
+  const metadata = publicMetadata(request.metadata);
   const status = instance ? 'success' : reason === 'timeout' ? 'timeout' : 'error';
   return {
     status,
     code: CODES[status],
-    id: a.id,
+    id,
     instance: instance ?? null,
     session_info:
       instance && user_ids.length > 0 ? user_ids.map((user_id) => ({ user_id, session_id: instance.id })) : null,
     metadata: instance ? metadata : null,
     error: instance ? null : reason,
-    request: { user_ids, max_players, metadata },
+    request: { user_ids, max_players: request.max_players, metadata },
   };
 }

@@ -1,6 +1,5 @@
-import type { FailureReason } from '../gameye/failure';
-import type { Instance } from '../instances/instance';
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
+import type { FailureReason, Instance } from '../records';
 
 /** What a match asks for, where it is not what the configuration says. */
 export interface MatchRequest {

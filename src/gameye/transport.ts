@@ -1,6 +1,7 @@
 import type { Nakama, RequestMethod } from '../nakama/runtime';
 import { errorText } from '../nakama/log';
 import { time } from '../nakama/metrics';
+import { storable } from '../text';
 import { classifyStatus, mayHaveHappened, type Operation, type Outcome } from './failure';
 
 export interface Endpoint {
@@ -77,9 +78,9 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
     failure: {
       kind,
       operation: request.operation,
-      message: redact(endpoint, message).slice(0, 500),
+      message: storable(redact(endpoint, message), 500),
       status: response.code,
-      ...(identifier === undefined ? {} : { identifier: redact(endpoint, identifier).slice(0, 200) }),
+      ...(identifier === undefined ? {} : { identifier: storable(redact(endpoint, identifier), 200) }),
       ...(retryAfter === undefined ? {} : { retry_after_ms: retryAfter }),
     },
   };
@@ -92,7 +93,7 @@ function timedOut(message: string): { timed_out?: true } {
 
 /** A 2xx whose body is not what it should be: the request was probably carried out. */
 export function unreadable(endpoint: Endpoint, operation: Operation, status: number, message: string): Outcome<never> {
-  const text = redact(endpoint, message).slice(0, 500);
+  const text = storable(redact(endpoint, message), 500);
   return { kind: 'unknown', failure: { kind: 'unknown', operation, message: text, status } };
 }
 

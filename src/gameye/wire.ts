@@ -1,4 +1,5 @@
 import type { Ports } from '../records';
+import { isUnstorable, storable } from '../text';
 import { isRecord } from './transport';
 
 /** A session as `describe-session` shows it, with its quirks removed. */
@@ -41,7 +42,8 @@ export interface Started {
 export function readStarted(body: unknown): Started | string {
   if (!isRecord(body)) return 'The answer to POST /session is no JSON object.';
   const ports = readPorts(body);
-  if (typeof body['host'] !== 'string' || body['host'] === '') return 'The answer to POST /session has no host.';
+  if (body['host'] === undefined || body['host'] === '') return 'The answer to POST /session has no host.';
+  if (!isHost(body['host'])) return 'The answer to POST /session has a host that is none.';
   if (ports === undefined) return 'The answer to POST /session has no readable ports.';
   if (body['id'] !== undefined && body['id'] !== null && typeof body['id'] !== 'string') {
     return 'The answer to POST /session has an id that is no text.';
@@ -57,7 +59,7 @@ export function readSession(body: unknown): SessionView | string {
   if (session.id === '' || session.status === '') return 'The description of the session has no id or status.';
   const players = isRecord(body['players']) ? body['players']['joined'] : undefined;
   if (!Array.isArray(players)) return session;
-  return { ...session, players: players.filter((id): id is string => typeof id === 'string') };
+  return { ...session, players: players.filter((id): id is string => typeof id === 'string' && isPlain(id)) };
 }
 
 /** Reads the 200 of `session-list`, or says what is wrong with it. Of an id that is shown twice the live one counts. */
@@ -91,11 +93,11 @@ export function statusOf({ status }: ListedEntry): string {
 
 /** What a description and a list show alike; an empty text is what the API left out. */
 function readCommon(body: { [key: string]: unknown }): Omit<SessionView, 'players'> {
-  const text = (key: string): string => (typeof body[key] === 'string' ? body[key] : '');
+  const text = (key: string): string => (typeof body[key] === 'string' ? storable(body[key], LONGEST) : '');
   return {
     id: text('id'),
     status: text('status'),
-    host: text('host'),
+    host: isHost(body['host']) ? body['host'] : '',
     ports: readPorts(body) ?? {},
     region: text('location'),
     image: text('image'),
@@ -150,12 +152,9 @@ function readPorts(body: { [key: string]: unknown }): Ports | undefined {
     return ports;
   }
   if (!isRecord(source)) return undefined;
-  for (const name of Object.keys(source)) {
-    const host = source[name];
-    if (!isPort(host)) return undefined;
-    ports[name] = host;
-  }
-  return ports;
+  const named = Object.entries(source).filter(([name]) => /^\d{1,5}\/(udp|tcp)$/.test(name));
+  if (!named.every((entry): entry is [string, number] => isPort(entry[1]))) return undefined;
+  return Object.fromEntries(named);
 }
 
 /** Gameye keeps the caller's labels as a JSON text under `tags`, beside `env` (secrets!) and its own. */
@@ -171,8 +170,23 @@ function readLabels(labels: unknown): { [key: string]: string } {
   if (!isRecord(parsed)) return {};
   // Not by assignment: Nakama freezes Object.prototype, and then `labels.toString = …` throws.
   return Object.fromEntries(
-    Object.entries(parsed).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    Object.entries(parsed)
+      .filter((entry): entry is [string, string] => typeof entry[1] === 'string')
+      .map(([key, value]) => [storable(key, LONGEST), storable(value, LONGEST)]),
   );
+}
+
+/** Longer than any name or label; whatever is cut off tells nothing. */
+const LONGEST = 1000;
+
+/** An address or a host name: what players are sent to is nothing else. */
+function isHost(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9._:[\]-]{1,253}$/.test(value);
+}
+
+/** A player's id can be stored as it is, or is nobody's. */
+function isPlain(id: string): boolean {
+  return id.length <= 128 && !isUnstorable(id);
 }
 
 /** A time that a Date can hold: others throw when they are written down. */

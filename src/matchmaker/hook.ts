@@ -1,17 +1,14 @@
-import { tryAllocator } from '../worker/allocator';
-import { seekingSeats } from '../backfill/pool';
+import { handOver, newAllocation, queue } from '../allocation/create';
 import { requestFromMatch } from '../allocation/request';
-import { saveAllocation } from '../allocation/store';
 import { describeProblems, getConfig, type Dialect } from '../config';
-import { allocationFor } from '../fleet/fleet-manager';
-import { shapeRequest } from './shape';
-import type { FailureReason } from '../gameye/failure';
-import { withDemands } from './tickets';
 import { errorText, withFields } from '../nakama/log';
 import { count, time } from '../nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
+import type { FailureReason } from '../records';
+import { ensureSupervisor } from '../supervision/heartbeat';
 import { notifyFailed } from '../told/notify';
-import { ensureSupervisor } from '../worker/supervisor';
+import { shapeRequest } from './shape';
+import { withDemands } from './tickets';
 
 /**
  * The matchmaker hook: hands a matched group to an allocator and returns, without waiting for the network, because Nakama
@@ -22,12 +19,12 @@ import { ensureSupervisor } from '../worker/supervisor';
  */
 export function matchmakerMatched(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): void {
   const calledAt = Date.now();
-  count(nk, 'gameye_matches', { outcome: handOver(ctx, logger, nk, entries) });
+  count(nk, 'gameye_matches', { outcome: answer(ctx, logger, nk, entries) });
   time(nk, 'gameye_hook', {}, Date.now() - calledAt);
 }
 
 /** Answers what became of the group. */
-function handOver(
+function answer(
   ctx: Context,
   logger: Logger,
   nk: Nakama,
@@ -51,9 +48,10 @@ function handOver(
       tell(logger, nk, entries, shaped.failed, config.notify);
       return shaped.failed;
     }
-    const allocation = seekingSeats(config, allocationFor(call, shaped));
-    if (!tryAllocator(call, allocation, '*')) {
-      saveAllocation(nk, { ...allocation, state: 'queued' }, '*');
+    // Its worker says when its time begins, by the database's clock.
+    const allocation = { ...newAllocation(call, shaped), created_at_ms: 0 };
+    if (!handOver(call, allocation)) {
+      queue(call, allocation);
       return 'queued';
     }
     ensureSupervisor(nk);

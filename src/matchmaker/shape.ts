@@ -1,10 +1,10 @@
-import type { AllocationRequest } from '../allocation/request';
-import type { FailureReason } from '../gameye/failure';
 import { isRecord } from '../gameye/transport';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { MatchmakerResult } from '../nakama/runtime';
+import type { AllocationRequest, FailureReason } from '../records';
 import { Code, rpcError } from '../refusal';
+import { hasUnstorable } from '../text';
 import { flag, knownFieldsOnly, wholeNumber } from '../fields';
 import { SHAPE_FIELDS, shapeOf } from '../allocation/shape';
 import { getExtension, isExtensionMissing } from '../extension/extension';
@@ -50,6 +50,9 @@ export function shapeRequest(
 function shaped(call: Call, request: AllocationRequest, shape: unknown): AllocationRequest {
   if (!isRecord(shape)) return rpcError(Code.INVALID_ARGUMENT, 'It has to be an object, false, or nothing.');
   const payload = knownFieldsOnly(shape, [...SHAPE_FIELDS, 'maxPlayers', 'backfill']);
+  if (hasUnstorable(JSON.parse(JSON.stringify(payload)))) {
+    return rpcError(Code.INVALID_ARGUMENT, 'It has a text with a NUL character or half a surrogate pair.');
+  }
   const fewest = request.user_ids.length;
   const max_players =
     payload['maxPlayers'] === undefined ? request.max_players : wholeNumber(payload, 'maxPlayers', fewest, 10_000);

@@ -1,14 +1,14 @@
 import { commonDemands, demandsOf, REGION_PROPERTY, VERSION_PROPERTY, type Demands } from './demands';
-import { isOurs, type AllocationRequest } from '../allocation/request';
+import { isOurs } from '../allocation/request';
+import { versionInForce } from '../allocation/version';
 import { getConfig, type Config } from '../config';
-import type { FailureReason } from '../gameye/failure';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
-import { versionInForce } from '../operations/version';
-import { guarded } from '../rpc/callers';
+import type { AllocationRequest, FailureReason } from '../records';
 import { Code, rpcError } from '../refusal';
+import { guarded } from '../nakama/guard';
 
 /** A ticket as a hook before `MatchmakerAdd` or `PartyMatchmakerAdd` sees it; versions differ in what they leave out. */
 interface Ticket {

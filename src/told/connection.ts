@@ -1,6 +1,6 @@
-import type { Instance } from '../instances/instance';
 import type { Config } from '../config';
 import type { Nakama } from '../nakama/runtime';
+import type { Instance } from '../records';
 import { SEAT_TOKEN_SECONDS, seatToken, sessionSeatSecret } from '../credentials/seat-token';
 
 /** What a player needs to reach a session: the content of `gameye_match` without metadata. */

@@ -1,10 +1,10 @@
 import type { Logger, Nakama, NotificationRequest } from '../nakama/runtime';
 import { errorText, withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
-import type { Config, Dialect } from '../config';
-import type { FailureReason } from '../gameye/failure';
-import type { Instance } from '../instances/instance';
-import { connectionFor } from './connection';
+import type { Dialect } from '../config';
+import type { Call } from '../nakama/caller';
+import type { FailureReason, Instance } from '../records';
+import { matchContent } from './content';
 
 /** Subjects and codes are those of Gameye's reference game, */
 const MATCH = { subject: 'gameye_match', code: 7300 };
@@ -16,19 +16,11 @@ const CREATE_TIMEOUT = { subject: 'create-timeout', code: 112 };
 const CREATE_FAILED = { subject: 'create-failed', code: 113 };
 
 /**
- * Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. The instance's
- * metadata and what `extras` answers for a player come along and cannot replace the address. Answers the users that could
- * not be told, such as deleted ones.
+ * Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. Answers the users
+ * that could not be told, such as deleted ones.
  */
-export function notifyMatch(
-  nk: Nakama,
-  logger: Logger,
-  config: Config,
-  instance: Instance,
-  userIds: string[],
-  now: number,
-  extras: (userId: string) => { [field: string]: unknown } = () => ({}),
-): string[] {
+export function notifyMatch(call: Call, instance: Instance, userIds: string[]): string[] {
+  const { nk, logger, config } = call;
   const missed = !config.notify.includes('gameye')
     ? []
     : sendAll(
@@ -38,10 +30,7 @@ export function notifyMatch(
           ...MATCH,
           userId,
           persistent: true,
-          content: {
-            ...withoutReserved({ ...instance.metadata, ...extras(userId) }),
-            ...connectionFor({ nk, config }, instance, userId, now),
-          },
+          content: matchContent(call, instance, userId),
         })),
       );
   if (!config.notify.includes('connection-info')) return missed;
@@ -73,12 +62,6 @@ function toEach(
   content: { [field: string]: unknown },
 ): NotificationRequest[] {
   return userIds.map((userId) => ({ ...kind, userId, persistent: false, content }));
-}
-
-/** Also where the connection has no such field: nobody may take a stranger's `seat_token` for ours. */
-function withoutReserved(fields: { [field: string]: unknown }): { [field: string]: unknown } {
-  const reserved = ['host', 'port', 'session_id', 'ports', 'seat_token', 'exp'];
-  return Object.fromEntries(Object.entries(fields).filter(([field]) => !reserved.includes(field)));
 }
 
 /** All at once; when the database refuses the batch, one by one, so that a deleted user does not cost the others theirs. */

@@ -1,99 +1,121 @@
+import { fromRow, nextStep, type Allocation, type Step } from '../allocation/allocation';
+import { finish, stopAbandoned, tellFailure } from '../allocation/ending';
+import { lease } from '../allocation/ownership';
+import { announce, awaitServer } from '../allocation/started';
+import { endCancelled, giveUp, giveUpId, lookUp, run } from '../allocation/starting';
+import { seek } from '../backfill/seek';
+import { welcome } from '../backfill/welcome';
 import { SECOND } from '../config';
+import { takeOver, type AllocationRow } from '../database/allocations';
+import { databaseNow } from '../database/clock';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Nakama } from '../nakama/runtime';
-import { assign } from '../players/assignment';
-import { nextStep, type Allocation } from '../allocation/allocation';
-import { store, type Hold } from '../allocation/ownership';
-import { instanceOf } from '../allocation/launch';
-import { work } from '../allocation/steps';
+import { startWorker } from '../nakama/worker-match';
 
-/**
- * The worker of this platform: a short-lived authoritative match has a goroutine and a VM of its own, so its loop may block
- * on the network without holding up anybody (match_handler.go). No player ever joins it.
+/*
+ * A worker as allocator: it brings one allocation to its end. The matchmaker hook and RPCs hand theirs over, the supervisor
+ * those whose worker is gone.
  */
-export const ALLOCATOR = 'gameye_allocator';
 
 /** What an allocator keeps between ticks: plain JSON, because Nakama exports it after every callback. */
 export interface AllocatorState {
   allocation: string;
-  version: string;
-  /** Nothing to do before this. */
+  /** Nothing to do before this, by the database's clock. */
   wake_at_ms: number;
-  /** `yes` for a worker that takes over: it has to get the lease before it does anything. */
-  claim?: string;
+  /** Who held a stored allocation that this worker has not taken over yet; missing once it has. */
+  from?: string;
   /** The server shuts down (matchTerminate). */
   ending?: boolean;
 }
 
-/**
- * Starts an allocator match; version `*` when the allocation is not stored yet, `claim` when another worker may have it.
- * Takes about a millisecond.
- */
-export function startAllocator(nk: Nakama, allocation: Allocation, version: string, claim?: 'claim'): void {
-  const params = { allocation: JSON.stringify(allocation), version };
-  nk.matchCreate(ALLOCATOR, claim ? { ...params, claim: 'yes' } : params);
-}
-
-/**
- * The same, but false when this server shuts down and starts no matches any more: once the allocation is stored, any node's
- * supervisor takes it. Nakama tells that by its text only (match_registry.go). Other errors are thrown.
- */
-export function tryAllocator(call: Call, allocation: Allocation, version: string): boolean {
-  try {
-    startAllocator(call.nk, allocation, version);
-    return true;
-  } catch (error) {
-    if (!errorText(error).includes('shutdown in progress')) throw error;
-    withFields(call.logger, { allocation: allocation.id }).warn(
-      'Gameye: this server shuts down; the allocation is left to the other nodes.',
-    );
-    return false;
-  }
+/** Starts a worker for an allocation that `from` has claimed. */
+export function resumeAllocation(nk: Nakama, row: AllocationRow, from: string): void {
+  startWorker(nk, { allocation: JSON.stringify(fromRow(row)), from });
 }
 
 /** One tick. Undefined: the allocation is finished, the match may end. Never throws. */
 export function loopAllocator(call: Call, state: AllocatorState): AllocatorState | undefined {
-  const now = Date.now();
+  const now = databaseNow();
   if (now < state.wake_at_ms) return state.ending && onlyCleansUp(state) ? undefined : state;
-  const next = tick(call, state, now);
+  const next = tick(call, state);
   return next && state.ending ? { ...next, ending: true } : next;
 }
 
-function tick(call: Call, state: AllocatorState, now: number): AllocatorState | undefined {
-  let latest: Hold = { allocation: JSON.parse(state.allocation) as Allocation, version: state.version };
+function tick(call: Call, state: AllocatorState): AllocatorState | undefined {
+  let latest = JSON.parse(state.allocation) as Allocation;
+  let from = state.from;
   try {
-    if (state.claim === 'yes') {
-      const claimed = store(call, latest, latest.allocation);
-      if (!claimed) return undefined;
-      latest = claimed;
-      // Whoever told them may have died before their assignments said the same.
-      if (claimed.allocation.told) assign(call.nk, call.logger, claimed.allocation, portOf(call, claimed.allocation));
+    if (latest.version === 0) from = undefined;
+    // The clock begins when it is about to be stored, so that the hook needs none.
+    if (latest.created_at_ms === 0) latest = begun(call, latest);
+    if (from !== undefined) {
+      const row = takeOver(call.nk, latest.id, from, lease(call));
+      if (!row) return undefined;
+      latest = fromRow(row);
+      from = undefined;
     }
-    const hold = work(call, latest, (moved) => (latest = moved));
-    if (!hold) return undefined;
-    const step = nextStep(hold.allocation, now);
-    return keep(hold, step.do === 'wait' ? step.untilMs : now);
+    const left = work(call, latest, (moved) => (latest = moved));
+    return left && { allocation: JSON.stringify(left.allocation), wake_at_ms: left.untilMs };
   } catch (error) {
-    withFields(call.logger, { allocation: latest.allocation.id, error: errorText(error) }).error(
+    withFields(call.logger, { allocation: latest.id, error: errorText(error) }).error(
       'Gameye: an allocation step failed, probably because of the database. It is tried again.',
     );
     // A cancelled context means that the server stops this match: the next tick, if there is one, is its last chance.
-    const next = keep(latest, Date.now() + SECOND);
-    return latest.version === state.version && state.claim ? { ...next, claim: state.claim } : next;
+    const again = { allocation: JSON.stringify(latest), wake_at_ms: databaseNow() + SECOND };
+    return from === undefined ? again : { ...again, from };
+  }
+}
+
+function begun(call: Call, a: Allocation): Allocation {
+  const created_at_ms = databaseNow();
+  return { ...a, created_at_ms, deadline_ms: created_at_ms + call.config.createTimeoutMs };
+}
+
+/**
+ * Does what an allocation needs now, step by step, until it has to wait; undefined when it is finished or somebody else's.
+ * `moved` hears of every step, so that nothing is forgotten when a later one throws because the database fails.
+ */
+function work(
+  call: Call,
+  a: Allocation,
+  moved: (a: Allocation) => void,
+): { allocation: Allocation; untilMs: number } | undefined {
+  let current: Allocation | undefined = a;
+  while (current) {
+    const step = nextStep(current, databaseNow());
+    if (step.do === 'wait') return { allocation: current, untilMs: step.untilMs };
+    current = perform(call, current, step);
+    if (current) moved(current);
+  }
+  return undefined;
+}
+
+function perform(call: Call, a: Allocation, step: Exclude<Step, { do: 'wait' }>): Allocation | undefined {
+  if (step.do === 'time-out') return giveUp(call, a);
+  if (step.do === 'cancel') return endCancelled(call, a);
+  if (step.do === 'stop') return stopAbandoned(call, a, step.sessionId);
+  if (step.do === 'finish') return finish(call, a);
+  switch (a.state) {
+    case 'queued':
+    case 'starting':
+      if (step.do === 'seek') return seek(call, a);
+      if (step.do === 'look-up') return lookUp(call, a);
+      return step.do === 'give-up-id' ? giveUpId(call, a) : run(call, a);
+    case 'seated':
+      return welcome(call, a);
+    case 'started':
+      return step.do === 'await-server' ? awaitServer(call, a) : announce(call, a);
+    case 'failed':
+    case 'cancelled':
+      return tellFailure(call, a);
+    case 'announced':
+      return finish(call, a);
   }
 }
 
 /** Nobody waits for it any more, and another node does the rest: no reason to hold up a shutdown. */
 function onlyCleansUp(state: AllocatorState): boolean {
   const a = JSON.parse(state.allocation) as Allocation;
-  return a.told && (a.state === 'failed' || a.state === 'cancelled' || a.state === 'announced');
-}
-
-function portOf(call: Call, a: Allocation): number | undefined {
-  return instanceOf(call.config, a, Date.now())?.connection_info.port;
-}
-
-function keep(hold: Hold, wakeAtMs: number): AllocatorState {
-  return { allocation: JSON.stringify(hold.allocation), version: hold.version, wake_at_ms: wakeAtMs };
+  return a.state === 'announced' || ((a.state === 'failed' || a.state === 'cancelled') && a.told);
 }

@@ -1,28 +1,22 @@
 import type { Config } from '../config';
+import { ENV_KEY, publicMetadata } from '../metadata';
 import type { Nakama } from '../nakama/runtime';
-import { withVersion } from '../operations/version';
-import type { Allocation } from '../allocation/allocation';
-import { imageOf } from '../allocation/launch';
-import { ENV_KEY, publicMetadata, type AllocationRequest } from '../allocation/request';
-
-/**
- * A new allocation that looks for seats in running sessions before it starts one: with GAMEYE_BACKFILL, and unless its
- * request says no. Takes no time: the matchmaker hook waits for it.
- */
-export function seekingSeats(config: Config, a: Allocation): Allocation {
-  return config.backfill && a.request.backfill !== false ? { ...a, next: 'join' } : a;
-}
+import type { AllocationRequest } from '../records';
+import type { Common, Waiting } from './allocation';
+import { imageOf } from './launch';
+import { withVersion } from './version';
 
 /** What is decided once, before anything is sent: the version of its session, and with GAMEYE_BACKFILL its pool. */
-export function decided(nk: Nakama, config: Config, a: Allocation): Allocation {
+export function decided(nk: Nakama, config: Config, a: Waiting): Waiting {
+  if (a.attempts > 0 || a.pool !== undefined) return a;
   const request = withVersion(nk, config, a.request);
-  if (!config.backfill || request.backfill === false || a.backfill) return { ...a, request };
-  return { ...a, request, backfill: { pool: poolOf(nk, config, request), passed: [], vacates: [], guests: [] } };
+  if (!config.backfill || request.backfill === false) return { ...a, request };
+  return { ...a, request, pool: poolOf(nk, config, request) };
 }
 
 /**
  * Requests with the same pool can share a session, as far as its game server knows: same fleet, image, version, size,
- * metadata and environment. A short hash, because it is indexed; it begins with a letter, or a query takes it for a number.
+ * metadata and environment. A short hash.
  */
 export function poolOf(nk: Nakama, config: Config, request: AllocationRequest): string {
   const { image, version = '' } = imageOf(config, request);
@@ -31,8 +25,13 @@ export function poolOf(nk: Nakama, config: Config, request: AllocationRequest): 
   return `p${shortHash(nk, canonical(wanted))}`;
 }
 
+/** Groups that can wait for one session together: of the same pool, and the same regions suit them. Null: it takes none. */
+export function guestPool(nk: Nakama, a: Common): string | null {
+  return a.pool === undefined ? null : shortHash(nk, [a.pool, ...a.regions.slice().sort()].join('\n'));
+}
+
 /** 64 bits of a hash, in hexadecimal. */
-export function shortHash(nk: Nakama, text: string): string {
+function shortHash(nk: Nakama, text: string): string {
   return nk.base16Encode(nk.hmacSha256Hash(text, 'gameye-backfill')).toLowerCase().slice(0, 16);
 }
 

@@ -1,0 +1,108 @@
+import { MINUTE, SECOND } from '../config';
+import { countSessions, endAllocation, storeAllocation } from '../database/allocations';
+import { databaseNow } from '../database/clock';
+import type { Call } from '../nakama/caller';
+import { errorText, withFields } from '../nakama/log';
+import { count } from '../nakama/metrics';
+import { isShuttingDown, startWorker } from '../nakama/worker-match';
+import type { AllocationRequest } from '../records';
+import { Code, rpcError } from '../refusal';
+import { newAllocation as allocationOf, type Allocation, type Waiting } from './allocation';
+import { changeOf } from './ownership';
+import { acceptableRegions } from './regions';
+
+/** Its worker begins within a tick of the match that was asked for; after this any node's supervisor looks for another one. */
+const START_GRACE_MS = 5 * SECOND;
+
+/**
+ * A new allocation for a request, not stored yet; its id is the idempotency key of everything that follows. With
+ * GAMEYE_BACKFILL it looks for seats in running sessions first, unless the request says no or `seeks` is false.
+ */
+export function newAllocation(call: Call, request: AllocationRequest, seeks = true): Waiting {
+  const { nk, config } = call;
+  const regions = acceptableRegions(config, request);
+  const a = allocationOf(nk.uuidv4(), request, regions, config.createTimeoutMs, databaseNow());
+  return seeks && config.backfill && request.backfill !== false ? { ...a, next: 'seek' } : a;
+}
+
+/**
+ * Hands an allocation to a worker of this node. False when this server shuts down and starts no matches any more: once it is
+ * stored, any node's supervisor takes it. Other errors are thrown. Takes about a millisecond.
+ */
+export function handOver(call: Call, a: Allocation): boolean {
+  try {
+    startWorker(call.nk, { allocation: JSON.stringify(a), from: '' });
+    return true;
+  } catch (error) {
+    if (!isShuttingDown(errorText(error))) throw error;
+    withFields(call.logger, { allocation: a.id }).warn(
+      'Gameye: this server shuts down; the allocation is left to the other nodes.',
+    );
+    return false;
+  }
+}
+
+/** Stores an allocation that nobody works on yet. */
+export function queue(
+  call: Call,
+  a: Waiting,
+  mostStarts?: number,
+): { kind: 'queued'; allocation: Waiting } | { kind: 'busy' | 'too-often' | 'exists' } {
+  const { nk, config } = call;
+  const queued: Waiting = { ...a, state: 'queued' };
+  const stored = storeAllocation(
+    nk,
+    {
+      ...changeOf(queued),
+      fleet: config.fleet,
+      create_timeout_ms: config.createTimeoutMs,
+      guest_pool: null,
+      user_ids: a.request.user_ids,
+      most_sessions: null,
+      most_starts: mostStarts ?? null,
+    },
+    { holder: '', ms: START_GRACE_MS },
+  );
+  if (stored.kind !== 'stored') return { kind: stored.kind === 'full' ? 'busy' : stored.kind };
+  // One row a player: another request of the same player was faster.
+  if (mostStarts !== undefined && stored.taken.length < a.request.user_ids.length) {
+    endAllocation(nk, a.id, '', null);
+    return { kind: 'busy' };
+  }
+  const { version, created_at_ms, deadline_ms } = stored.row;
+  return { kind: 'queued', allocation: { ...queued, version, created_at_ms, deadline_ms, before: stored.before } };
+}
+
+/**
+ * Stores a new allocation and starts its worker. With `mostStarts` it is refused when a player of it waits or plays already
+ * (`busy`), or has asked for as many within a minute (`too-often`); `exists`: there is one with this id. Code 14 when this
+ * server starts no workers.
+ */
+export function startAllocation(
+  call: Call,
+  a: Waiting,
+  options: { mostStarts?: number; keepMs?: number } = {},
+): 'started' | 'busy' | 'too-often' | 'exists' {
+  const queued = queue(call, options.keepMs === undefined ? a : { ...a, keep_ms: options.keepMs }, options.mostStarts);
+  if (queued.kind !== 'queued') return queued.kind;
+  try {
+    handOver(call, queued.allocation);
+  } catch (error) {
+    endAllocation(call.nk, a.id, '', null);
+    withFields(call.logger, { error: errorText(error) }).error('Gameye: no allocator could be started.');
+    return rpcError(Code.UNAVAILABLE, 'The server starts no sessions now; its log says why. Try again.');
+  }
+  withFields(call.logger, { allocation: a.id, fleet: call.config.fleet }).debug('Gameye: session requested.');
+  return 'started';
+}
+
+/** Refuses a request at the door, with code 8, when no session can be started for it at present (GAMEYE_MAX_SESSIONS). */
+export function refuseWhenFull(call: Call): void {
+  const { maxSessions, fleet } = call.config;
+  if (maxSessions === undefined || countSessions(call.nk, fleet) < maxSessions) return;
+  count(call.nk, 'gameye_refusals', { reason: 'max_sessions' });
+  rpcError(Code.RESOURCE_EXHAUSTED, 'As many sessions run as may (GAMEYE_MAX_SESSIONS). Try again when one has ended.');
+}
+
+/** How long what became of an allocation is remembered for whoever asks late. */
+export const KEEP_MS = 2 * 24 * 60 * MINUTE;

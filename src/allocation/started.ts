@@ -1,0 +1,129 @@
+import { SECOND } from '../config';
+import { playersOf, saveOpened, saveStarted, type NewInstance } from '../database/allocations';
+import { databaseNow } from '../database/clock';
+import { findInstance } from '../database/instances';
+import { callBack, notifiesPlayers } from '../extension/callbacks';
+import { joinSession } from '../gameye/session-api';
+import type { Started as Where } from '../gameye/wire';
+import { newInstance, seatMs } from '../instances/instance';
+import type { Call } from '../nakama/caller';
+import { withFields } from '../nakama/log';
+import type { Instance, Seats } from '../records';
+import { notifyMatch } from '../told/notify';
+import { hasPlayers, type Allocation, type Started, type Waiting } from './allocation';
+import { finish } from './ending';
+import { imageOf, regionOf } from './launch';
+import { leaveBefore } from './departure';
+import { allocationLogger, logFailure } from './logging';
+import { countEnd } from './measure';
+import { asStored, changeOf, leaseForCallback, reread, save, untilStored } from './ownership';
+import { afterNobodyTold, afterStart, cancel, fail } from './transitions';
+
+/* What a worker does from the moment that a session runs until its players know where it is. */
+
+const CALL_TIMEOUT_MS = 10 * SECOND;
+
+/** How often a worker looks whether its game server is ready. */
+const READY_POLL_MS = 250;
+
+/** The session runs: its instance and its players' seats are stored with that, and then they are told. */
+export function started(call: Call, a: Waiting, where: Where): Allocation | undefined {
+  const { nk, config } = call;
+  let announced: { instance: Instance; userIds: string[] } | undefined;
+  const stored = untilStored(call, a, (current): Allocation | undefined => {
+    if (current.cancelled) return cancel({ ...current, in_doubt: true }, databaseNow());
+    const waits = config.ready === 'server' && !current.server_ready;
+    const next = afterStart(current, where, waits, databaseNow());
+    const begun = newInstance(config, sessionOf(call, next), where);
+    // It has its port: the caller looked.
+    if (!begun) return fail({ ...current, in_doubt: true }, 'misconfigured', databaseNow());
+    const options = { waits, seatMs: seatMs(config), hasPlayers: hasPlayers(next) };
+    const saved = saveStarted(nk, changeOf(next), current.version, leaseForCallback(call, next), begun, options);
+    if (!saved) return undefined;
+    const known = asStored(next, saved.row);
+    // All of its players went away or were matched again.
+    if (!saved.made) return cancel(known, databaseNow());
+    if (!waits) announced = { instance: shown(begun, saved.user_ids, options.seatMs), userIds: saved.user_ids };
+    return known;
+  });
+  return stored?.state === 'started' && announced ? tell(call, stored, announced.instance, announced.userIds) : stored;
+}
+
+function sessionOf(call: Call, a: Started): Parameters<typeof newInstance>[1] {
+  const { image, version = '' } = imageOf(call.config, a.request);
+  const { max_players, metadata } = a.request;
+  const region = regionOf(a);
+  return { id: a.session_id, region, image, version, max_players, metadata, pool: a.pool ?? null, waits: a.waits };
+}
+
+/** The instance as it was just stored, without asking for it again. */
+function shown(begun: NewInstance, userIds: string[], reservedMs: number | null): Instance {
+  const { ip_address, dns_name, port, ttl_ms, pool, ...rest } = begun;
+  const now = databaseNow();
+  const seat: Seats[string] =
+    reservedMs === null ? { state: 'joined' } : { state: 'reserved', until_ms: now + reservedMs };
+  return {
+    ...rest,
+    connection_info: { ip_address, dns_name, port },
+    create_time: new Date(now).toISOString(),
+    player_count: userIds.length,
+    open_seats: begun.max_players - userIds.length,
+    seats: Object.fromEntries(userIds.map((userId) => [userId, seat])),
+    unseated: 0,
+    ...(pool === null ? {} : { pool, open: true }),
+    ...(reservedMs === null && userIds.length > 0 ? { visited: true as const } : {}),
+    expires_at_ms: now + ttl_ms,
+  };
+}
+
+/** The game server says by RPC that it is ready, which the worker looks for. */
+export function awaitServer(call: Call, a: Started): Allocation | undefined {
+  const fresh = reread(call, a);
+  if (fresh?.state !== 'started') return fresh;
+  if (fresh.cancelled || !fresh.server_ready) return { ...fresh, next_at_ms: databaseNow() + READY_POLL_MS };
+  const opened = untilStored(call, fresh, (current): Allocation | undefined => {
+    if (current.cancelled) return cancel(current, databaseNow());
+    const next: Started = { ...current, waits: false, next_at_ms: 0 };
+    const lease = leaseForCallback(call, next);
+    const saved = saveOpened(call.nk, changeOf(next), current.version, lease, seatMs(call.config));
+    if (!saved) return undefined;
+    const known = asStored(next, saved.row);
+    const isWanted = saved.made && (saved.user_ids.length > 0 || !hasPlayers(known));
+    return isWanted ? known : cancel(known, databaseNow());
+  });
+  return opened?.state === 'started' && !opened.waits ? announce(call, opened) : opened;
+}
+
+/** Tells the players of a session whose instance is stored: when it waited for its game server, and after a crash. */
+export function announce(call: Call, a: Started): Allocation | undefined {
+  const { nk, config } = call;
+  const instance = findInstance(nk, config.fleet, a.session_id);
+  const userIds = playersOf(nk, a.id);
+  // It was deleted, or nobody needs it any more.
+  if (!instance || (hasPlayers(a) && userIds.length === 0)) return cancel(a, databaseNow());
+  return tell(call, a, instance, userIds);
+}
+
+function tell(call: Call, a: Started, instance: Instance, userIds: string[]): Allocation | undefined {
+  const missed = notifiesPlayers(a) ? notifyMatch(call, instance, userIds) : [];
+  if (userIds.length > 0 && missed.length === userIds.length) {
+    return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), { newId: () => '', random: Math.random }));
+  }
+  withFields(allocationLogger(call, a), {
+    host: instance.connection_info.ip_address,
+    port: instance.connection_info.port,
+    players: userIds.length,
+  }).info('Gameye: session started, players notified.');
+  countEnd(call, a, 'started');
+  callBack(call, { ...a, user_ids: userIds }, instance);
+  leaveBefore(call, a.before, a.session_id);
+  registerPlayers(call, a, userIds);
+  return finish(call, a);
+}
+
+/** Gameye counts players too. It is not what they wait for, so a failure is only logged; a repetition changes nothing. */
+function registerPlayers(call: Call, a: Started, userIds: string[]): void {
+  if (userIds.length === 0) return;
+  const outcome = joinSession(call.nk, call.config, a.session_id, userIds, CALL_TIMEOUT_MS);
+  if (outcome.kind !== 'done') logFailure(call, a, outcome);
+}

@@ -1,0 +1,164 @@
+import { SECOND } from '../config';
+import { saveAttempt, storeAllocation } from '../database/allocations';
+import { databaseNow } from '../database/clock';
+import type { Outcome } from '../gameye/failure';
+import { describeSession, runSession, stopSession } from '../gameye/session-api';
+import { choosePort, type Started as Where } from '../gameye/wire';
+import type { Call } from '../nakama/caller';
+import { count, regionLabel } from '../nakama/metrics';
+import { timeFor, hasPlayers, type Allocation, type Waiting } from './allocation';
+import { coolDown, inTryOrder, regionsAfter } from './failover';
+import { finding, regionOf, sessionRun } from './launch';
+import { allocationLogger, logFailure } from './logging';
+import { countRetry } from './measure';
+import { asStored, changeOf, lease, reread, RUN_TIMEOUT_MS, save, untilStored } from './ownership';
+import { decided, guestPool } from './pool';
+import { started } from './started';
+import {
+  afterGiveUpId,
+  afterLookUp,
+  afterPortMissing,
+  afterRun,
+  cancel,
+  fail,
+  timeOut,
+  type Chance,
+} from './transitions';
+
+/*
+ * What a worker does until a session runs. Each step answers the allocation as it is then; undefined when it is finished or
+ * somebody else's. Blocks on the network: only workers call it.
+ */
+
+const CALL_TIMEOUT_MS = 10 * SECOND;
+
+/** Stores the attempt, then sends it: nothing is sent before it is stored, nor after somebody cancelled. */
+export function run(call: Call, a: Waiting): Allocation | undefined {
+  const { nk, config } = call;
+  const { in_doubt } = a;
+  const now = databaseNow();
+  const answer_by_ms = now + timeFor(a, RUN_TIMEOUT_MS, now);
+  const first = inTryOrder(nk, decided(nk, config, a));
+  // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
+  const attempt: Waiting = { ...first, state: 'starting', attempts: a.attempts + 1, answer_by_ms, in_doubt: true };
+  const stored = a.version === 0 ? storeFirst(call, attempt) : storeAttempt(call, attempt);
+  if (!stored || stored.state !== 'starting' || stored.attempts !== attempt.attempts) return stored;
+  const sent: Waiting = { ...stored, in_doubt };
+  countRetry(call, sent);
+  const sentAt = databaseNow();
+  // A slow database takes from the time for the answer: it ends before the lease does.
+  const timeoutMs = Math.max(SECOND, answer_by_ms - sentAt);
+  const outcome = runSession(nk, config, sessionRun(nk, config, sent, Date.now()), timeoutMs);
+  if (outcome.kind === 'done') return running(call, sent, outcome.value);
+  logFailure(call, sent, outcome);
+  const regions = regionsAfter(call, sent, outcome.failure, sentAt);
+  const answeredAt = databaseNow();
+  return save(call, sent, (fresh) => afterRun({ ...fresh, regions }, outcome, answeredAt, chance(call)));
+}
+
+/** Stores an allocation for the first time, with its players' rows; its first attempt, or that it looks for seats. */
+export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
+  const { nk, config } = call;
+  const store = (one: Waiting, mostSessions: number | null): ReturnType<typeof storeAllocation> =>
+    storeAllocation(
+      nk,
+      {
+        ...changeOf(one),
+        fleet: config.fleet,
+        create_timeout_ms: config.createTimeoutMs,
+        guest_pool: guestPool(nk, one),
+        user_ids: one.request.user_ids,
+        most_sessions: mostSessions,
+        most_starts: null,
+      },
+      lease(call),
+    );
+  const stored = store(a, a.attempts > 0 ? (config.maxSessions ?? null) : null);
+  switch (stored.kind) {
+    case 'stored':
+      return { ...asStored(a, stored.row), before: stored.before };
+    case 'exists':
+      // The answer to an earlier try was lost.
+      return reread(call, a);
+    default: {
+      // Its players learn the reason from their rows as well, so it is stored without an attempt.
+      const refused: Waiting = { ...a, attempts: 0, in_doubt: false };
+      const known = store(refused, null);
+      return refuse(call, known.kind === 'stored' ? asStored(refused, known.row) : refused);
+    }
+  }
+}
+
+function storeAttempt(call: Call, attempt: Waiting): Allocation | undefined {
+  const most = call.config.maxSessions;
+  return untilStored(call, attempt, (current): Allocation | undefined => {
+    const before: Waiting = { ...current, attempts: current.attempts - 1, in_doubt: false };
+    if (current.cancelled) return cancel(before, databaseNow());
+    // One that has sent an attempt counts already.
+    const mostSessions = before.attempts > 0 || most === undefined ? null : most;
+    const row = saveAttempt(
+      call.nk,
+      changeOf(current),
+      current.version,
+      lease(call),
+      mostSessions,
+      hasPlayers(current),
+    );
+    if (row === 'full') return refuse(call, before);
+    if (row === 'nobody') return cancel(before, databaseNow());
+    return row && asStored(current, row);
+  });
+}
+
+/** Nothing was sent: as many sessions run as may. */
+function refuse(call: Call, a: Waiting): Allocation {
+  count(call.nk, 'gameye_refusals', { reason: 'max_sessions' });
+  allocationLogger(call, a).warn('Gameye: no session is started, because GAMEYE_MAX_SESSIONS run or start already.');
+  return fail(a, 'quota_exceeded', databaseNow());
+}
+
+export function lookUp(call: Call, a: Waiting): Allocation | undefined {
+  const outcome = describeSession(call.nk, call.config, a.session_id, timeFor(a, CALL_TIMEOUT_MS, databaseNow()));
+  const found = outcome.kind === 'done' ? finding(call.config, a, outcome.value) : undefined;
+  if (outcome.kind === 'done' && found === 'adoptable') {
+    count(call.nk, 'gameye_adoptions', { region: regionLabel(call.config, regionOf(a)) });
+    allocationLogger(call, a).info('Gameye: adopted a session that an earlier request had started.');
+    return running(call, a, { host: outcome.value.host, ports: outcome.value.ports });
+  }
+  if (outcome.kind !== 'done') logFailure(call, a, outcome);
+  return save(call, a, (fresh) => afterLookUp(fresh, outcome, found, databaseNow(), chance(call)));
+}
+
+/** The session runs. Without the port that players need it is of no use, unless a second look finds one. */
+function running(call: Call, a: Waiting, where: Where): Allocation | undefined {
+  const { port } = call.config;
+  if (choosePort(where.ports, port) !== undefined) return started(call, a, where);
+  const exposed = Object.keys(where.ports).join(', ') || 'none';
+  const message = `The session exposes these ports: ${exposed}; wanted: ${port ?? 'any'}.`;
+  return save(call, a, (fresh) => afterPortMissing(fresh, message, databaseNow()));
+}
+
+export function giveUpId(call: Call, a: Waiting): Allocation | undefined {
+  coolDown(call.nk, regionOf(a), a.last_failure);
+  const outcome: Outcome<'stopped' | 'absent'> = stopSession(
+    call.nk,
+    call.config,
+    a.session_id,
+    timeFor(a, CALL_TIMEOUT_MS, databaseNow()),
+  );
+  return save(call, a, (fresh) => afterGiveUpId(fresh, outcome, databaseNow(), chance(call)));
+}
+
+/** The create timeout passed. */
+export function giveUp(call: Call, a: Allocation): Allocation | undefined {
+  return save(call, a, (fresh) => timeOut(fresh, databaseNow()));
+}
+
+/** Somebody asked to end it. */
+export function endCancelled(call: Call, a: Allocation): Allocation | undefined {
+  return save(call, a, (fresh) => cancel(fresh, databaseNow()));
+}
+
+export function chance(call: Call): Chance {
+  return { newId: () => call.nk.uuidv4(), random: Math.random };
+}

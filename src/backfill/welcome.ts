@@ -1,0 +1,59 @@
+import type { Allocation, Seated } from '../allocation/allocation';
+import { leaveBefore } from '../allocation/departure';
+import { finish } from '../allocation/ending';
+import { countEnd } from '../allocation/measure';
+import { reread, save } from '../allocation/ownership';
+import { afterNobodyTold, cancel } from '../allocation/transitions';
+import { SECOND } from '../config';
+import { playersOf } from '../database/allocations';
+import { databaseNow } from '../database/clock';
+import { findInstance } from '../database/instances';
+import { unseat } from '../database/seeking';
+import { callBack, notifiesPlayers } from '../extension/callbacks';
+import { joinSession } from '../gameye/session-api';
+import type { Call } from '../nakama/caller';
+import { withFields } from '../nakama/log';
+import { count } from '../nakama/metrics';
+import { notifyMatch } from '../told/notify';
+
+/** The players wait for it. */
+const CALL_TIMEOUT_MS = 4 * SECOND;
+
+/**
+ * The players have seats in a running session: Gameye hears of them, then they do. When Gameye knows no such session, nobody
+ * is sent there: the group looks for another place.
+ */
+export function welcome(call: Call, a: Seated): Allocation | undefined {
+  const { nk, config } = call;
+  const userIds = playersOf(nk, a.id);
+  if (userIds.length === 0) return cancel(a, databaseNow());
+  const outcome = joinSession(nk, config, a.place, userIds, CALL_TIMEOUT_MS);
+  const isGone = outcome.kind === 'refused' && outcome.failure.kind === 'not-found';
+  const instance = isGone ? undefined : findInstance(nk, config.fleet, a.place);
+  if (!instance) {
+    count(nk, 'gameye_backfills', { outcome: 'lost' });
+    unseat(nk, a.id, a.version, a.place);
+    return reread(call, a);
+  }
+  if (outcome.kind !== 'done') {
+    withFields(call.logger, { session: a.place, failure: outcome.failure.kind }).warn(
+      'Gameye: the Session API was not told of players; our own record is right.',
+    );
+  }
+  const missed = notifiesPlayers(a) ? notifyMatch(call, instance, userIds) : [];
+  if (missed.length === userIds.length) {
+    return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), { newId: () => '', random: Math.random }));
+  }
+  withFields(call.logger, {
+    allocation: a.id,
+    session: a.place,
+    region: instance.region,
+    players: userIds.length,
+    took_ms: databaseNow() - a.created_at_ms,
+  }).info('Gameye: players were seated in a running session and notified.');
+  count(nk, 'gameye_backfills', { outcome: 'seated' });
+  countEnd(call, a, 'joined', instance.region);
+  callBack(call, { ...a, user_ids: userIds }, instance);
+  leaveBefore(call, a.before, a.place);
+  return finish(call, a);
+}

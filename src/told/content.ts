@@ -1,0 +1,21 @@
+import { extrasFor } from '../extension/extras';
+import type { Call } from '../nakama/caller';
+import type { Instance } from '../records';
+import { connectionFor, type Connection } from './connection';
+
+/** What a player is told of a session: where it is, and whatever its metadata and the module's `extras` add. */
+export type MatchContent = Connection & { [field: string]: unknown };
+
+/**
+ * The content of `gameye_match`, which every answer about a match carries as well. Metadata and extras cannot replace a field of
+ * the connection, also where it has no such field: nobody may take a stranger's `seat_token` for ours.
+ */
+export function matchContent(call: Call, instance: Instance, userId: string, now = Date.now()): MatchContent {
+  const added = Object.entries({ ...instance.metadata, ...extrasFor(call, instance, userId) });
+  return {
+    ...Object.fromEntries(added.filter(([field]) => !RESERVED.includes(field))),
+    ...connectionFor(call, instance, userId, now),
+  };
+}
+
+const RESERVED = ['host', 'port', 'session_id', 'ports', 'seat_token', 'exp'];
