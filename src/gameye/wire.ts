@@ -122,14 +122,14 @@ export function readLocations(body: unknown): Location[] | string {
     const { id, ips } = isRecord(location) ? location : {};
     if (typeof id !== 'string' || id === '') return 'The list of locations has one without an id.';
     const given: unknown[] = Array.isArray(ips) ? ips : [];
-    read.push({ id, ips: given.filter((ip): ip is string => typeof ip === 'string' && isHost(ip)) });
+    read.push({ id, ips: given.filter(isHost) });
   }
   return read;
 }
 
 /** An IPv4 or IPv6 address or a name: players' clients connect to it. */
-function isHost(text: string): boolean {
-  return /^[A-Za-z0-9][A-Za-z0-9.-]{0,252}$|^[0-9A-Fa-f:.]{2,45}$/.test(text);
+function isHost(value: unknown): value is string {
+  return typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$|^[0-9A-Fa-f:.]{2,45}$/.test(value);
 }
 
 /** Reads the 200 of `tag-exists`, or says what is wrong with it. */
@@ -178,11 +178,6 @@ function readLabels(labels: unknown): { [key: string]: string } {
 
 /** Longer than any name or label; whatever is cut off tells nothing. */
 const LONGEST = 1000;
-
-/** An address or a host name: what players are sent to is nothing else. */
-function isHost(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9._:[\]-]{1,253}$/.test(value);
-}
 
 /** A player's id can be stored as it is, or is nobody's. */
 function isPlain(id: string): boolean {
