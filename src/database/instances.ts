@@ -51,7 +51,7 @@ export function toInstance(row: InstanceRow): Instance {
 }
 
 /** The instance of a session id, or of the id that `fleet_create` answered. */
-const FIND = `i.fleet = $1::text AND i.id = coalesce(
+export const FIND = `i.fleet = $1::text AND i.id = coalesce(
   (SELECT x.id FROM gameye_instance x WHERE x.id = $2::text AND x.fleet = $1::text),
   (SELECT x.id FROM gameye_instance x WHERE x.allocation_id = $2::text AND x.allocation_id <> x.id AND x.fleet = $1::text LIMIT 1))`;
 
@@ -161,32 +161,9 @@ export function removeInstance(nk: Nakama, fleet: string, id: string): string | 
   return ask<string | null>(nk, REMOVE, [fleet, id]) ?? undefined;
 }
 
-const OPEN = `
-WITH changed AS (
-  UPDATE gameye_instance i SET open = $3::boolean WHERE ${FIND} RETURNING i.pool
-)
-${answer(`(SELECT json_build_object('pool', pool) FROM changed)`)}`;
-
-/** Opens an instance to backfill or closes it. Answers whether it takes part in backfill at all; undefined: no such instance. */
-export function setOpen(nk: Nakama, fleet: string, id: string, open: boolean): boolean | undefined {
-  const found = ask<{ pool: string | null } | null>(nk, OPEN, [fleet, id, open]);
-  return found ? found.pool !== null : undefined;
-}
-
-const METADATA = `
-WITH changed AS (
-  UPDATE gameye_instance i SET metadata = i.metadata || $3::text::jsonb WHERE ${FIND} RETURNING 1
-)
-${answer('EXISTS (SELECT 1 FROM changed)')}`;
-
-/** Merges metadata, field by field. False: no such instance. */
-export function mergeMetadata(nk: Nakama, fleet: string, id: string, metadata: object): boolean {
-  return ask<boolean>(nk, METADATA, [fleet, id, json(metadata)]);
-}
-
 /**
  * A page of instances. The conditions, the order and what comes after the cursor are texts of instances/query.ts, whose
- * values are numbered from $3: $1 is the fleet, $2 the number of rows.
+ * values are numbered from $3: $1 is the fleet, $2 the number of rows. `last`: by what the page ends, when there are more.
  */
 export function listInstances(
   nk: Nakama,
@@ -198,60 +175,15 @@ export function listInstances(
     nk,
     answer(`(SELECT coalesce(json_agg(x.row), '[]') FROM (
       SELECT (jsonb_build_object('exact_time', (extract(epoch FROM i.create_time) * 1000000)::int8::text) || ${INSTANCE}::jsonb) AS row
-      FROM gameye_instance i WHERE i.fleet = $1::text AND (${page.where}) ORDER BY ${page.orderBy} LIMIT $2::int4) x)`),
+      FROM gameye_instance i WHERE i.fleet = $1::text AND (${page.where}) ORDER BY ${page.orderBy} LIMIT $2::int4 + 1) x)`),
     [fleet, limit, ...page.values],
   );
-  const last = rows[rows.length - 1];
-  return {
-    instances: rows.map(({ exact_time: _time, ...row }) => toInstance(row)),
-    ...(last
-      ? {
-          last: {
-            id: last.id,
-            player_count: last.player_count,
-            open_seats: last.open_seats,
-            create_time: last.exact_time,
-          },
-        }
-      : {}),
-  };
-}
-
-/** Which instances an operator means: those to which all of these apply. */
-export interface Selection {
-  version?: string;
-  region?: string;
-}
-
-const SELECTED = `i.fleet = $1::text AND ($2::text IS NULL OR i.version = $2::text) AND ($3::text IS NULL OR i.region = $3::text)`;
-const selected = (fleet: string, { version, region }: Selection): Value[] => [fleet, version ?? null, region ?? null];
-
-const DRAIN = `
-WITH changed AS (
-  UPDATE gameye_instance i SET status = CASE WHEN $4::boolean THEN 'running' ELSE 'draining' END
-  WHERE ${SELECTED} AND ($5::text IS NULL OR i.id = $5::text)
-    AND CASE WHEN $4::boolean THEN i.status = 'draining' ELSE i.status NOT IN ('draining', 'lost', 'exited', 'dead') END
-  RETURNING 1
-)
-${answer('(SELECT count(*) FROM changed)')}`;
-
-/** Closes the selected instances, or one of them, for new players, or opens them again with `undo`. Answers how many changed. */
-export function drainInstances(nk: Nakama, fleet: string, selection: Selection, undo: boolean, id?: string): number {
-  return ask<number>(nk, DRAIN, [...selected(fleet, selection), undo, id ?? null]);
-}
-
-const IDS = answer(`(SELECT coalesce(json_agg(x.id), '[]') FROM (
-  SELECT i.id FROM gameye_instance i WHERE ${SELECTED} AND i.id > $4::text ORDER BY i.id LIMIT $5::int4) x)`);
-
-/** The ids of selected instances after one of them, in their order. */
-export function selectInstances(
-  nk: Nakama,
-  fleet: string,
-  selection: Selection,
-  after: string,
-  limit: number,
-): string[] {
-  return ask<string[]>(nk, IDS, [...selected(fleet, selection), after, limit]);
+  const shown = rows.slice(0, limit);
+  const instances = shown.map(({ exact_time: _time, ...row }) => toInstance(row));
+  const end = rows.length > limit ? shown[limit - 1] : undefined;
+  if (!end) return { instances };
+  const { id, player_count, open_seats, exact_time: create_time } = end;
+  return { instances, last: { id, player_count, open_seats, create_time } };
 }
 
 const RELEASE = `

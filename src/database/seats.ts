@@ -1,8 +1,7 @@
 import type { Nakama } from '../nakama/runtime';
-import type { FailureReason, Instance, SeatRef } from '../records';
+import type { SeatRef } from '../records';
 import { COUNT_SEATS, freed } from './counting';
-import { INSTANCE, toInstance } from './instances';
-import { answer, ask, json, ms } from './sql';
+import { answer, ask, json } from './sql';
 
 /*
  * Statements about seats: one row a player, so nobody has two. The row is the seat and what a player is told of it:
@@ -21,17 +20,20 @@ export type Taken =
   /** It takes nobody any more. */
   | { kind: 'closed' }
   | { kind: 'full' }
-  /** Another statement made a first row for one of them at this moment: nothing is certain, ask again. */
-  | { kind: 'raced'; user_ids: string[] };
+  /** Another statement made a first row for one of them at this moment: the others have their seats. Ask again. */
+  | { kind: 'raced'; user_ids: string[]; before: SeatRef[] };
 
 const RESERVED = `CASE WHEN $4::float8 IS NULL THEN 'joined' ELSE 'reserved' END`;
 const UNTIL = `now() + $4::float8 * interval '1 millisecond'`;
 
 const TAKE = `
-WITH wanted AS (
+WITH asked AS (
   SELECT user_id, place FROM jsonb_array_elements_text($3::text::jsonb) WITH ORDINALITY AS w(user_id, place)
 ), old AS (
-  SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM wanted) ORDER BY s.user_id FOR UPDATE
+  SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM asked) ORDER BY s.user_id FOR UPDATE
+), wanted AS (
+  SELECT a.user_id, a.place FROM asked a LEFT JOIN old o ON o.user_id = a.user_id
+  WHERE NOT $6::boolean OR (o.session_id = $2::text AND o.state IN ('reserved', 'joined', 'lapsed'))
 ), due AS (
   SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state = 'reserved' AND s.until <= now()
     AND s.user_id NOT IN (SELECT user_id FROM wanted) AND (SELECT count(*) FROM old) >= 0
@@ -92,7 +94,8 @@ ${answer(`json_build_object(
 /**
  * Takes seats in a running instance: for all of these players or, with `partial`, for as many as fit in the order given.
  * Who has a seat there keeps it, and a reservation is prolonged. A seat or a start elsewhere is given up: a player has one
- * row. `seatMs`: how long they are reserved; null: joined at once. Reservations that ran out are freed first.
+ * row. `seatMs`: how long they are reserved; null: joined at once. Reservations that ran out are freed first. `again`: only
+ * for those whose last seat is there, even if it lapsed: who was matched again meanwhile is left out.
  */
 export function takeSeats(
   nk: Nakama,
@@ -100,7 +103,7 @@ export function takeSeats(
   sessionId: string,
   userIds: string[],
   seatMs: number | null,
-  partial: boolean,
+  how: { partial?: boolean; again?: boolean } = {},
 ): Taken {
   const found = ask<{
     takes: boolean | null;
@@ -108,11 +111,11 @@ export function takeSeats(
     granted: number;
     taken: string[];
     before: SeatRef[];
-  }>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, partial]);
+  }>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, how.partial ?? false, how.again ?? false]);
   if (found.takes === null) return { kind: 'gone' };
   if (!found.takes) return { kind: 'closed' };
   if (!found.fits) return { kind: 'full' };
-  if (found.taken.length < found.granted) return { kind: 'raced', user_ids: found.taken };
+  if (found.taken.length < found.granted) return { kind: 'raced', user_ids: found.taken, before: found.before };
   return { kind: 'taken', user_ids: found.taken, before: found.before };
 }
 
@@ -133,176 +136,6 @@ ${answer(`(SELECT coalesce(json_agg(user_id), '[]') FROM seats WHERE state IN ('
 /** Frees the seats of these players in one session, and answers whose were. Who has none there is passed over. */
 export function leaveSeats(nk: Nakama, sessionId: string, userIds: string[]): string[] {
   return ask<string[]>(nk, LEAVE, [sessionId, json(userIds)]);
-}
-
-const ARRIVE = `
-WITH wanted AS (
-  SELECT user_id, place FROM jsonb_array_elements_text($3::text::jsonb) WITH ORDINALITY AS w(user_id, place)
-), old AS (
-  SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM wanted) ORDER BY s.user_id FOR UPDATE
-), due AS (
-  SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state = 'reserved' AND s.until <= now()
-    AND s.user_id NOT IN (SELECT user_id FROM wanted) AND (SELECT count(*) FROM old) >= 0
-  ORDER BY s.user_id FOR UPDATE
-), lapsed AS (
-  UPDATE gameye_seat s SET state = 'lapsed', until = NULL, version = s.version + 1, update_time = now()
-  FROM due WHERE s.user_id = due.user_id RETURNING s.user_id
-), place AS (
-  SELECT i.* FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text AND (SELECT count(*) FROM lapsed) >= 0 FOR UPDATE
-), here AS (
-  SELECT o.user_id, o.state FROM old o WHERE o.session_id = $2::text AND o.state IN ('reserved', 'joined')
-), fresh AS (
-  SELECT w.user_id, row_number() OVER (ORDER BY w.place) AS r FROM wanted w LEFT JOIN old o ON o.user_id = w.user_id
-  WHERE w.user_id NOT IN (SELECT user_id FROM here)
-    AND (o.user_id IS NULL OR o.state IN ('lapsed', 'left', 'failed')
-      -- A row that leads to a session without a record holds nobody.
-      OR (o.state <> 'starting' AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = o.session_id)))
-), room AS (
-  -- Players that the server had counted without a seat are in the count already.
-  SELECT greatest(0, p.max_players - (p.player_count - (SELECT count(*) FROM lapsed)))
-    + greatest(0, p.unseated - (SELECT count(*) FROM here WHERE state = 'reserved')) AS free
-  FROM place p
-), arriving AS (
-  SELECT h.user_id, h.state FROM here h, place
-  UNION ALL SELECT f.user_id, 'none' FROM fresh f, room WHERE f.r <= room.free
-), arrived AS (
-  INSERT INTO gameye_seat AS s (user_id, state, session_id, version)
-  SELECT a.user_id, 'joined', $2::text, coalesce(o.version, 0) + 1 FROM arriving a LEFT JOIN old o ON o.user_id = a.user_id
-  WHERE a.state <> 'joined' ORDER BY a.user_id
-  ON CONFLICT (user_id) DO UPDATE SET state = 'joined', session_id = EXCLUDED.session_id,
-    allocation_id = CASE WHEN s.session_id = EXCLUDED.session_id THEN s.allocation_id ELSE '' END,
-    until = NULL, reason = NULL, version = EXCLUDED.version, update_time = now()
-  WHERE s.version = EXCLUDED.version - 1
-  RETURNING s.user_id
-), n AS (
-  SELECT count(*) FILTER (WHERE a.state = 'reserved')::int4 AS reserved, count(*)::int4 AS joined
-  FROM arriving a JOIN arrived r ON r.user_id = a.user_id
-), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS}
-  FROM (SELECT $2::text AS id, -n.reserved - (SELECT count(*)::int4 FROM lapsed) AS reserved, n.joined, 0 AS taken, true AS arrived FROM n) d
-  WHERE i.id = d.id RETURNING i.player_count
-)
-${answer(`json_build_object('player_count', (SELECT player_count FROM counted),
-  'refused', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w
-    WHERE w.user_id NOT IN (SELECT user_id FROM arrived) AND w.user_id NOT IN (SELECT user_id FROM here WHERE state = 'joined')))`)}`;
-
-/**
- * Players are in the game, says their game server: their seats no longer run out. Who has none there gets a free one; who
- * has a live seat elsewhere, or finds none free, is refused by id. Undefined: no such instance.
- */
-export function arrive(
-  nk: Nakama,
-  fleet: string,
-  sessionId: string,
-  userIds: string[],
-): { player_count: number; refused: string[] } | undefined {
-  const found = ask<{ player_count: number | null; refused: string[] }>(nk, ARRIVE, [fleet, sessionId, json(userIds)]);
-  return found.player_count === null ? undefined : { player_count: found.player_count, refused: found.refused };
-}
-
-const REPORT = `
-WITH due AS (
-  SELECT s.user_id, s.session_id, s.state FROM gameye_seat s
-  WHERE s.session_id = $2::text AND s.state = 'reserved' AND s.until <= now() ORDER BY s.user_id FOR UPDATE
-), lapsed AS (
-  UPDATE gameye_seat s SET state = 'lapsed', until = NULL, version = s.version + 1, update_time = now()
-  FROM due WHERE s.user_id = due.user_id RETURNING 1
-), counted AS (
-  UPDATE gameye_instance i SET
-    reserved = i.reserved - l.n, unseated = $3::int4 - i.joined, player_count = i.reserved - l.n + $3::int4,
-    open_seats = greatest(0, i.max_players - (i.reserved - l.n + $3::int4)), visited = i.visited OR $3::int4 > 0,
-    empty_since = CASE WHEN i.reserved - l.n + $3::int4 > 0 THEN NULL WHEN i.player_count > 0 THEN now() ELSE i.empty_since END
-  FROM (SELECT count(*)::int4 AS n FROM lapsed) l WHERE i.id = $2::text AND i.fleet = $1::text RETURNING i.player_count
-)
-${answer('(SELECT player_count FROM counted)')}`;
-
-/**
- * The game server counted its players: that outranks what we know. Reservations come on top until they run out. Answers the
- * count; undefined: no such instance.
- */
-export function reportCount(nk: Nakama, fleet: string, sessionId: string, playerCount: number): number | undefined {
-  return ask<number | null>(nk, REPORT, [fleet, sessionId, playerCount]) ?? undefined;
-}
-
-/** Where a player stands, as stored. */
-export interface Standing {
-  state: 'starting' | 'reserved' | 'joined' | 'lapsed' | 'left' | 'failed';
-  session_id: string;
-  allocation_id: string;
-  reason?: FailureReason;
-  /** Of a reserved seat: how long it is still held. */
-  left_ms?: number;
-  /** The allocation that is waited for, while it is there. */
-  allocation?: { state: string; cancelled: boolean };
-  /** The instance of `session_id`, while it is there. */
-  instance?: Instance;
-}
-
-const STANDING = answer(
-  `json_build_object('state', s.state, 'session_id', s.session_id, 'allocation_id', s.allocation_id, 'reason', s.reason,
-    'left_ms', ${ms('(s.until - now())')},
-    'allocation', (SELECT json_build_object('state', a.state, 'cancelled', a.cancelled) FROM gameye_allocation a
-      WHERE a.id = s.allocation_id AND a.fleet = $1::text),
-    'instance', (SELECT ${INSTANCE.replace(/\bs\./g, 't.').replace('gameye_seat s', 'gameye_seat t')} FROM gameye_instance i
-      WHERE i.id = s.session_id AND i.fleet = $1::text))`,
-  `FROM (SELECT 1) one LEFT JOIN gameye_seat s ON s.user_id = $2::text`,
-);
-
-/** Where a player stands; undefined: nowhere, ever. */
-export function readStanding(nk: Nakama, fleet: string, userId: string): Standing | undefined {
-  const row = ask<{
-    state: Standing['state'] | null;
-    session_id: string;
-    allocation_id: string;
-    reason: FailureReason | null;
-    left_ms: number | null;
-    allocation: { state: string; cancelled: boolean } | null;
-    instance: Parameters<typeof toInstance>[0] | null;
-  }>(nk, STANDING, [fleet, userId]);
-  if (row.state === null) return undefined;
-  const { state, session_id, allocation_id, reason, left_ms, allocation, instance } = row;
-  return {
-    state,
-    session_id,
-    allocation_id,
-    ...(reason === null ? {} : { reason }),
-    ...(left_ms === null ? {} : { left_ms }),
-    ...(allocation === null ? {} : { allocation }),
-    ...(instance === null ? {} : { instance: toInstance(instance) }),
-  };
-}
-
-const WITHDRAW = `
-WITH mine AS (
-  SELECT s.allocation_id FROM gameye_seat s WHERE s.user_id = $2::text AND s.state = 'starting'
-), awaited AS (
-  SELECT a.id, a.state FROM gameye_allocation a WHERE a.id IN (SELECT allocation_id FROM mine) AND a.fleet = $1::text FOR UPDATE
-), seat AS (
-  SELECT s.user_id, s.allocation_id FROM gameye_seat s
-  WHERE s.user_id = $2::text AND s.state = 'starting' AND s.allocation_id IN (SELECT allocation_id FROM mine) AND (SELECT count(*) FROM awaited) >= 0
-  FOR UPDATE
-), gone AS (
-  UPDATE gameye_seat s SET state = 'left', session_id = '', allocation_id = '', version = s.version + 1, update_time = now()
-  FROM seat WHERE s.user_id = seat.user_id RETURNING seat.allocation_id
-), told AS (
-  UPDATE gameye_allocation a SET version = a.version + 1, cancelled = a.cancelled OR NOT EXISTS (
-    SELECT 1 FROM gameye_seat s WHERE s.allocation_id = a.id AND s.state = 'starting' AND s.user_id <> $2::text)
-  FROM gone WHERE a.id = gone.allocation_id RETURNING a.id
-)
-${answer(`json_build_object('withdrawn', EXISTS (SELECT 1 FROM gone) AND (SELECT count(*) FROM told) >= 0,
-  'state', (SELECT s.state FROM gameye_seat s WHERE s.user_id = $2::text),
-  'session_id', (SELECT s.session_id FROM gameye_seat s WHERE s.user_id = $2::text))`)}`;
-
-/**
- * Takes a player out of a session that is still being started, and cancels that when nobody else waits for it. When it was
- * not `withdrawn`, `state` and `session_id` are what the player has instead; null: nothing.
- */
-export function withdraw(
-  nk: Nakama,
-  fleet: string,
-  userId: string,
-): { withdrawn: boolean; state: Standing['state'] | null; session_id: string | null } {
-  return ask(nk, WITHDRAW, [fleet, userId]);
 }
 
 const FORGET = `

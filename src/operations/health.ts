@@ -1,11 +1,11 @@
+import { readVersion } from '../allocation/version';
 import { SECOND } from '../config';
 import { adviceFor, type Failure, type Outcome } from '../gameye/failure';
 import { availableLocations, listNothing, runNothing, stopSession, tagExists } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
-import { readVersion } from './version';
 
-/** One thing that has to be right. `unknown`: it could not be found out, which is not held against it. */
+/** One thing that has to be right. `unknown`: it could not be found out, which is not held against it. `storage`: the database. */
 export interface Check {
   check: 'storage' | 'api' | 'token' | Scope | 'image' | 'region' | 'version';
   region?: string;
@@ -50,15 +50,15 @@ export function checkHealth(call: Call): Health {
     if (outcome.kind !== 'done') logFailure(call, outcome.failure);
     return outcome;
   };
-  const storage = readStorage(call);
-  const checks = [storage.check, ...judgeApi(ask((ms) => listNothing(nk, config, ms)))];
+  const database = readDatabase(call);
+  const checks = [database.check, ...judgeApi(ask((ms) => listNothing(nk, config, ms)))];
   if (checks.some(({ check, ok }) => check === 'token' && ok === true)) {
     checks.push(judgeStart(ask((ms) => runNothing(nk, config, ms))));
     checks.push(judgeStop(ask((ms) => stopSession(nk, config, nk.uuidv4(), ms))));
     const locations = ask((ms) => availableLocations(nk, config, config.image, ms));
     checks.push(judgeImage(config.image, locations));
     if (locations?.kind === 'done') {
-      const { version } = storage;
+      const { version } = database;
       for (const region of config.regions) {
         const offered = locations.value.some(({ id }) => id === region);
         const wanted = version !== '' || !offered;
@@ -73,12 +73,12 @@ export function checkHealth(call: Call): Health {
   return { healthy: checks.every((check) => check.ok !== false), checks };
 }
 
-/** The version in force comes from storage; without it the configured one is checked. */
-function readStorage({ nk, config, logger }: Call): { check: Check; version: string } {
+/** The version in force comes from the database; without it the configured one is checked. */
+function readDatabase({ nk, config, logger }: Call): { check: Check; version: string } {
   try {
     return { check: right('storage'), version: readVersion(nk, config).version };
   } catch (error) {
-    withFields(logger, { error: errorText(error) }).error('Gameye: the health check could not read the storage.');
+    withFields(logger, { error: errorText(error) }).error('Gameye: the health check could not read the database.');
     const check = wrong('storage', 'The database does not answer: see the log of Nakama.');
     return { check, version: config.version ?? '' };
   }

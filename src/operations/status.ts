@@ -1,26 +1,13 @@
-import { nextStep, type Allocation } from '../allocation/allocation';
+import { askedFor, fromRow, nextStep } from '../allocation/allocation';
 import { regionOf } from '../allocation/launch';
-import { ALLOCATIONS } from '../allocation/store';
-import { SECOND } from '../config';
+import { readVersion, type VersionOverride } from '../allocation/version';
+import type { AllocationRow } from '../database/allocations';
+import { databaseNow } from '../database/clock';
+import { readControl } from '../database/control';
+import { groupInstances, queuedAllocations, type Group } from '../database/operators';
 import type { FailureKind } from '../gameye/failure';
-import type { Instance } from '../instances/instance';
-import { INSTANCES } from '../instances/store';
 import type { Call } from '../nakama/caller';
-import { visitRows } from '../nakama/pages';
 import { MODULE_VERSION } from './module-version';
-import { readMemory } from '../supervision/lease';
-import { RECONCILE_JOB, type ReconcileMemory } from '../supervision/reconciler';
-import { readVersion, type VersionOverride } from './version';
-
-/** Sessions of one region, version and status. */
-export interface Group {
-  region: string;
-  version: string;
-  status: string;
-  sessions: number;
-  players: number;
-  open_seats: number;
-}
 
 /** One allocation that is not finished: how far it is, what is done next and when. */
 export interface Queued {
@@ -60,80 +47,59 @@ export interface Status {
     truncated: boolean;
   };
   /** The last comparison of records and sessions, on whatever node; missing before the first. */
-  reconcile?: ReconcileMemory['last'];
+  reconcile?: Reconciled;
 }
 
-/** Reading ends here; the answer then says that it is `truncated`. Nakama cuts it off after 10 s. */
-const READ_MS = 3 * SECOND;
+/** The job whose memory says how the last comparison of records and sessions went. */
+export const RECONCILE_JOB = 'reconcile';
+
+/** What the last comparison found. */
+export interface Reconciled {
+  at_ms: number;
+  took_ms: number;
+  node: string;
+  records: number;
+  sessions: number;
+  strays: number;
+  [more: string]: unknown;
+}
+
 const MOST_QUEUED = 100;
 
 /**
- * The fleet as the records show it: at most `limit` instances and as many allocations are read. Groups come with the most
- * sessions first, the queue with the oldest allocation first, at most 100.
+ * The fleet as the records show it: at most `limit` instances and as many allocations are counted, and the answer says when
+ * there are more. Groups come with the most sessions first, the queue with the oldest allocation first, at most 100.
  */
-export function fleetStatus(call: Call, limit: number, now: number): Status {
+export function fleetStatus(call: Call, limit: number): Status {
   const { nk, config, ctx } = call;
   const { version, override } = readVersion(nk, config);
   const { image, regions, fleet } = config;
-  const last = readMemory<ReconcileMemory>(nk, RECONCILE_JOB)?.last;
+  const last = readControl<{ last?: Reconciled }>(nk, RECONCILE_JOB)?.last;
   return {
     module: { version: MODULE_VERSION, node: ctx.node, nakama: ctx.version },
     in_force: { fleet, image, version, regions, ...(override ? { version_set: override } : {}) },
-    instances: instances(call, limit, now),
-    allocations: allocations(call, limit, now),
+    instances: instances(call, limit),
+    allocations: allocations(call, limit),
     ...(last ? { reconcile: last } : {}),
   };
 }
 
-function instances({ nk }: Call, limit: number, now: number): Status['instances'] {
-  const total = { sessions: 0, players: 0, open_seats: 0 };
-  const groups: { [key: string]: Group } = {};
-  const complete = visitRows<Instance>(nk, INSTANCES, now + READ_MS, (instance) => {
-    if (total.sessions === limit) return false;
-    const { region, version, status, player_count, open_seats } = instance;
-    const group = (groups[`${region}\n${version}\n${status}`] ??= {
-      region,
-      version,
-      status,
-      sessions: 0,
-      players: 0,
-      open_seats: 0,
-    });
-    for (const sum of [total, group]) {
-      sum.sessions++;
-      sum.players += player_count;
-      sum.open_seats += open_seats;
-    }
-    return true;
-  });
-  const sorted = Object.values(groups).sort((a, b) => b.sessions - a.sessions || (a.region < b.region ? -1 : 1));
-  return { ...total, groups: sorted, truncated: !complete };
+function instances({ nk, config }: Call, limit: number): Status['instances'] {
+  const { groups, truncated } = groupInstances(nk, config.fleet, limit);
+  const sum = (what: 'sessions' | 'players' | 'open_seats'): number =>
+    groups.reduce((total, group) => total + group[what], 0);
+  return { sessions: sum('sessions'), players: sum('players'), open_seats: sum('open_seats'), groups, truncated };
 }
 
-function allocations({ nk }: Call, limit: number, now: number): Status['allocations'] {
-  const by_state: { [state: string]: number } = {};
-  const queue: Queued[] = [];
-  let [read, open, oldest] = [0, 0, now];
-  const complete = visitRows<Allocation>(nk, ALLOCATIONS, now + 2 * READ_MS, (a) => {
-    if (read++ === limit) return false;
-    if (!isOpen(a)) return true;
-    open++;
-    by_state[a.state] = (by_state[a.state] ?? 0) + 1;
-    oldest = Math.min(oldest, a.created_at_ms);
-    queue.push(queued(a, now));
-    return true;
-  });
-  queue.sort((a, b) => b.age_ms - a.age_ms);
-  const shown = queue.slice(0, MOST_QUEUED);
-  return { open, by_state, oldest_age_ms: now - oldest, queue: shown, truncated: !complete };
+function allocations({ nk, config }: Call, limit: number): Status['allocations'] {
+  const { oldest_ms, oldest, ...counted } = queuedAllocations(nk, config.fleet, limit, MOST_QUEUED);
+  const now = databaseNow();
+  const queue = oldest.map((row) => queued(row, now));
+  return { ...counted, oldest_age_ms: oldest_ms === null ? 0 : now - oldest_ms, queue };
 }
 
-/** Something is still to be done. An announced allocation can stay only to lead from one id to another. */
-function isOpen(a: Allocation): boolean {
-  return a.state !== 'announced' || a.abandoned.length > 0;
-}
-
-function queued(a: Allocation, now: number): Queued {
+function queued(row: AllocationRow, now: number): Queued {
+  const a = fromRow(row);
   const { last_failure: failure } = a;
   const step = nextStep(a, now);
   return {
@@ -141,12 +107,12 @@ function queued(a: Allocation, now: number): Queued {
     session_id: a.session_id,
     state: a.state,
     region: regionOf(a),
-    players: a.request.user_ids.length,
+    players: askedFor(a).length,
     attempts: a.attempts,
     age_ms: now - a.created_at_ms,
     next_try_in_ms: step.do === 'wait' ? step.untilMs - now : 0,
     deadline_in_ms: a.deadline_ms - now,
-    told: a.told,
+    told: a.state === 'announced' || ('told' in a && a.told),
     ids_to_stop: a.abandoned.length,
     ...(failure && { failure: failure.kind, operation: failure.operation, message: failure.message }),
     ...(failure?.status === undefined ? {} : { status: failure.status }),

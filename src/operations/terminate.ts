@@ -1,15 +1,16 @@
-import { locateInstance, locatePending } from '../allocation/locate';
 import { SECOND } from '../config';
-import { remove } from '../fleet/fleet-manager';
+import { selectInstances, type Selection } from '../database/operators';
+import { invalid } from '../fields';
+import { find } from '../fleet/find';
+import { remove } from '../fleet/remove';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { Code, isRpcError } from '../refusal';
-import { invalid } from '../fields';
-import { countStarting, isSelected, sweep, type Selection, type Swept } from './selection';
+import { cursorAfter, isSelected, readCursor, startingIn, type Swept } from './selection';
 
 /** The last stop that begins in time may take four seconds more, and then the answer must be out (Nakama: 10 s). */
 const STOP_MS = 4 * SECOND;
-const COUNT_MS = 2 * SECOND;
+const PAGE = 100;
 
 export interface Terminated extends Swept {
   stopped: number;
@@ -25,29 +26,32 @@ export interface Terminated extends Swept {
  */
 export function terminate(call: Call, selection: Selection, confirm: boolean, cursor: string): Terminated {
   const { nk, config } = call;
-  if (!confirm && !isAtMostOne(call, selection)) {
+  const page = (after: string, most: number): string[] => selectInstances(nk, config.fleet, selection, after, most);
+  const since = readCursor(cursor, 'gameye_terminate');
+  if (!confirm && page('', 2).length > 1) {
     return invalid('confirm', 'must be true: more than one session is meant. gameye_status shows how many.');
   }
   const deadline = Date.now() + STOP_MS;
   const result = { stopped: 0, failed: [] as Terminated['failed'] };
-  const swept = sweep(nk, selection, cursor, deadline, (rows) =>
-    rows.every(({ key }) => Date.now() < deadline && stopOne(call, key, result)),
-  );
-  if (!swept) return invalid('cursor', 'must be one that gameye_terminate answered, or be left out.');
-  const starting = swept.more ? 0 : countStarting(nk, config, selection, deadline + SECOND);
-  logTerminated(call, result);
-  return { ...result, starting, ...swept };
+  let done = since;
+  for (let ids = page(done, PAGE); ids.length > 0; ids = page(done, PAGE)) {
+    for (const id of ids) {
+      if (Date.now() >= deadline || !stopOne(call, id, result)) {
+        return terminated(call, { ...result, starting: 0, cursor: cursorAfter(done), more: true });
+      }
+      done = id;
+    }
+  }
+  return terminated(call, { ...result, starting: startingIn(call, selection), cursor: '', more: false });
 }
 
 /** Stops one session, also one that is still being started. A session that is already gone is a success. */
 export function terminateOne(call: Call, id: string, selection: Selection): Terminated {
-  const instance = locateInstance(call, id) ?? locatePending(call, id);
-  const others = selection.region !== undefined || selection.version !== undefined;
-  const meant = !others || (instance !== undefined && !('failed' in instance) && isSelected(selection, instance));
-  if (meant) remove(call, id);
-  const result = { stopped: meant ? 1 : 0, failed: [] };
-  logTerminated(call, result);
-  return { ...result, starting: 0, cursor: '', more: false };
+  const found = find(call, id);
+  const hasSelection = selection.region !== undefined || selection.version !== undefined;
+  const isMeant = !hasSelection || (found !== undefined && !('failed' in found) && isSelected(selection, found));
+  if (isMeant) remove(call, id);
+  return terminated(call, { stopped: isMeant ? 1 : 0, failed: [], starting: 0, cursor: '', more: false });
 }
 
 /** False: do not go on, the next one would have to wait for nothing, too. */
@@ -63,14 +67,9 @@ function stopOne(call: Call, id: string, result: { stopped: number; failed: Term
   }
 }
 
-function isAtMostOne({ nk }: Call, selection: Selection): boolean {
-  let count = 0;
-  const swept = sweep(nk, selection, '', Date.now() + COUNT_MS, (rows) => (count += rows.length) < 2);
-  return swept?.more === false;
-}
-
-function logTerminated(call: Call, result: { stopped: number; failed: unknown[] }): void {
+function terminated(call: Call, result: Terminated): Terminated {
   withFields(call.logger, { sessions: result.stopped, failed: result.failed.length }).info(
     'Gameye: an operator stopped sessions.',
   );
+  return result;
 }

@@ -1,93 +1,82 @@
-import { type Allocation } from '../allocation/allocation';
-import { isBeingTold, withoutPlayer } from '../allocation/transitions';
-import { SECOND } from '../config';
-import { instanceOf } from '../allocation/launch';
-import { locateInstance } from '../allocation/locate';
-import { readAllocation, saveAllocation } from '../allocation/store';
+import { findInstance } from '../database/instances';
+import { takeSeats } from '../database/seats';
+import { readStanding, withdraw, type Standing as Row } from '../database/standing';
+import { freeSeats } from '../fleet/seats';
 import { isLive } from '../gameye/wire';
-import type { FailureReason } from '../gameye/failure';
-import { withSeats, type Instance } from '../instances/instance';
-import { seatDeadline, take } from '../instances/seats';
-import { updateInstance } from '../instances/store';
+import { seatMs } from '../instances/instance';
 import type { Call } from '../nakama/caller';
-import { clearAssignment, readAssignment } from './assignment';
-import { connectionFor, type Connection } from '../told/connection';
+import type { FailureReason, Instance } from '../records';
+import { Code, rpcError } from '../refusal';
+import { matchContent, type MatchContent } from '../told/content';
 
-/** An allocation is stored this long after its assignment at most, unless its node died in between. */
-const STORED_WITHIN_MS = 5 * SECOND;
-
-/** Where a player stands, as `gameye_assignment` answers it. */
+/** Where a player stands. */
 export type Standing =
   | { state: 'none' }
   | { state: 'starting'; session_id: string }
   | { state: 'failed'; reason: FailureReason }
-  | ({ state: 'ready' } & Connection);
+  /** `match`: what `gameye_match` tells, with a fresh seat token. */
+  | { state: 'ready'; match: MatchContent };
 
 /**
  * Where a player stands now, from the records and not from what the player was told: after a reconnect, on another device,
  * or when a notification was missed. A seat whose reservation ran out is taken again while there is room.
  */
 export function standing(call: Call, userId: string): Standing {
-  const found = readAssignment(call.nk, userId)?.value;
-  if (!found || found.state === 'none') return { state: 'none' };
-  if (found.state === 'failed') return { state: 'failed', reason: found.reason ?? 'error' };
-  const allocation = found.state === 'starting' ? readAllocation(call.nk, found.allocation_id)?.value : undefined;
-  if (allocation) return allocationStanding(call, allocation, userId);
-  // Its row comes a moment later, was deleted because it has led to an instance, or was never stored in a crash.
-  const instance = locateInstance(call, found.session_id);
-  if (!instance && found.state === 'starting' && found.updated_at_ms > Date.now() - STORED_WITHIN_MS) {
-    return { state: 'starting', session_id: found.session_id };
+  const row = readStanding(call.nk, call.config.fleet, userId);
+  switch (row?.state) {
+    case undefined:
+    case 'left':
+      return { state: 'none' };
+    case 'failed':
+      return { state: 'failed', reason: row.reason ?? 'error' };
+    case 'starting':
+      if (!row.allocation) return { state: 'none' };
+      if (row.allocation.cancelled) return { state: 'failed', reason: 'error' };
+      return { state: 'starting', session_id: row.session_id };
+    case 'reserved':
+    case 'joined':
+    case 'lapsed': {
+      const instance = row.instance && isLive(row.instance.status) ? seatedIn(call, row, userId) : undefined;
+      return instance ? { state: 'ready', match: matchContent(call, instance, userId) } : { state: 'none' };
+    }
   }
-  if (!instance || !isLive(instance.status)) return { state: 'none' };
-  const seated = keepSeat(call, instance, userId);
-  return seated ? { state: 'ready', ...connectionFor(call, seated, userId, Date.now()) } : { state: 'none' };
 }
 
-/** What a player who waits can be told. Nobody is sent to a session whose game server is not ready. */
-function allocationStanding(call: Call, a: Allocation, userId: string): Standing {
-  if (!a.request.user_ids.includes(userId)) return { state: 'none' };
-  if (a.state === 'failed' || a.state === 'cancelled') return { state: 'failed', reason: a.reason ?? 'error' };
-  const isOpen = a.state === 'announced' || (a.state === 'started' && (a.told || a.wait_for_server !== true));
-  const instance = isOpen ? instanceOf(call.config, a, Date.now()) : undefined;
-  if (!instance) return { state: 'starting', session_id: a.session_id };
-  return { state: 'ready', ...connectionFor(call, instance, userId, Date.now()) };
+/** The instance in which this player has a seat; undefined when it was lost and there is no room. */
+function seatedIn(call: Call, row: Row, userId: string): Instance | undefined {
+  const { nk, config } = call;
+  // A fresh reservation is not prolonged: a client may ask every second.
+  const isSafe = row.state === 'joined' || (row.state === 'reserved' && (row.left_ms ?? 0) > config.seatTimeoutMs / 2);
+  if (isSafe) return row.instance;
+  const taken = takeSeats(nk, config.fleet, row.session_id, [userId], seatMs(config), { again: true });
+  if (taken.kind === 'taken' && taken.user_ids.length > 0) return findInstance(nk, config.fleet, row.session_id);
+  // One that drains or may be gone prolongs nothing, and takes nothing away.
+  return row.state === 'reserved' && (row.left_ms ?? 0) > 0 && taken.kind === 'closed' ? row.instance : undefined;
 }
 
-/** The instance with this player seated; undefined when the seat was lost and there is no room. */
-function keepSeat(call: Call, instance: Instance, userId: string): Instance | undefined {
-  const { config, nk } = call;
-  const now = Date.now();
-  const seat = instance.seats[userId];
-  // A fresh reservation is not prolonged: every write of an instance costs Nakama an index update.
-  if (seat?.state === 'joined' || (seat && seat.until_ms > now + config.seatTimeoutMs / 2)) return instance;
-  const kept = updateInstance<Instance | 'no-room'>(nk, instance.id, (current) => {
-    const before = withSeats(current, now, (seats) => seats);
-    if (!before.seats[userId] && (before.open_seats === 0 || before.status === 'draining')) return 'no-room';
-    return withSeats(before, now, (seats) => take(seats, [userId], seatDeadline(config, now)));
-  });
-  return kept === 'no-room' ? undefined : kept;
-}
+const MOST_TRIES = 5;
 
 /**
  * Takes a player out of a session that is still being started: it is handed to the others, or stopped when nobody is left.
  * `started` when it is too late for that; then the player leaves it like any other.
  */
-export function cancelStart(call: Call, userId: string): 'cancelled' | 'nothing' | 'started' {
-  const { nk } = call;
-  for (let i = 0; i < 20; i++) {
-    const assignment = readAssignment(nk, userId);
-    if (!assignment || assignment.value.state === 'none' || assignment.value.state === 'failed') return 'nothing';
-    if (assignment.value.state === 'ready') return 'started';
-    const row = readAllocation(nk, assignment.value.allocation_id);
-    if (!row) return locateInstance(call, assignment.value.session_id) ? 'started' : 'nothing';
-    // Else a call before this one took the player out and died over the assignment: only the others are told.
-    if (row.value.request.user_ids.includes(userId)) {
-      if (isBeingTold(row.value)) return 'started';
-      if (row.value.told) return ['joined', 'started', 'announced'].includes(row.value.state) ? 'started' : 'nothing';
-      if (saveAllocation(nk, withoutPlayer(row.value, userId, Date.now()), row.version) === 'conflict') continue;
-    }
-    clearAssignment(nk, userId, assignment.value.session_id, Date.now());
-    return 'cancelled';
+export function cancelStart(call: Call, userId: string): 'cancelled' | 'nothing' | { started: string } {
+  for (let i = 0; i < MOST_TRIES; i++) {
+    const { withdrawn, state, session_id } = withdraw(call.nk, call.config.fleet, userId);
+    if (withdrawn) return 'cancelled';
+    // Else it became part of another allocation at this moment.
+    if (state !== 'starting') return isSeated(state) ? { started: session_id ?? '' } : 'nothing';
   }
-  return 'started'; // It changes with every look: its worker is just announcing it.
+  return rpcError(Code.ABORTED, 'Your assignment keeps changing. Try again.');
+}
+
+function isSeated(state: Row['state'] | null): boolean {
+  return state === 'reserved' || state === 'joined' || state === 'lapsed';
+}
+
+/** Takes a player out of whatever they wait for or play in. False when that is nothing. */
+export function leaveAll(call: Call, userId: string): boolean {
+  const start = cancelStart(call, userId);
+  if (typeof start === 'string') return start === 'cancelled';
+  return freeSeats(call, start.started, [userId]).length > 0;
 }

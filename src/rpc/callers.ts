@@ -1,59 +1,57 @@
 import { describeProblems, getConfig } from '../config';
+import { callingServer } from '../credentials/server-token';
+import { parsePayload, sessionId, type Payload } from '../fields';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
-import { ensureSupervisor } from '../worker/supervisor';
-import { callingServer } from '../credentials/server-token';
 import { Code, isRpcError, rpcError } from '../refusal';
-import { parsePayload, sessionId, type Payload } from '../fields';
+import { ensureSupervisor } from '../supervision/heartbeat';
+import { rpcOf, type Rpc } from './table';
 
-/** One RPC: the payload's fields it knows, and what it answers (as JSON). */
-export interface Rpc<Caller> {
-  fields: string[];
-  answer: (call: Call, payload: Payload, caller: Caller) => object;
+/** Answers an RPC of the table, or refuses it: who calls is checked before the payload is read. */
+export function answerRpc(id: string, ctx: Context, logger: Logger, nk: Nakama, text: string): string {
+  return answer(rpcOf(id), ctx, logger, nk, text);
 }
 
-/** For other servers only: with http_key there is no user. Players and game servers have one and are refused. */
-export function serverToServer(ctx: Context, logger: Logger, nk: Nakama, text: string, rpc: Rpc<undefined>): string {
-  if (ctx.userId)
-    return rpcError(Code.PERMISSION_DENIED, 'Only servers may call this: use the http_key, not a session.');
-  return answer(ctx, logger, () => rpc.answer(callOf(ctx, logger, nk), parsePayload(text, rpc.fields), undefined));
-}
-
-/**
- * For game servers, about their own session: `caller` is its id, proven by the credential. Other servers (http_key) may
- * speak about any session, which their payload names.
- */
-export function gameServer(ctx: Context, logger: Logger, nk: Nakama, text: string, rpc: Rpc<string>): string {
-  return answer(ctx, logger, () => {
+/** The same for a row that is at hand. */
+export function answer(rpc: Rpc, ctx: Context, logger: Logger, nk: Nakama, text: string): string {
+  return guarded(ctx, logger, () => {
+    refuseStrangers(rpc, ctx);
     const call = callOf(ctx, logger, nk);
-    const proven = callingServer(ctx, nk, call.config);
-    if (ctx.userId && proven === undefined) {
+    const proven = ctx.userId ? callingServer(ctx, nk, call.config) : undefined;
+    if (rpc.caller === 'player' && proven !== undefined) {
+      return rpcError(Code.PERMISSION_DENIED, 'Only players may call this, not game servers.');
+    }
+    if (rpc.caller === 'game server' && ctx.userId && proven === undefined) {
       return rpcError(
         Code.PERMISSION_DENIED,
         'Only game servers may call this: use NAKAMA_SERVER_TOKEN as bearer token.',
       );
     }
     const payload = parsePayload(text, rpc.fields);
-    const named = payload['id'] === undefined && proven !== undefined ? proven : sessionId(payload);
-    if (proven !== undefined && named !== proven) {
-      return rpcError(Code.PERMISSION_DENIED, 'A game server may speak about its own session only: leave "id" out.');
-    }
-    return rpc.answer(call, payload, named);
+    return JSON.stringify(rpc.answer(call, payload, who(rpc, ctx, payload, proven)));
   });
 }
 
-/** For players, about themselves: `caller` is who the session says they are. */
-export function player(ctx: Context, logger: Logger, nk: Nakama, text: string, rpc: Rpc<string>): string {
-  const userId = ctx.userId;
-  if (!userId) return rpcError(Code.UNAUTHENTICATED, 'Only players may call this: use a session, not the http_key.');
-  return answer(ctx, logger, () => {
-    const call = callOf(ctx, logger, nk);
-    if (callingServer(ctx, nk, call.config) !== undefined) {
-      return rpcError(Code.PERMISSION_DENIED, 'Only players may call this, not game servers.');
-    }
-    return rpc.answer(call, parsePayload(text, rpc.fields), userId);
-  });
+/** With http_key there is no user. Players and game servers have one. */
+function refuseStrangers(rpc: Rpc, ctx: Context): void {
+  if (rpc.caller === 'server' && ctx.userId) {
+    rpcError(Code.PERMISSION_DENIED, 'Only servers may call this: use the http_key, not a session.');
+  }
+  if (rpc.caller === 'player' && !ctx.userId) {
+    rpcError(Code.UNAUTHENTICATED, 'Only players may call this: use a session, not the http_key.');
+  }
+}
+
+/**
+ * Whom the RPC is about: the player whose session it is; the session of a game server, `proven` by its credential. Other
+ * servers may speak about any session, which their payload names.
+ */
+function who(rpc: Rpc, ctx: Context, payload: Payload, proven: string | undefined): string {
+  if (rpc.caller !== 'game server') return ctx.userId ?? '';
+  const named = payload['id'] === undefined && proven !== undefined ? proven : sessionId(payload);
+  if (proven === undefined || named === proven) return named;
+  return rpcError(Code.PERMISSION_DENIED, 'A game server may speak about its own session only: leave "id" out.');
 }
 
 /** What a verb needs; code 9 when the module is not configured. */
@@ -70,10 +68,6 @@ export function callOf(ctx: Context, logger: Logger, nk: Nakama): Call {
       ? 'The server is not configured. Its log says what is missing.'
       : `nakama-gameye is not configured: ${describeProblems(configured.problems)}`,
   );
-}
-
-function answer(ctx: Context, logger: Logger, act: () => object): string {
-  return guarded(ctx, logger, () => JSON.stringify(act()));
 }
 
 /** Errors of ours go out as they are; anything else is logged, and the caller hears nothing of its text. */

@@ -1,62 +1,39 @@
+import { overrideVersion, VERSION_CACHE_SECONDS } from '../allocation/version';
 import { SECOND } from '../config';
-import { drain, drainOne } from '../operations/drain';
-import { checkHealth } from '../operations/health';
-import type { Selection } from '../operations/selection';
-import { fleetStatus } from '../operations/status';
-import { terminate, terminateOne } from '../operations/terminate';
-import { overrideVersion, requireVersion, VERSION_CACHE_SECONDS } from '../operations/version';
+import type { Selection } from '../database/operators';
+import { invalid, optionalFlag, optionalText, sessionId, type Payload } from '../fields';
+import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
-import type { Rpc } from './callers';
+import { drain, drainOne, type Drained } from '../operations/drain';
+import { readCursor } from '../operations/selection';
+import { terminate, terminateOne, type Terminated } from '../operations/terminate';
+import { requireVersion } from '../operations/version';
 import { Code, rpcError } from '../refusal';
-import { invalid, optionalFlag, optionalText, sessionId, wholeNumber, type Payload } from '../fields';
 
-/** `gameye_status {limit?}` → what runs, what is being started, and what new sessions are started with */
-export const status: Rpc<undefined> = {
-  fields: ['limit'],
-  answer: (call, payload) => {
-    const limit = payload['limit'] === undefined ? 10_000 : wholeNumber(payload, 'limit', 1, 100_000);
-    return fleetStatus(call, limit, Date.now());
-  },
-};
+/* The RPCs of operators that read more than simple fields. */
 
-/** `gameye_health {}` → `{healthy, checks: [{check, region?, ok, advice?}]}` */
-export const health: Rpc<undefined> = {
-  fields: [],
-  answer: (call) => checkHealth(call),
-};
+export function drainMeant(call: Call, payload: Payload): Drained {
+  const { id, selection, cursor } = meant(payload);
+  const undo = optionalFlag(payload, 'undo');
+  // It never answers one: all instances are drained at once.
+  readCursor(cursor, 'gameye_drain');
+  return id === undefined ? drain(call, selection, undo) : drainOne(call, id, selection, undo);
+}
 
-/** `gameye_drain {id?, version?, region?, undo?, cursor?}` → `{changed, starting, more, cursor}` */
-export const drainInstances: Rpc<undefined> = {
-  fields: ['id', 'version', 'region', 'undo', 'cursor'],
-  answer: (call, payload) => {
-    const { id, selection, cursor } = meant(payload);
-    const undo = optionalFlag(payload, 'undo');
-    return id === undefined ? drain(call, selection, undo, cursor) : drainOne(call, id, selection, undo);
-  },
-};
+export function terminateMeant(call: Call, payload: Payload): Terminated {
+  const { id, selection, cursor } = meant(payload);
+  const confirm = optionalFlag(payload, 'confirm');
+  return id === undefined ? terminate(call, selection, confirm, cursor) : terminateOne(call, id, selection);
+}
 
-/** `gameye_terminate {id?, version?, region?, confirm?, cursor?}` → `{stopped, failed, starting, more, cursor}` */
-export const terminateSessions: Rpc<undefined> = {
-  fields: ['id', 'version', 'region', 'confirm', 'cursor'],
-  answer: (call, payload) => {
-    const { id, selection, cursor } = meant(payload);
-    const confirm = optionalFlag(payload, 'confirm');
-    return id === undefined ? terminate(call, selection, confirm, cursor) : terminateOne(call, id, selection);
-  },
-};
-
-/** `gameye_set_version {version, force?}` → `{version, previous, everywhere_in_ms}`; empty or null: the configured one again */
-export const setVersion: Rpc<undefined> = {
-  fields: ['version', 'force'],
-  answer: (call, payload) => {
-    const version = versionField(payload);
-    const force = optionalFlag(payload, 'force');
-    if (version !== undefined && !force) requireVersion(call, version);
-    const set = overrideVersion(call.nk, call.config, version, Date.now());
-    withFields(call.logger, { ...set, unchecked: force }).info('Gameye: an operator set the version of new sessions.');
-    return { ...set, everywhere_in_ms: VERSION_CACHE_SECONDS * SECOND };
-  },
-};
+export function setVersion(call: Call, payload: Payload): object {
+  const version = versionField(payload);
+  const force = optionalFlag(payload, 'force');
+  if (version !== undefined && !force) requireVersion(call, version);
+  const set = overrideVersion(call.nk, call.config, version, Date.now());
+  withFields(call.logger, { ...set, unchecked: force }).info('Gameye: an operator set the version of new sessions.');
+  return { ...set, everywhere_in_ms: VERSION_CACHE_SECONDS * SECOND };
+}
 
 /** Which instances an operator means: at least one of the three must be there. */
 function meant(payload: Payload): { id: string | undefined; selection: Selection; cursor: string } {

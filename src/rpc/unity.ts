@@ -1,13 +1,10 @@
-import type { AllocationRequest } from '../allocation/request';
-import { ENV_KEY } from '../allocation/request';
-import type { FailureReason } from '../gameye/failure';
-import type { Instance } from '../instances/instance';
-import type { Call } from '../nakama/caller';
-import { allocateMatch, allocationIdOf, standingOf, type Standing } from '../unity/match';
-import type { Rpc } from './callers';
-import { Code, rpcError } from '../refusal';
-import { invalid, optionalObject, wholeNumber, type Payload } from '../fields';
 import { SHAPE_FIELDS, shapeOf } from '../allocation/shape';
+import { invalid, optionalObject, wholeNumber, type Payload } from '../fields';
+import { ENV_KEY } from '../metadata';
+import type { Call } from '../nakama/caller';
+import type { AllocationRequest, FailureReason, Instance } from '../records';
+import { Code, rpcError } from '../refusal';
+import { allocateMatch, allocationIdOf, standingOf, type Standing } from '../unity/match';
 
 /*
  * For a Cloud Code module of Unity, which asks on behalf of Unity's Matchmaker. Requests and answers have the names of
@@ -17,31 +14,26 @@ import { SHAPE_FIELDS, shapeOf } from '../allocation/shape';
 
 const MATCH_ID = ['match_id', 'matchId', 'MatchId'];
 const RESULTS = ['matchmakingResults', 'MatchmakingResults'];
-/** Its end is noted by a callback of ours. */
+/** No callback: Unity asks for itself. */
 const SHAPE = SHAPE_FIELDS.filter((field) => field !== 'callback');
 const DATA = ['allocationData', 'AllocationData'];
 
-/** `gameye_unity_allocate {MatchId, MatchmakingResults?, max_players?, regions?, …}` → AllocateResponse */
-export const unityAllocate: Rpc<undefined> = {
-  fields: [...MATCH_ID, ...RESULTS, 'max_players', ...SHAPE],
-  answer: (call, payload) => {
-    const matchId = matchIdOf(payload);
-    const request = requestOf(call, payload, matchId);
-    const standing = allocateMatch(call, matchId, request);
-    if (standing.state === 'over') return { Status: 'Error', Message: messageOf(standing.reason) };
-    const data = standing.state === 'ready' ? addressOf(standing.instance) : {};
-    return { Status: 'Created', AllocationData: { sessionId: allocationIdOf(call, matchId), ...data } };
-  },
-};
+export const ALLOCATE_FIELDS = [...MATCH_ID, ...RESULTS, 'max_players', ...SHAPE];
 
-/** `gameye_unity_poll {MatchId, AllocationData?}` → PollResponse */
-export const unityPoll: Rpc<undefined> = {
-  fields: [...MATCH_ID, ...DATA],
-  answer: (call, payload) => {
-    objectIn(payload, DATA);
-    return pollResponse(standingOf(call, allocationIdOf(call, matchIdOf(payload))));
-  },
-};
+export function unityAllocate(call: Call, payload: Payload): object {
+  const matchId = matchIdOf(payload);
+  const standing = allocateMatch(call, matchId, requestOf(call, payload, matchId));
+  if (standing.state === 'over') return { Status: 'Error', Message: messageOf(standing.reason) };
+  const data = standing.state === 'ready' ? addressOf(standing.instance) : {};
+  return { Status: 'Created', AllocationData: { sessionId: allocationIdOf(call, matchId), ...data } };
+}
+
+export const POLL_FIELDS = [...MATCH_ID, ...DATA];
+
+export function unityPoll(call: Call, payload: Payload): object {
+  objectIn(payload, DATA);
+  return pollResponse(standingOf(call, allocationIdOf(call, matchIdOf(payload))));
+}
 
 function pollResponse(standing: Standing | undefined): object {
   switch (standing?.state) {

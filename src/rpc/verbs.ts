@@ -1,11 +1,10 @@
-import type { StartingInstance } from '../allocation/locate';
-import type { Latency } from '../allocation/request';
-import type { SessionInfo } from '../fleet/fleet-manager';
-import type { Instance } from '../instances/instance';
-import type { Context, Logger, Nakama } from '../nakama/runtime';
-import { callOf, guarded, type Rpc } from './callers';
-import * as fleet from './fleet';
+import type { StartingInstance } from '../allocation/pending';
 import { knownFieldsOnly } from '../fields';
+import type { SessionInfo } from '../fleet/seats';
+import type { Context, Logger, Nakama } from '../nakama/runtime';
+import type { Instance, Latency } from '../records';
+import { callOf, guarded } from './callers';
+import { rpcOf } from './table';
 
 /** What `create` takes; the payload of `fleet_create`. */
 export interface CreateRequest {
@@ -34,7 +33,7 @@ export interface FleetManager {
   create(request: CreateRequest): { session_id: string };
   /** Compared with the Session API. While it starts, `connection_info` is null. */
   get(id: string): Instance | StartingInstance;
-  /** From Nakama's storage index, with its query language; `limit` is 100 unless given, at most 1000. */
+  /** A page, with the query language of Nakama's storage index; `limit` is 100 unless given, at most 1000. */
   list(options?: { query?: string; limit?: number; order?: string[]; cursor?: string }): {
     instances: Instance[];
     cursor: string;
@@ -54,20 +53,22 @@ export interface FleetManager {
   delete(id: string): void;
 }
 
-/** The verbs for a caller inside the server. The doors' checks of who calls are left out, those of what is asked are not. */
+/** The verbs for a caller inside the server. Who calls is not checked, what is asked is, as for the RPCs. */
 export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetManager {
-  const ask = (rpc: Rpc<undefined>, payload: object): never =>
+  const ask = (id: string, payload: object): never => {
+    const rpc = rpcOf(id);
     // The answer has the type that the interface says.
-    guarded(ctx, logger, () =>
-      rpc.answer(callOf(ctx, logger, nk), knownFieldsOnly({ ...payload }, rpc.fields), undefined),
+    return guarded(ctx, logger, () =>
+      rpc.answer(callOf(ctx, logger, nk), knownFieldsOnly({ ...payload }, rpc.fields), ''),
     ) as never;
+  };
   return {
-    create: (request) => ask(fleet.fleetCreate, request),
-    get: (id) => ask(fleet.fleetGet, { id }),
-    list: (options = {}) => ask(fleet.fleetList, options),
-    join: (id, userIds, options = {}) => ask(fleet.fleetJoin, { ...options, id, user_ids: userIds }),
-    leave: (id, userIds) => ask(fleet.fleetLeave, { id, user_ids: userIds }),
-    update: (id, change) => ask(fleet.fleetUpdate, { ...change, id }),
-    delete: (id) => void ask(fleet.fleetDelete, { id }),
+    create: (request) => ask('fleet_create', request),
+    get: (id) => ask('fleet_get', { id }),
+    list: (options = {}) => ask('fleet_list', options),
+    join: (id, userIds, options = {}) => ask('fleet_join', { ...options, id, user_ids: userIds }),
+    leave: (id, userIds) => ask('fleet_leave', { id, user_ids: userIds }),
+    update: (id, change) => ask('fleet_update', { ...change, id }),
+    delete: (id) => void ask('fleet_delete', { id }),
   };
 }

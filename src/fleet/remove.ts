@@ -1,0 +1,35 @@
+import { FLEET_LABEL } from '../allocation/launch';
+import { cancelPending } from '../allocation/pending';
+import { findInstance, removeInstance } from '../database/instances';
+import { sessionApiError } from '../gameye/refusal';
+import { describeSession, stopSession } from '../gameye/session-api';
+import type { Call } from '../nakama/caller';
+import { notFound } from './find';
+import { CALL_TIMEOUT_MS } from './get';
+
+/**
+ * Stops a session and forgets its instance; one that is still starting is cancelled. A session that is already gone is a
+ * success. When the API does not answer, the instance stays, and the call can be repeated.
+ */
+export function remove(call: Call, id: string): object {
+  const { nk, config } = call;
+  const pending = cancelPending(call, id);
+  const known = pending?.session_id ?? findInstance(nk, config.fleet, id)?.id;
+  if (known === undefined && !isOurs(call, id)) return {};
+  const sessionId = known ?? id;
+  const outcome = stopSession(nk, config, sessionId, CALL_TIMEOUT_MS);
+  if (outcome.kind === 'done') {
+    removeInstance(nk, config.fleet, sessionId);
+    return {};
+  }
+  // The worker of what was cancelled, or has failed, goes on stopping it.
+  const isLeftToWorker = pending && (pending.cancelled || !findInstance(nk, config.fleet, sessionId));
+  return isLeftToWorker ? {} : sessionApiError(outcome.failure);
+}
+
+/** For an id without a record: true when Gameye shows a session of our fleet, false when it shows none. */
+function isOurs(call: Call, id: string): boolean {
+  const outcome = describeSession(call.nk, call.config, id, CALL_TIMEOUT_MS);
+  if (outcome.kind === 'done') return outcome.value.labels[FLEET_LABEL] === call.config.fleet || notFound(id);
+  return outcome.failure.kind === 'not-found' ? false : sessionApiError(outcome.failure);
+}

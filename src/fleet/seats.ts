@@ -1,0 +1,98 @@
+import { leaveBefore, tellDeparture } from '../allocation/departure';
+import { markLost } from '../database/instances';
+import { leaveSeats, takeSeats, type Taken } from '../database/seats';
+import { joinSession } from '../gameye/session-api';
+import { seatMs } from '../instances/instance';
+import type { Call } from '../nakama/caller';
+import { withFields } from '../nakama/log';
+import { count } from '../nakama/metrics';
+import type { Instance } from '../records';
+import { Code, rpcError } from '../refusal';
+import { instanceOf, notFound, withSession } from './find';
+import { CALL_TIMEOUT_MS } from './get';
+
+/** A player's hold on a seat: JoinInfo's SessionInfo in nakama-common. */
+export interface SessionInfo {
+  user_id: string;
+  session_id: string;
+}
+
+const MOST_TRIES = 4;
+
+/**
+ * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. All or none, or
+ * with `partial` as many as fit in the order given: `session_info` tells who. Code 8 when the instance is full, 9 when it
+ * takes nobody (any more), 5 when it is gone.
+ */
+export function join(
+  call: Call,
+  id: string,
+  userIds: string[],
+  partial = false,
+): { instance_info: Instance; session_info: SessionInfo[] } {
+  const { nk, config } = call;
+  const { taken, sessionId } = withSession(call, id, (sessionId) => {
+    const taken = take(call, sessionId, userIds, partial, MOST_TRIES);
+    return taken.kind === 'gone' ? undefined : { taken, sessionId };
+  });
+  if (taken.kind !== 'taken') {
+    if (taken.kind !== 'raced') count(nk, 'gameye_seats', { outcome: taken.kind }, userIds.length);
+    return refuse(taken.kind);
+  }
+  const { user_ids, before } = taken;
+  count(nk, 'gameye_seats', { outcome: 'reserved' }, user_ids.length);
+  const outcome = joinSession(nk, config, sessionId, user_ids, CALL_TIMEOUT_MS);
+  if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') {
+    leaveBefore(call, before, sessionId);
+    markLost(nk, config.fleet, sessionId);
+    return notFound(id);
+  }
+  // One that does not answer is not asked to hear of the seats of before: the answer would come too late for Nakama.
+  if (outcome.kind === 'done') leaveBefore(call, before, sessionId);
+  else {
+    withFields(call.logger, { session: sessionId, failure: outcome.failure.kind }).warn(
+      'Gameye: the Session API was not told of players; our own record is right.',
+    );
+  }
+  return {
+    instance_info: instanceOf(call, sessionId),
+    session_info: user_ids.map((user_id) => ({ user_id, session_id: sessionId })),
+  };
+}
+
+/** All or nobody, also when others make a first row for one of these players at the same moment. */
+function take(call: Call, sessionId: string, userIds: string[], partial: boolean, tries: number): Taken {
+  const { nk, config } = call;
+  const taken = takeSeats(nk, config.fleet, sessionId, userIds, seatMs(config), { partial });
+  if (taken.kind !== 'raced') return taken;
+  const again = tries > 1 ? take(call, sessionId, userIds, partial, tries - 1) : taken;
+  if (again.kind === 'taken') return { ...again, before: taken.before.concat(again.before) };
+  leaveSeats(nk, sessionId, taken.user_ids);
+  return again;
+}
+
+function refuse(why: 'full' | 'closed' | 'gone' | 'raced'): never {
+  switch (why) {
+    case 'full':
+      return rpcError(Code.RESOURCE_EXHAUSTED, 'The instance is full. Join another, or create one.');
+    case 'closed':
+    case 'gone':
+      return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');
+    case 'raced':
+      return rpcError(Code.ABORTED, 'These players are matched at the same moment. Try again.');
+  }
+}
+
+/** Frees players' seats. Repeating it changes nothing; players without a seat are passed over. */
+export function leave(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
+  const sessionId = instanceOf(call, id).id;
+  freeSeats(call, sessionId, userIds);
+  return { instance_info: instanceOf(call, sessionId) };
+}
+
+/** Frees the seats that these players have in a session, and tells Gameye. Answers who had one. */
+export function freeSeats(call: Call, sessionId: string, userIds: string[]): string[] {
+  const seated = leaveSeats(call.nk, sessionId, userIds);
+  tellDeparture(call, sessionId, seated, CALL_TIMEOUT_MS);
+  return seated;
+}

@@ -1,0 +1,260 @@
+import { allocationRequest, SHAPE_FIELDS } from '../allocation/shape';
+import { invalid, flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
+import { create } from '../fleet/create';
+import { get } from '../fleet/get';
+import { list } from '../fleet/list';
+import { remove } from '../fleet/remove';
+import { join, leave } from '../fleet/seats';
+import { report, update } from '../fleet/update';
+import type { Call } from '../nakama/caller';
+import { checkHealth } from '../operations/health';
+import { fleetStatus } from '../operations/status';
+import { joinFriend } from '../players/friend';
+import { pingTargets } from '../players/ping-targets';
+import { startSolo } from '../players/solo';
+import { cancelStart, leaveAll, standing } from '../players/standing';
+import { Code, rpcError } from '../refusal';
+import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
+import { orderIn, saidIn } from './fleet';
+import { drainMeant, setVersion, terminateMeant } from './operators';
+import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
+
+/**
+ * Who may call an RPC: another server with the http_key; the game server of the session that is spoken of, or another server;
+ * a player, about themselves.
+ */
+export type Caller = 'server' | 'game server' | 'player';
+
+/** One RPC. */
+export interface Rpc {
+  id: string;
+  caller: Caller;
+  /** The payload's fields that it knows. */
+  fields: string[];
+  /** Payload → answer, for the documentation. */
+  doc: string;
+  /** What it answers, as JSON. `who`: the session that a game server speaks of, or the player; empty for servers. */
+  answer: (call: Call, payload: Payload, who: string) => object;
+}
+
+const players = (payload: Payload): string[] => userIds(payload, 'user_ids', 1);
+const number = (payload: Payload, field: string, fallback: number, most: number): number =>
+  payload[field] === undefined ? fallback : wholeNumber(payload, field, 1, most);
+
+export const RPCS: Rpc[] = [
+  {
+    id: 'fleet_create',
+    caller: 'server',
+    fields: ['max_players', 'user_ids', 'latencies', ...SHAPE_FIELDS],
+    doc: '`max_players`, `user_ids?`, `latencies?: [{user_id, region, ms}]`, `metadata?`, `regions?`, `image?`, `version?`, `env?`, `callback?` → `session_id` at once; players are notified',
+    answer: (call, payload) => create(call, allocationRequest(call, payload)),
+  },
+  {
+    id: 'fleet_get',
+    caller: 'server',
+    fields: ['id'],
+    doc: '`id` → the instance, compared with the Session API',
+    answer: (call, payload) => get(call, sessionId(payload)),
+  },
+  {
+    id: 'fleet_list',
+    caller: 'server',
+    fields: ['query', 'limit', 'order', 'cursor'],
+    doc: '`query?`, `limit?` (100, at most 1000), `order?`, `cursor?` → `instances`, `cursor`',
+    answer: (call, payload) => {
+      const limit = number(payload, 'limit', 100, 1000);
+      const query = optionalText(payload, 'query', 1000, '');
+      return list(call, query, limit, optionalText(payload, 'cursor', 6000, ''), orderIn(payload));
+    },
+  },
+  {
+    id: 'fleet_join',
+    caller: 'server',
+    fields: ['id', 'user_ids', 'partial'],
+    doc: '`id`, `user_ids`, `partial?` → `instance_info`, `session_info`; all or nobody, with `partial: true` as many as fit: `session_info` names them',
+    answer: (call, payload) => join(call, sessionId(payload), players(payload), optionalFlag(payload, 'partial')),
+  },
+  {
+    id: 'fleet_leave',
+    caller: 'server',
+    fields: ['id', 'user_ids'],
+    doc: '`id`, `user_ids` → `instance_info`',
+    answer: (call, payload) => leave(call, sessionId(payload), players(payload)),
+  },
+  {
+    id: 'fleet_update',
+    caller: 'server',
+    fields: ['id', 'player_count', 'playerCount', 'metadata'],
+    doc: '`id`, `player_count?`, `metadata?` → `instance_info`',
+    answer: (call, payload) => update(call, sessionId(payload), ...saidIn(payload)),
+  },
+  {
+    id: 'fleet_delete',
+    caller: 'server',
+    fields: ['id'],
+    doc: '`id` → `{}`; stops the session, also one that is starting',
+    answer: (call, payload) => remove(call, sessionId(payload)),
+  },
+  {
+    id: 'update_instance_info',
+    caller: 'game server',
+    fields: ['id', 'player_count', 'playerCount', 'metadata'],
+    doc: '`player_count` (or `playerCount`), `metadata?` → `{}`',
+    answer: (call, payload, session) => {
+      report(call, session, ...saidIn(payload));
+      return {};
+    },
+  },
+  {
+    id: 'delete_instance_info',
+    caller: 'game server',
+    fields: ['id'],
+    doc: ' → `{}`; the session is stopped and forgotten',
+    answer: (call, _payload, session) => remove(call, session),
+  },
+  {
+    id: 'gameye_server_join',
+    caller: 'game server',
+    fields: ['id', 'user_ids'],
+    doc: '`user_ids`: they have arrived → `player_count`; `refused`: user ids for whom there is no seat, to be sent away',
+    answer: (call, payload, session) => playersArrived(call, session, players(payload)),
+  },
+  {
+    id: 'gameye_server_leave',
+    caller: 'game server',
+    fields: ['id', 'user_ids'],
+    doc: '`user_ids`: they have left → `player_count`',
+    answer: (call, payload, session) => {
+      const { player_count } = leave(call, session, players(payload)).instance_info;
+      return { player_count };
+    },
+  },
+  {
+    id: 'gameye_server_ready',
+    caller: 'game server',
+    fields: ['id'],
+    doc: ' → `{}`; with `GAMEYE_READY=server` the players are told now',
+    answer: (call, _payload, session) => {
+      serverIsReady(call, session);
+      return {};
+    },
+  },
+  {
+    id: 'gameye_server_backfill',
+    caller: 'game server',
+    fields: ['id', 'open'],
+    doc: '`open`: `true` or `false` → `open`; whether others are seated here by [backfill](#backfill)',
+    answer: (call, payload, session) => ({ open: openToBackfill(call, session, flag(payload, 'open')) }),
+  },
+  {
+    id: 'gameye_assignment',
+    caller: 'player',
+    fields: [],
+    doc: ' → `state`: `none`, `starting`, `ready` or `failed`; when ready the content of `gameye_match`, with a fresh seat token; when failed `reason`',
+    answer: (call, _payload, userId) => {
+      const now = standing(call, userId);
+      return now.state === 'ready' ? { ...now.match, state: now.state } : now;
+    },
+  },
+  {
+    id: 'gameye_cancel',
+    caller: 'player',
+    fields: [],
+    doc: ' → `cancelled`; takes the player out of a session that is being started, which goes to the others or is stopped',
+    answer: (call, _payload, userId) => {
+      const result = cancelStart(call, userId);
+      if (typeof result === 'string') return { cancelled: result === 'cancelled' };
+      return rpcError(Code.FAILED_PRECONDITION, 'The session has started already. Use gameye_leave.');
+    },
+  },
+  {
+    id: 'gameye_leave',
+    caller: 'player',
+    fields: [],
+    doc: ' → `left`; frees the seat',
+    answer: (call, _payload, userId) => ({ left: leaveAll(call, userId) }),
+  },
+  {
+    id: 'gameye_solo_match',
+    caller: 'player',
+    fields: ['resume'],
+    doc: '`resume?` → `status: starting`, or `status: matched` and `match` when the player has a session already',
+    answer: (call, payload, userId) => {
+      if (typeof (payload['resume'] ?? false) !== 'boolean') return invalid('resume', 'must be true or false.');
+      return startSolo(call, userId);
+    },
+  },
+  {
+    id: 'gameye_join_friend',
+    caller: 'player',
+    fields: ['user_id'],
+    doc: '`user_id` → `status: matched` and `match`: a seat in the session of a mutual friend',
+    answer: (call, payload, userId) => {
+      const [friendId = ''] = userIds({ user_id: [payload['user_id']] }, 'user_id', 1);
+      return joinFriend(call, userId, friendId);
+    },
+  },
+  {
+    id: 'gameye_ping_targets',
+    caller: 'player',
+    fields: [],
+    doc: ' → `targets`: `region`, `host`, `hosts` and the `property` of a ticket, for each configured region that can run the image now',
+    answer: (call) => ({ targets: pingTargets(call) }),
+  },
+  {
+    id: 'gameye_status',
+    caller: 'server',
+    fields: ['limit'],
+    doc: '`limit?` (10000) → `module`, `in_force`, `instances` by group, open `allocations` and their `queue`, the last `reconcile`',
+    answer: (call, payload) => fleetStatus(call, number(payload, 'limit', 10_000, 100_000)),
+  },
+  {
+    id: 'gameye_health',
+    caller: 'server',
+    fields: [],
+    doc: ' → `healthy`, `checks`',
+    answer: (call) => checkHealth(call),
+  },
+  {
+    id: 'gameye_drain',
+    caller: 'server',
+    fields: ['id', 'version', 'region', 'undo', 'cursor'],
+    doc: '`id?`, `version?`, `region?`, `undo?`, `cursor?` → `changed`, `starting`, `more`, `cursor`; instances take no new players, with `undo: true` they do again',
+    answer: drainMeant,
+  },
+  {
+    id: 'gameye_terminate',
+    caller: 'server',
+    fields: ['id', 'version', 'region', 'confirm', 'cursor'],
+    doc: '`id?`, `version?`, `region?`, `confirm?`, `cursor?` → `stopped`, `failed`, `starting`, `more`, `cursor`; more than one session needs `confirm: true`',
+    answer: terminateMeant,
+  },
+  {
+    id: 'gameye_set_version',
+    caller: 'server',
+    fields: ['version', 'force'],
+    doc: '`version`, `force?` → `version`, `previous`, `everywhere_in_ms`',
+    answer: setVersion,
+  },
+  {
+    id: 'gameye_unity_allocate',
+    caller: 'server',
+    fields: ALLOCATE_FIELDS,
+    doc: "Unity's `AllocateRequest`: `MatchId`, `MatchmakingResults?`; and `max_players?`, `regions?`, `image?`, `version?`, `env?`, `metadata?` → `AllocateResponse`: `Status` `Created` or `Error`, `AllocationData`, `Message`",
+    answer: unityAllocate,
+  },
+  {
+    id: 'gameye_unity_poll',
+    caller: 'server',
+    fields: POLL_FIELDS,
+    doc: "Unity's `PollRequest`: `MatchId`, `AllocationData?` → `PollResponse`: `Status` `Pending`, `Allocated` or `Error`, `AssignmentData` (`IpPort`), `Message`",
+    answer: unityPoll,
+  },
+];
+
+/** The row of an RPC. */
+export function rpcOf(id: string): Rpc {
+  const found = RPCS.find((rpc) => rpc.id === id);
+  if (!found) throw new Error(`There is no RPC ${id}.`);
+  return found;
+}

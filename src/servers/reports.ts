@@ -1,0 +1,34 @@
+import { markReady } from '../database/allocations';
+import { arrive, setOpen } from '../database/reports';
+import { notFound, withSession } from '../fleet/find';
+import type { Call } from '../nakama/caller';
+import { Code, rpcError } from '../refusal';
+
+/* What game servers say about their own session. That players left and that it ends are verbs of the fleet manager. */
+
+/** The players have arrived: their seats no longer run out. `refused`: whom to send away, because there is no seat for them. */
+export function playersArrived(
+  call: Call,
+  id: string,
+  userIds: string[],
+): { player_count: number; refused?: string[] } {
+  const { nk, config } = call;
+  const { player_count, refused } = withSession(call, id, (session) => arrive(nk, config.fleet, session, userIds));
+  return refused.length === 0 ? { player_count } : { player_count, refused };
+}
+
+/** The game server can take players: with GAMEYE_READY=server they are told now. Repeating it changes nothing. */
+export function serverIsReady(call: Call, sessionId: string): void {
+  if (markReady(call.nk, call.config.fleet, sessionId)) return;
+  rpcError(Code.NOT_FOUND, 'This session is not being started (any more).');
+}
+
+/** Opens an instance to backfill or closes it; answers whether it is open now. Code 9: it takes no part in backfill. */
+export function openToBackfill(call: Call, id: string, open: boolean): boolean {
+  const takesPart = setOpen(call.nk, call.config.fleet, id, open) ?? notFound(id);
+  if (takesPart || !open) return takesPart && open;
+  return rpcError(
+    Code.FAILED_PRECONDITION,
+    'Nobody is seated here by backfill: GAMEYE_BACKFILL was off when the session was started, or its match did not want it.',
+  );
+}
