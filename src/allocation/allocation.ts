@@ -87,6 +87,8 @@ export interface Seated extends Common {
   state: 'seated';
   /** The running session in which its players have seats. */
   place: string;
+  /** Who was told; only in the memory of the worker that told them. */
+  told?: string[];
 }
 
 export interface Started extends Common {
@@ -94,6 +96,8 @@ export interface Started extends Common {
   started: { host: string; ports: Ports };
   /** The players are told only when the game server has said that it is ready (GAMEYE_READY=server). */
   waits: boolean;
+  /** Who was told; only in the memory of the worker that told them. */
+  told?: string[];
 }
 
 export interface Announced extends Common {
@@ -218,8 +222,7 @@ export function timeFor(a: Common, mostMs: number, now: number): number {
 export type Step =
   | { do: 'seek' | 'run' | 'look-up' | 'give-up-id' }
   | { do: 'cancel' | 'time-out' }
-  | { do: 'welcome' }
-  | { do: 'await-server' | 'announce' }
+  | { do: 'welcome' | 'await-server' | 'announce' | 'close' }
   | { do: 'tell-failure' | 'finish' }
   | { do: 'stop'; sessionId: string }
   | { do: 'wait'; untilMs: number };
@@ -234,9 +237,10 @@ export function nextStep(a: Allocation, now: number): Step {
       if (now < a.next_at_ms) return { do: 'wait', untilMs: Math.min(a.next_at_ms, a.deadline_ms) };
       return { do: a.next };
     case 'seated':
-      if (now < a.next_at_ms) return { do: 'wait', untilMs: a.next_at_ms };
-      return { do: 'welcome' };
+      if (a.told) return { do: 'close' };
+      return now < a.next_at_ms ? { do: 'wait', untilMs: a.next_at_ms } : { do: 'welcome' };
     case 'started':
+      if (a.told) return { do: 'close' };
       if (a.waits && a.cancelled) return { do: 'cancel' };
       if (a.waits && now >= a.deadline_ms) return { do: 'time-out' };
       if (now < a.next_at_ms) return { do: 'wait', untilMs: a.next_at_ms };

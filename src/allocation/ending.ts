@@ -38,7 +38,13 @@ export function tellFailure(call: Call, a: Ended): Allocation | undefined {
   if (isWanted) callBack(call, { ...a, user_ids: userIds });
   if (a.version === 0) return undefined;
   const told: Ended = { ...(stored as Ended), told: true };
-  return told.abandoned.length === 0 ? finish(call, told) : save(call, told, (fresh) => ({ ...fresh, told: true }));
+  if (told.abandoned.length === 0) return told;
+  try {
+    return save(call, told, (fresh) => ({ ...fresh, told: true }));
+  } catch {
+    // They were told, whatever the database says: what is left is to stop what may run.
+    return told;
+  }
 }
 
 export function stopAbandoned(call: Call, a: Allocation, sessionId: string): Allocation | undefined {

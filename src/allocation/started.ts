@@ -16,7 +16,7 @@ import { imageOf, regionOf } from './launch';
 import { leaveBefore } from './departure';
 import { allocationLogger, logFailure } from './logging';
 import { countEnd } from './measure';
-import { asStored, changeOf, leaseForCallback, reread, save, untilStored } from './ownership';
+import { asStored, changeOf, holder, leaseForCallback, reread, save, untilStored } from './ownership';
 import { afterNobodyTold, afterStart, cancel, fail } from './transitions';
 
 /* What a worker does from the moment that a session runs until its players know where it is. */
@@ -97,8 +97,9 @@ export function awaitServer(call: Call, a: Started): Allocation | undefined {
 /** Tells the players of a session whose instance is stored: when it waited for its game server, and after a crash. */
 export function announce(call: Call, a: Started): Allocation | undefined {
   const { nk, config } = call;
+  const userIds = playersOf(nk, a.id, holder(call));
+  if (!userIds) return undefined;
   const instance = findInstance(nk, config.fleet, a.session_id);
-  const userIds = playersOf(nk, a.id);
   // It was deleted, or nobody needs it any more.
   if (!instance || (hasPlayers(a) && userIds.length === 0)) return cancel(a, databaseNow());
   return tell(call, a, instance, userIds);
@@ -116,14 +117,19 @@ function tell(call: Call, a: Started, instance: Instance, userIds: string[]): Al
   }).info('Gameye: session started, players notified.');
   countEnd(call, a, 'started');
   callBack(call, { ...a, user_ids: userIds }, instance);
-  leaveBefore(call, a.before, a.session_id);
-  registerPlayers(call, a, userIds);
-  return finish(call, a);
+  return { ...a, told: userIds };
 }
 
-/** Gameye counts players too. It is not what they wait for, so a failure is only logged; a repetition changes nothing. */
-function registerPlayers(call: Call, a: Started, userIds: string[]): void {
-  if (userIds.length === 0) return;
-  const outcome = joinSession(call.nk, call.config, a.session_id, userIds, CALL_TIMEOUT_MS);
-  if (outcome.kind !== 'done') logFailure(call, a, outcome);
+/**
+ * The players were told: Gameye, which counts players too, hears of them, and the allocation ends. It is not what they wait
+ * for, so a failure is only logged; a repetition changes nothing.
+ */
+export function close(call: Call, a: Started): Allocation | undefined {
+  const userIds = a.told ?? [];
+  leaveBefore(call, a.before, a.session_id);
+  if (userIds.length > 0) {
+    const outcome = joinSession(call.nk, call.config, a.session_id, userIds, CALL_TIMEOUT_MS);
+    if (outcome.kind !== 'done') logFailure(call, a, outcome);
+  }
+  return finish(call, a);
 }

@@ -2,7 +2,7 @@ import type { Allocation, Seated } from '../allocation/allocation';
 import { leaveBefore } from '../allocation/departure';
 import { finish } from '../allocation/ending';
 import { countEnd } from '../allocation/measure';
-import { reread, save } from '../allocation/ownership';
+import { holder, reread, save } from '../allocation/ownership';
 import { afterNobodyTold, cancel } from '../allocation/transitions';
 import { SECOND } from '../config';
 import { playersOf } from '../database/allocations';
@@ -25,7 +25,8 @@ const CALL_TIMEOUT_MS = 4 * SECOND;
  */
 export function welcome(call: Call, a: Seated): Allocation | undefined {
   const { nk, config } = call;
-  const userIds = playersOf(nk, a.id);
+  const userIds = playersOf(nk, a.id, holder(call));
+  if (!userIds) return undefined;
   if (userIds.length === 0) return cancel(a, databaseNow());
   const outcome = joinSession(nk, config, a.place, userIds, CALL_TIMEOUT_MS);
   const isGone = outcome.kind === 'refused' && outcome.failure.kind === 'not-found';
@@ -54,6 +55,11 @@ export function welcome(call: Call, a: Seated): Allocation | undefined {
   count(nk, 'gameye_backfills', { outcome: 'seated' });
   countEnd(call, a, 'joined', instance.region);
   callBack(call, { ...a, user_ids: userIds }, instance);
+  return { ...a, told: userIds };
+}
+
+/** The players were told: what they gave up for it is told to Gameye, and the allocation ends. */
+export function closeSeated(call: Call, a: Seated): Allocation | undefined {
   leaveBefore(call, a.before, a.place);
   return finish(call, a);
 }

@@ -1,10 +1,10 @@
 import { fromRow, nextStep, type Allocation, type Step } from '../allocation/allocation';
 import { finish, stopAbandoned, tellFailure } from '../allocation/ending';
 import { lease } from '../allocation/ownership';
-import { announce, awaitServer } from '../allocation/started';
+import { announce, awaitServer, close } from '../allocation/started';
 import { endCancelled, giveUp, giveUpId, lookUp, run } from '../allocation/starting';
 import { seek } from '../backfill/seek';
-import { welcome } from '../backfill/welcome';
+import { closeSeated, welcome } from '../backfill/welcome';
 import { SECOND } from '../config';
 import { takeOver, type AllocationRow } from '../database/allocations';
 import { databaseNow } from '../database/clock';
@@ -103,8 +103,9 @@ function perform(call: Call, a: Allocation, step: Exclude<Step, { do: 'wait' }>)
       if (step.do === 'look-up') return lookUp(call, a);
       return step.do === 'give-up-id' ? giveUpId(call, a) : run(call, a);
     case 'seated':
-      return welcome(call, a);
+      return step.do === 'close' ? closeSeated(call, a) : welcome(call, a);
     case 'started':
+      if (step.do === 'close') return close(call, a);
       return step.do === 'await-server' ? awaitServer(call, a) : announce(call, a);
     case 'failed':
     case 'cancelled':
