@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import * as fleet from '../../src/fleet/fleet-manager';
-import type { Instance } from '../../src/instances/instance';
+import { join, leave } from '../../src/fleet/seats';
+import { update } from '../../src/fleet/update';
 import type { Call } from '../../src/nakama/caller';
-import { answering, callOn, instanceOf, putInstance, type Replies } from './support/fleet';
+import { openToBackfill, playersArrived, serverIsReady } from '../../src/servers/reports';
+import { answering, callOn, type Replies } from './support/fleet';
 import { answer } from './support/gameye';
 import { fakeNakama, type FakeNakama } from './support/nakama';
+import { allocationIn, instanceIn, putAllocation, putInstance, seatOf } from './support/records';
 import { refusal } from './support/refusal';
 
 let fake: FakeNakama;
@@ -18,119 +20,219 @@ beforeEach(() => {
   fake.http = answering(() => gameye);
 });
 
-const storeInstance = (more: Partial<Instance> = {}) => putInstance(fake, more);
-const stored = () => instanceOf(fake);
+const u1Plays = { u1: 'joined' } as const;
+const soon = () => Date.now() + 9_000;
+const sentTo = (method: string): unknown[] =>
+  fake.requests.filter((one) => one.method === method).map((one) => one.body);
 
 describe('join', () => {
   it('reserves seats and tells Gameye', () => {
-    storeInstance();
+    putInstance(fake, {}, u1Plays);
     gameye = { put: () => answer(200, {}) };
-    expect(fleet.join(call, 's1', ['u2'])).toMatchObject({
+    expect(join(call, 's1', ['u2'])).toMatchObject({
       instance_info: { player_count: 2, open_seats: 0 },
       session_info: [{ user_id: 'u2', session_id: 's1' }],
     });
-    expect(stored()?.seats).toMatchObject({ u1: { state: 'joined' }, u2: { state: 'reserved' } });
+    expect(instanceIn(fake)?.seats).toMatchObject({ u1: { state: 'joined' }, u2: { state: 'reserved' } });
+    expect(sentTo('put')).toEqual([{ session: 's1', players: ['u2'] }]);
   });
   it('takes all or none, and changes nothing when the instance is full', () => {
-    storeInstance();
-    expect(refusal(() => fleet.join(call, 's1', ['u2', 'u3'])).code).toBe(8);
-    expect(Object.keys(stored()!.seats)).toEqual(['u1']);
+    putInstance(fake, {}, u1Plays);
+    expect(refusal(() => join(call, 's1', ['u2', 'u3'])).code).toBe(8);
+    expect(Object.keys(instanceIn(fake)!.seats)).toEqual(['u1']);
     expect(fake.requests).toEqual([]);
   });
   it('takes as many as fit when asked, in their order, and says who; those who have a seat count as fitting', () => {
-    storeInstance({ max_players: 3 });
+    putInstance(fake, { max_players: 3 }, u1Plays);
     gameye = { put: () => answer(200, {}) };
-    const { instance_info, session_info } = fleet.join(call, 's1', ['u2', 'u3', 'u4', 'u1'], true);
+    const { instance_info, session_info } = join(call, 's1', ['u2', 'u3', 'u4', 'u1'], true);
     expect(session_info.map((one) => one.user_id)).toEqual(['u2', 'u3', 'u1']);
     expect(instance_info).toMatchObject({ player_count: 3, open_seats: 0 });
     expect(fake.requests[0]?.body).toMatchObject({ players: ['u2', 'u3', 'u1'] });
-    expect(refusal(() => fleet.join(call, 's1', ['u4', 'u5'], true)).code).toBe(8);
-    expect(refusal(() => fleet.join(call, 's1', ['u4', 'u1'])).code).toBe(8);
-    expect(Object.keys(stored()!.seats)).toEqual(['u1', 'u2', 'u3']);
-  });
-  it('gives way with 10 when others are faster all the time', () => {
-    storeInstance();
-    let round = 0;
-    fake.before = (event) => {
-      if (event.kind === 'write') storeInstance({ unseated: -++round });
-    };
-    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(10);
-    expect(round).toBeGreaterThan(100);
-    expect(fake.requests).toEqual([]);
+    expect(refusal(() => join(call, 's1', ['u4', 'u5'], true)).code).toBe(8);
+    expect(refusal(() => join(call, 's1', ['u4', 'u1'])).code).toBe(8);
+    expect(Object.keys(instanceIn(fake)!.seats)).toEqual(['u1', 'u2', 'u3']);
   });
   it('lets those in again who have a seat, also when the instance is full or overfull', () => {
-    storeInstance({ max_players: 1 });
+    putInstance(fake, { max_players: 1 }, u1Plays);
+    putInstance(fake, { id: 's2', max_players: 1, unseated: 5 }, { u9: 'joined' });
     gameye = { put: () => answer(200, {}) };
-    expect(fleet.join(call, 's1', ['u1']).instance_info.player_count).toBe(1);
-    storeInstance({ max_players: 1, unseated: 5 });
-    expect(fleet.join(call, 's1', ['u1']).instance_info.player_count).toBe(6);
-    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(8);
+    expect(join(call, 's1', ['u1']).instance_info.player_count).toBe(1);
+    expect(join(call, 's2', ['u9']).instance_info.player_count).toBe(6);
+    expect(refusal(() => join(call, 's2', ['u2'])).code).toBe(8);
+  });
+  it('finds the session by the id that fleet_create answered', () => {
+    putInstance(fake, { allocation_id: 'a1' });
+    gameye = { put: () => answer(200, {}) };
+    expect(join(call, 'a1', ['u1']).session_info).toEqual([{ user_id: 'u1', session_id: 's1' }]);
   });
   it('gives the seat of a reservation that ran out to somebody else', () => {
-    storeInstance({ seats: { u1: { state: 'reserved', until_ms: 1 }, u9: { state: 'joined' } } });
+    putInstance(fake, {}, { u1: Date.now() - 1, u9: 'joined' });
     gameye = { put: () => answer(200, {}) };
-    expect(Object.keys(fleet.join(call, 's1', ['u2']).instance_info.seats)).toEqual(['u9', 'u2']);
+    expect(Object.keys(join(call, 's1', ['u2']).instance_info.seats)).toEqual(['u2', 'u9']);
+    expect(seatOf(fake, 'u1')).toMatchObject({ state: 'lapsed' });
   });
-  it.each(['draining', 'exited', 'dead'])('is refused with 9 by one that is %s', (status) => {
-    storeInstance({ status });
-    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(9);
+  it('moves a player out of another session, of which Gameye hears too', () => {
+    putInstance(fake);
+    putInstance(fake, { id: 's0' }, u1Plays);
+    gameye = { put: () => answer(200, {}), delete: () => answer(200, {}) };
+    join(call, 's1', ['u1', 'u2']);
+    expect(instanceIn(fake, 's0')).toMatchObject({ player_count: 0, open_seats: 2, seats: {} });
+    expect(instanceIn(fake)).toMatchObject({ player_count: 2, open_seats: 0 });
+    expect(sentTo('delete')).toEqual([{ session: 's0', players: ['u1'] }]);
+  });
+  it('takes a player out of a start that others wait for', () => {
+    putInstance(fake);
+    putAllocation(fake, { user_ids: ['u1', 'u2'] });
+    gameye = { put: () => answer(200, {}) };
+    join(call, 's1', ['u1']);
+    expect(seatOf(fake, 'u1')).toMatchObject({ state: 'reserved', session_id: 's1', allocation_id: '' });
+    expect(seatOf(fake, 'u2')).toMatchObject({ state: 'starting', allocation_id: 'a1' });
+  });
+  it.each(['draining', 'exited', 'dead', 'lost', 'starting'])('is refused with 9 by one that is %s', (status) => {
+    putInstance(fake, { status });
+    expect(refusal(() => join(call, 's1', ['u2'])).code).toBe(9);
   });
   it('is refused with 5 when Gameye has no such session, and with 9 from then on', () => {
-    storeInstance();
+    putInstance(fake, {}, u1Plays);
     gameye = { put: () => answer(404, {}) };
-    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(5);
-    expect(stored()).toMatchObject({ status: 'lost' });
-    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(9);
+    expect(refusal(() => join(call, 's1', ['u2'])).code).toBe(5);
+    expect(instanceIn(fake)).toMatchObject({ status: 'lost' });
+    expect(refusal(() => join(call, 's1', ['u2'])).code).toBe(9);
   });
   it('stands when Gameye cannot be told', () => {
-    storeInstance();
+    putInstance(fake, {}, u1Plays);
     gameye = { put: () => answer(500, {}) };
-    expect(fleet.join(call, 's1', ['u2']).instance_info.player_count).toBe(2);
+    expect(join(call, 's1', ['u2']).instance_info.player_count).toBe(2);
     expect(fake.log).toMatchObject([{ level: 'warn' }]);
   });
-  it('never gives a seat twice when two join at once', () => {
-    storeInstance();
-    let raced = false;
-    fake.before = (event) => {
-      if (event.kind !== 'write' || raced) return;
-      raced = true;
-      fleet.join(call, 's1', ['u3']);
-    };
+  it('has seats joined at once where no game server can report who has come', () => {
+    putInstance(fake);
     gameye = { put: () => answer(200, {}) };
-    expect(refusal(() => fleet.join(call, 's1', ['u2'])).code).toBe(8);
-    expect(Object.keys(stored()!.seats)).toEqual(['u1', 'u3']);
+    const { nakamaUrl: _url, ...config } = call.config;
+    join({ ...call, config }, 's1', ['u1']);
+    expect(instanceIn(fake)?.seats).toEqual({ u1: { state: 'joined' } });
   });
 });
 
-describe('leave, confirm and update', () => {
-  it('leave frees seats; repeating it changes nothing', () => {
-    storeInstance();
-    gameye = { delete: () => answer(200, {}) };
-    expect(fleet.leave(call, 's1', ['u1', 'x']).instance_info).toMatchObject({ player_count: 0, open_seats: 2 });
-    expect(fleet.leave(call, 's1', ['u1']).instance_info).toMatchObject({ player_count: 0 });
-    expect(fake.events.filter((event) => event.kind === 'write')).toHaveLength(1);
+describe('players whose rows another statement makes at the same moment', () => {
+  /** So many times another statement stores the first row of `u2` while ours runs: ours seats the others, and tells. */
+  const raced = (times: number): void => {
+    const ask = fake.nk.sqlQuery;
+    let left = times;
+    fake.nk.sqlQuery = (statement, values = []) => {
+      const others = statement.includes('chosen AS') && String(values[2]).includes('u2') && left-- > 0;
+      if (!others) return ask(statement, values);
+      const [row] = ask(statement, [...values.slice(0, 2), '["u1"]', ...values.slice(3)]) as { answer: string }[];
+      const found = JSON.parse(row!.answer) as { granted: number };
+      return [{ ...row, answer: JSON.stringify({ ...found, granted: found.granted + 1 }) }];
+    };
+  };
+  it('are asked for again, and the others keep their seats', () => {
+    putInstance(fake);
+    putInstance(fake, { id: 's0' }, { u1: 'joined' });
+    gameye = { put: () => answer(200, {}), delete: () => answer(200, {}) };
+    raced(2);
+    expect(join(call, 's1', ['u1', 'u2']).session_info).toHaveLength(2);
+    expect(instanceIn(fake)).toMatchObject({ player_count: 2, seats: { u1: {}, u2: {} } });
+    expect(sentTo('delete')).toEqual([{ session: 's0', players: ['u1'] }]);
   });
-  it('confirm makes reserved seats joined', () => {
-    storeInstance({ seats: { u2: { state: 'reserved', until_ms: Date.now() + 9000 } } });
-    expect(fleet.confirm(call, 's1', ['u2']).instance_info.seats).toEqual({ u2: { state: 'joined' } });
+  it('lead to code 10 when it happens again and again, and nobody has a seat then', () => {
+    putInstance(fake);
+    raced(100);
+    expect(refusal(() => join(call, 's1', ['u1', 'u2'])).code).toBe(10);
+    expect(instanceIn(fake)).toMatchObject({ player_count: 0, seats: {} });
+    expect(fake.requests).toEqual([]);
+  });
+});
+
+describe('leave and update', () => {
+  it('leave frees seats; repeating it changes nothing, and Gameye hears only of those who had one', () => {
+    putInstance(fake, {}, u1Plays);
+    gameye = { delete: () => answer(200, {}) };
+    expect(leave(call, 's1', ['u1', 'x']).instance_info).toMatchObject({ player_count: 0, open_seats: 2 });
+    expect(leave(call, 's1', ['u1']).instance_info).toMatchObject({ player_count: 0 });
+    expect(sentTo('delete')).toEqual([{ session: 's1', players: ['u1'] }]);
+    expect(instanceIn(fake)?.empty_since_ms).toBeGreaterThan(Date.now() - 60_000);
+  });
+  it('leave stands when Gameye cannot be told', () => {
+    putInstance(fake, {}, u1Plays);
+    gameye = { delete: () => answer(500, {}) };
+    expect(leave(call, 's1', ['u1']).instance_info.player_count).toBe(0);
+    expect(fake.log).toMatchObject([{ level: 'warn' }]);
   });
   it('update sets the count and merges metadata', () => {
-    storeInstance();
+    putInstance(fake, {}, u1Plays);
     const metadata = { round: 2, 'gameye.env': { A: 'b' } };
-    expect(fleet.update(call, 's1', 2, metadata).instance_info).toMatchObject({ player_count: 2, open_seats: 0 });
-    expect(stored()?.metadata).toEqual({ map: 'dust', round: 2 });
-    expect(fleet.update(call, 's1', undefined, { map: 'ice' }).instance_info).toMatchObject({
+    expect(update(call, 's1', 2, metadata).instance_info).toMatchObject({ player_count: 2, open_seats: 0 });
+    expect(instanceIn(fake)?.metadata).toEqual({ map: 'dust', round: 2 });
+    expect(update(call, 's1', undefined, { map: 'ice' }).instance_info).toMatchObject({
       player_count: 2,
       metadata: { map: 'ice', round: 2 },
     });
   });
+  it.each([
+    ['is what the server reported, plus reservations', { u1: 'joined', u2: soon() } as const, 3, 4],
+    ['forgets reservations that ran out', { u1: Date.now() - 1 } as const, 2, 2],
+    ['may be zero although seats are joined', { u1: 'joined', u2: 'joined' } as const, 0, 0],
+  ])('the count %s', (_sentence, seats, reported, count) => {
+    putInstance(fake, { max_players: 4 }, seats);
+    const { player_count, open_seats } = update(call, 's1', reported, {}).instance_info;
+    expect([player_count, open_seats]).toEqual([count, 4 - count]);
+  });
   it('say 5 when there is no such instance', () => {
-    for (const act of [
-      () => fleet.leave(call, 'x', ['u1']),
-      () => fleet.confirm(call, 'x', ['u1']),
-      () => fleet.update(call, 'x', 1, {}),
-    ]) {
+    for (const act of [() => leave(call, 'x', ['u1']), () => update(call, 'x', 1, {})]) {
       expect(refusal(act).code).toBe(5);
     }
+  });
+});
+
+describe('a game server', () => {
+  it('makes reserved seats joined, and gives a free one to who has none', () => {
+    putInstance(fake, {}, { u2: soon() });
+    expect(playersArrived(call, 's1', ['u2', 'u3'])).toEqual({ player_count: 2 });
+    expect(instanceIn(fake)?.seats).toEqual({ u2: { state: 'joined' }, u3: { state: 'joined' } });
+  });
+  it('is told whom it has to send away: no seat is left, or theirs is elsewhere', () => {
+    putInstance(fake, {}, u1Plays);
+    putInstance(fake, { id: 's0' }, { u8: 'joined' });
+    expect(playersArrived(call, 's1', ['u8', 'u2', 'u3'])).toEqual({ player_count: 2, refused: ['u8', 'u3'] });
+    expect(instanceIn(fake)).toMatchObject({ player_count: 2, seats: { u1: {}, u2: {} } });
+    expect(instanceIn(fake, 's0')).toMatchObject({ seats: { u8: { state: 'joined' } } });
+  });
+  it('does not count a player twice whom it had reported before it confirmed the seat', () => {
+    putInstance(fake, { max_players: 4 }, { u1: soon(), u2: soon() });
+    expect(update(call, 's1', 2, {}).instance_info.player_count).toBe(4);
+    expect(playersArrived(call, 's1', ['u1', 'u2'])).toEqual({ player_count: 2 });
+  });
+  it('does not take a player off twice whom it had ceased to count', () => {
+    putInstance(fake, {}, { u1: 'joined', u2: 'joined' });
+    gameye = { delete: () => answer(200, {}) };
+    update(call, 's1', 1, {});
+    expect(leave(call, 's1', ['u1']).instance_info.player_count).toBe(1);
+    expect(leave(call, 's1', ['u2']).instance_info.player_count).toBe(0);
+  });
+  it('says that it is ready while its session is being started or runs, as often as it likes', () => {
+    putAllocation(fake, {}, { state: 'started', waits: true, session_id: 's1' });
+    putInstance(fake, { status: 'starting' });
+    for (let i = 0; i < 2; i++) serverIsReady(call, 's1');
+    expect(allocationIn(fake)).toMatchObject({ server_ready: true });
+    putInstance(fake, { id: 's2' });
+    serverIsReady(call, 's2');
+    expect(refusal(() => serverIsReady(call, 's3'))).toEqual({
+      code: 5,
+      message: 'This session is not being started (any more).',
+    });
+  });
+  it('closes its session to backfill and opens it again, unless it takes no part in that', () => {
+    putInstance(fake, { pool: 'p1' });
+    expect(openToBackfill(call, 's1', false)).toBe(false);
+    expect(instanceIn(fake)).toMatchObject({ open: false });
+    expect(openToBackfill(call, 's1', true)).toBe(true);
+    expect(instanceIn(fake)).toMatchObject({ open: true });
+    putInstance(fake, { id: 's2' });
+    expect(openToBackfill(call, 's2', false)).toBe(false);
+    expect(refusal(() => openToBackfill(call, 's2', true)).code).toBe(9);
+    expect(refusal(() => openToBackfill(call, 'x', true)).code).toBe(5);
   });
 });

@@ -1,8 +1,6 @@
-import { newInstance, type Instance } from '../../../src/instances/instance';
 import type { Call } from '../../../src/nakama/caller';
 import { configWith, SEAT_SECRET } from './config';
 import type { answer } from './gameye';
-import { INSTANCES } from './life';
 import { context, type FakeNakama, type HttpRequest } from './nakama';
 
 const config = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: 'http://nakama:7350' });
@@ -25,18 +23,3 @@ export function answering(replies: () => Replies) {
     return reply();
   };
 }
-
-/** Stores the instance `s1`, where `u1` plays and one seat is free. */
-export function putInstance(fake: FakeNakama, more: Partial<Instance> = {}): void {
-  const session = { id: 's1', region: 'eu', maxPlayers: 2, metadata: { map: 'dust' }, startedAtMs: 0 };
-  const made = newInstance(
-    config,
-    session,
-    { host: '1.2.3.4', ports: { '7777/udp': 1 } },
-    { u1: { state: 'joined' } },
-  )!;
-  fake.put(INSTANCES, 's1', { ...made, ...more });
-}
-
-/** The stored instance `s1`. */
-export const instanceOf = (fake: FakeNakama) => fake.stored(INSTANCES, 's1') as Instance | undefined;
