@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Call } from '../../src/nakama/caller';
 import { checkHealth } from '../../src/operations/health';
 import { answer } from './support/gameye';
-import { goError, type FakeNakama, type HttpRequest } from './support/nakama';
+import { DATABASE_GONE, goError, type FakeNakama, type HttpRequest } from './support/nakama';
 import { config, storeVersion, serverAt } from './support/operations';
 
 let fake: FakeNakama;
@@ -72,7 +72,7 @@ describe('the health check', () => {
   it('goes on with the configured version when the database fails, and says so', () => {
     fake.http = fine;
     fake.before = ({ kind }) => {
-      if (kind === 'read') throw goError('pq: gone');
+      if (kind === 'sql') throw goError(DATABASE_GONE);
     };
     expect(oks()).toMatchObject({ storage: false, api: true, version: true });
   });

@@ -1,17 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { newAllocation } from '../../src/allocation/allocation';
-import { newInstance, type Instance } from '../../src/instances/instance';
+import { writeControl } from '../../src/database/control';
 import type { Call } from '../../src/nakama/caller';
-import { listRows, visitRows } from '../../src/nakama/pages';
-import { drain } from '../../src/operations/drain';
+import { drain, drainOne } from '../../src/operations/drain';
 import { MODULE_VERSION } from '../../src/operations/module-version';
-import { fleetStatus } from '../../src/operations/status';
-import { terminate } from '../../src/operations/terminate';
+import { fleetStatus, RECONCILE_JOB } from '../../src/operations/status';
+import { terminate, terminateOne } from '../../src/operations/terminate';
 import { answer } from './support/gameye';
-import { ALLOCATIONS, INSTANCES } from './support/life';
-import { goError, type FakeNakama } from './support/nakama';
-import { config, request, serverAt } from './support/operations';
+import type { FakeNakama } from './support/nakama';
+import { serverAt } from './support/operations';
+import { allocationIn, instanceIn, putAllocation, putInstance } from './support/records';
+import { refusal } from './support/refusal';
 
 let fake: FakeNakama;
 let call: Call;
@@ -22,68 +21,58 @@ beforeEach(() => {
 });
 afterEach(() => void vi.restoreAllMocks());
 
-const reads = (): number => fake.events.filter((event) => event.kind === 'read').length;
-
-function store(id: string, more: Partial<Instance> = {}): void {
-  const session = { id, region: 'eu', maxPlayers: 4, metadata: {}, startedAtMs: 0 };
-  const made = newInstance(config, session as never, { host: '1.2.3.4', ports: { '7777/udp': 1 } }, {})!;
-  fake.put(INSTANCES, id, { ...made, ...more });
-}
-
-describe('records in pages', () => {
-  it('are all visited once, without those of players', () => {
-    for (let i = 0; i < 1203; i++) store(`s${i}`);
-    fake.put(`${INSTANCES}`, 'fake@player', { id: 'fake' });
-    const seen: string[] = [];
-    expect(visitRows(fake.nk, INSTANCES, now + 1, (_value, key) => seen.push(key) > 0)).toBe(true);
-    expect(new Set(seen).size).toBe(1203);
-    expect(reads()).toBe(3);
-  });
-  it('end with the time', () => {
-    for (let i = 0; i < 1203; i++) store(`s${i}`);
-    fake.after = () => void (now += 600);
-    expect(visitRows(fake.nk, INSTANCES, now + 1000, () => true)).toBe(false);
-    expect(reads()).toBe(2);
-  });
-  it('refuse a cursor of somebody else, and pass on what the database throws', () => {
-    expect(listRows(fake.nk, INSTANCES, 10, 'nonsense')).toBe('bad-cursor');
-    fake.before = () => {
-      throw goError('pq: gone');
-    };
-    expect(() => listRows(fake.nk, INSTANCES, 10, '')).toThrow('gone');
-  });
-});
+const eu = { region: 'eu' };
 
 describe('the status', () => {
-  it('shows the queue, oldest first and at most a hundred, without what only leads to another id', () => {
-    const base = newAllocation('a', request, ['eu'], 'm1', 60_000, now);
-    for (let i = 0; i < 105; i++) {
-      fake.put(ALLOCATIONS, `a${i}`, { ...base, id: `a${i}`, session_id: `a${i}`, created_at_ms: now - 1000 * i });
-    }
-    fake.put(ALLOCATIONS, 'z', { ...base, id: 'z', state: 'announced', created_at_ms: 0 });
-    const { allocations } = fleetStatus(call, 1000, now);
+  it('counts what runs by region, version and status, the most sessions first', () => {
+    putInstance(fake, { id: 's1', max_players: 4 }, { u1: 'joined', u2: now + 1000 });
+    putInstance(fake, { id: 's2', max_players: 4 });
+    putInstance(fake, { id: 's3', region: 'us', version: '2', status: 'draining' }, { u3: 'joined' });
+    expect(fleetStatus(call, 1000).instances).toEqual({
+      sessions: 3,
+      players: 3,
+      open_seats: 7,
+      groups: [
+        { region: 'eu', version: '', status: 'running', sessions: 2, players: 2, open_seats: 6 },
+        { region: 'us', version: '2', status: 'draining', sessions: 1, players: 1, open_seats: 1 },
+      ],
+      truncated: false,
+    });
+    expect(fleetStatus(call, 2).instances).toMatchObject({ sessions: 2, truncated: true });
+  });
+  it('shows the queue, oldest first and at most a hundred, without what only waits to be forgotten', () => {
+    const since = now;
+    for (let i = 0; i < 105; i++, now += 1000) putAllocation(fake, {}, {}, `a${i}`);
+    putAllocation(fake, {}, { state: 'announced' }, 'z');
+    putAllocation(fake, {}, { state: 'over' }, 'y');
+    const { allocations } = fleetStatus(call, 1000);
     expect(allocations).toMatchObject({
       open: 105,
       by_state: { starting: 105 },
-      oldest_age_ms: 104_000,
+      oldest_age_ms: now - since,
       truncated: false,
     });
     expect(allocations.queue.map(({ allocation }) => allocation)).toEqual(
-      Array.from({ length: 100 }, (_, i) => `a${104 - i}`),
+      Array.from({ length: 100 }, (_, i) => `a${i}`),
     );
-    expect(fleetStatus(call, 10, now).allocations).toMatchObject({ open: 10, truncated: true });
+    expect(fleetStatus(call, 10).allocations).toMatchObject({ open: 10, truncated: true });
+  });
+  it('is empty where nothing runs', () => {
+    const { instances, allocations } = fleetStatus(call, 1000);
+    expect(instances).toEqual({ sessions: 0, players: 0, open_seats: 0, groups: [], truncated: false });
+    expect(allocations).toEqual({ open: 0, by_state: {}, oldest_age_ms: 0, queue: [], truncated: false });
   });
   it('tells of each allocation how far it is, what it met, and when the next try and the deadline are', () => {
     const last_failure = { kind: 'no-capacity', operation: 'session-run', message: 'full', status: 420 } as const;
-    const base = { ...newAllocation('a', request, ['eu'], 'm1', 60_000, now - 1000), attempts: 2, last_failure };
-    fake.put(ALLOCATIONS, 'a', { ...base, next_at_ms: now + 700 });
-    expect(fleetStatus(call, 1000, now).allocations.queue).toEqual([
+    putAllocation(fake, { user_ids: ['u1', 'u2'] }, { attempts: 2, last_failure, next_at_ms: now + 1700 });
+    now += 1000;
+    expect(fleetStatus(call, 1000).allocations.queue).toEqual([
       {
-        allocation: 'a',
-        session_id: 'a',
+        allocation: 'a1',
+        session_id: 'a1',
         state: 'starting',
         region: 'eu',
-        players: request.user_ids.length,
+        players: 2,
         attempts: 2,
         age_ms: 1000,
         next_try_in_ms: 700,
@@ -97,60 +86,93 @@ describe('the status', () => {
       },
     ]);
   });
+  it('says how the last comparison with the Session API went', () => {
+    expect(fleetStatus(call, 10)).not.toHaveProperty('reconcile');
+    const last = { at_ms: now, took_ms: 7, node: 'n2', records: 1, sessions: 1, strays: 0 };
+    writeControl(fake.nk, RECONCILE_JOB, { last });
+    expect(fleetStatus(call, 10).reconcile).toEqual(last);
+  });
   it('names the version of package.json', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     expect(MODULE_VERSION).toBe(version);
   });
 });
 
-describe('draining many', () => {
-  it('writes a page at a time, stops when the time is up and goes on from its cursor', () => {
-    for (let i = 0; i < 250; i++) store(`s${100 + i}`);
-    fake.after = ({ kind }) => void (kind === 'write' && (now += 3000));
-    const first = drain(call, { region: 'eu' }, false, '');
-    expect(first).toMatchObject({ changed: 200, more: true });
-    expect(drain(call, { region: 'eu' }, false, first.cursor)).toMatchObject({ changed: 50, more: false, cursor: '' });
-    expect(fake.events.filter(({ kind }) => kind === 'write')).toHaveLength(3);
+describe('draining', () => {
+  it('closes all that are meant at once, and opens them again', () => {
+    for (let i = 0; i < 250; i++) putInstance(fake, { id: `s${i}` });
+    putInstance(fake, { id: 'other', region: 'us' });
+    expect(drain(call, eu, false)).toEqual({ changed: 250, starting: 0, cursor: '', more: false });
+    expect(drain(call, eu, false), 'again').toMatchObject({ changed: 0 });
+    expect(instanceIn(fake, 'other')).toMatchObject({ status: 'running' });
+    expect(drain(call, eu, true)).toMatchObject({ changed: 250 });
+    expect(instanceIn(fake, 's7')).toMatchObject({ status: 'running' });
   });
-  it('goes one by one through a page of which one changed meanwhile, as far as the time lasts', () => {
-    for (let i = 0; i < 30; i++) store(`s${100 + i}`);
-    let joined = false;
-    fake.before = ({ kind }) => {
-      if (kind !== 'write' || joined) return;
-      joined = true;
-      store('s105', { player_count: 3 });
-    };
-    fake.after = ({ kind }) => void (kind === 'write' && (now += 300));
-    const first = drain(call, { region: 'eu' }, false, '');
-    expect(first).toMatchObject({ changed: 17, more: true });
-    expect(drain(call, { region: 'eu' }, false, first.cursor)).toMatchObject({ changed: 13, more: false });
-    expect(fake.stored(INSTANCES, 's105')).toMatchObject({ player_count: 3, status: 'draining' });
+  it('passes over instances that ended, may be gone or are being started', () => {
+    for (const status of ['exited', 'dead', 'lost', 'starting']) putInstance(fake, { id: status, status });
+    expect(drain(call, eu, false)).toMatchObject({ changed: 0 });
+    expect(drain(call, eu, true)).toMatchObject({ changed: 0 });
   });
-  it('passes over instances that ended, before or meanwhile', () => {
-    store('s1', { status: 'exited' });
-    store('s2');
-    fake.before = ({ kind }) => {
-      if (kind === 'write') fake.drop(INSTANCES, 's2');
-    };
-    expect(drain(call, { region: 'eu' }, false, '')).toMatchObject({ changed: 0 });
+  it('counts those that are being started in the regions and with the version that are meant', () => {
+    putAllocation(fake, {}, {}, 'waits');
+    putAllocation(fake, { version: '2' }, { state: 'queued' }, 'other version');
+    putAllocation(fake, { image: 'other' }, {}, 'other image');
+    putAllocation(fake, {}, { regions: ['us', 'eu'], region_index: 0 }, 'other region');
+    putAllocation(fake, {}, { state: 'failed', reason: 'error' }, 'failed');
+    putAllocation(fake, {}, { state: 'started', waits: true, session_id: 's1' }, 'not ready');
+    putInstance(fake, { id: 's1', status: 'starting' });
+    putAllocation(fake, {}, { state: 'started', waits: false, session_id: 's2' }, 'runs');
+    putInstance(fake, { id: 's2' });
+    expect(drain(call, eu, false)).toMatchObject({ changed: 1, starting: 4 });
+    expect(drain(call, { version: '1.0' }, false)).toMatchObject({ starting: 3 });
+    expect(drain(call, { ...eu, version: '2' }, false)).toMatchObject({ starting: 1 });
+  });
+  it('of one is refused with 9 while it is being started, with 5 when there is none, and leaves others alone', () => {
+    putAllocation(fake);
+    putInstance(fake, { id: 's0', status: 'starting' });
+    putInstance(fake, { id: 's1', allocation_id: 'a9' });
+    for (const id of ['a1', 's0']) expect(refusal(() => drainOne(call, id, {}, false)).code).toBe(9);
+    expect(refusal(() => drainOne(call, 'x', {}, false)).code).toBe(5);
+    expect(drainOne(call, 's1', { region: 'us' }, false)).toMatchObject({ changed: 0 });
+    expect(drainOne(call, 'a9', eu, false)).toMatchObject({ changed: 1 });
+    expect(instanceIn(fake)).toMatchObject({ status: 'draining' });
   });
 });
 
-describe('terminating many', () => {
+describe('terminating', () => {
   it('gives up when the Session API does not work, and passes over a single refusal', () => {
-    for (const id of ['s1', 's2', 's3']) store(id);
+    for (const id of ['s1', 's2', 's3']) putInstance(fake, { id });
     fake.http = ({ url }) => answer(url.endsWith('s1') ? 420 : 204, {});
-    expect(terminate(call, { region: 'eu' }, true, '')).toMatchObject({
-      stopped: 2,
-      failed: [{ id: 's1' }],
-      more: false,
-    });
-    store('s2');
+    expect(terminate(call, eu, true, '')).toMatchObject({ stopped: 2, failed: [{ id: 's1' }], more: false });
+    putInstance(fake, { id: 's2' });
     fake.http = () => answer(503, {});
-    expect(terminate(call, { region: 'eu' }, true, '')).toMatchObject({
-      stopped: 0,
-      failed: [{ id: 's1' }],
-      more: true,
-    });
+    expect(terminate(call, eu, true, '')).toMatchObject({ stopped: 0, failed: [{ id: 's1' }], more: true });
+  });
+  it('ends when the time is up, and goes on from its cursor', () => {
+    for (let i = 10; i < 20; i++) putInstance(fake, { id: `s${i}` });
+    fake.http = ({ url }) => {
+      now += 1000;
+      return answer(url.endsWith('s10') ? 420 : 204, {});
+    };
+    const first = terminate(call, eu, true, '');
+    expect(first).toMatchObject({ stopped: 3, failed: [{ id: 's10' }], more: true });
+    fake.http = () => answer(204, {});
+    expect(terminate(call, eu, true, first.cursor)).toMatchObject({ stopped: 6, failed: [], more: false, cursor: '' });
+    expect(instanceIn(fake, 's10'), 'was passed over').toBeDefined();
+  });
+  it('refuses a cursor of somebody else, and more than one session unconfirmed', () => {
+    putInstance(fake, { id: 's1' });
+    putInstance(fake, { id: 's2' });
+    expect(refusal(() => terminate(call, eu, true, 'nonsense'))).toMatchObject({ code: 3 });
+    expect(refusal(() => terminate(call, eu, false, ''))).toMatchObject({ code: 3 });
+    expect(fake.requests).toEqual([]);
+  });
+  it('cancels one that is being started, unless another is meant', () => {
+    fake.http = () => answer(404, {});
+    putAllocation(fake);
+    expect(terminateOne(call, 'a1', { region: 'us' })).toMatchObject({ stopped: 0 });
+    expect(allocationIn(fake)).toMatchObject({ cancelled: false });
+    expect(terminateOne(call, 'a1', eu)).toMatchObject({ stopped: 1 });
+    expect(allocationIn(fake)).toMatchObject({ cancelled: true });
   });
 });

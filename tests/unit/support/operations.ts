@@ -1,10 +1,10 @@
 import { vi } from 'vitest';
-import type { AllocationRequest } from '../../../src/allocation/request';
+import { writeControl } from '../../../src/database/control';
 import type { Call } from '../../../src/nakama/caller';
+import type { AllocationRequest } from '../../../src/records';
 import { configWith } from './config';
 import { context, fakeNakama, type FakeNakama } from './nakama';
 
-export const CONTROL = '_gameye_control';
 export const config = configWith({ GAMEYE_API_IMAGE_VERSION: '1.0' });
 export const request: AllocationRequest = { user_ids: [], max_players: 2, latencies: [], metadata: {} };
 
@@ -20,7 +20,7 @@ export function serverAt(now: () => number): { fake: FakeNakama; call: Call } {
   return { fake, call: callOn(fake) };
 }
 
-/** Stores the version that an operator set for an image. */
+/** Stores the version that an operator set for an image, on another node. */
 export function storeVersion(fake: FakeNakama, version: string, image = 'my-game'): void {
-  fake.put(CONTROL, 'version', { image, version, set_at: '2026-01-01T00:00:00.000Z' });
+  writeControl(fakeNakama(fake).nk, 'version', { image, version, set_at: '2026-01-01T00:00:00.000Z' });
 }
