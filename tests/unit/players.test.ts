@@ -1,29 +1,17 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { newAllocation, type Allocation } from '../../src/allocation/allocation';
-import { afterAnnouncement, afterStart, fail, withServerReady } from '../../src/allocation/transitions';
-import { newInstance } from '../../src/instances/instance';
-import type { Seats } from '../../src/instances/seats';
+import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
 import type { Call } from '../../src/nakama/caller';
-import {
-  assign,
-  clearAssignment,
-  readAssignment,
-  startingAssignments,
-  type Assignment,
-} from '../../src/players/assignment';
-import { cancelStart, standing } from '../../src/players/standing';
 import { joinFriend } from '../../src/players/friend';
 import { startSolo } from '../../src/players/solo';
-import { answer } from './support/gameye';
+import { cancelStart, leaveAll, standing } from '../../src/players/standing';
 import { configWith, SEAT_SECRET } from './support/config';
-import { ALLOCATIONS, INSTANCES } from './support/life';
-import { context, fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { answer } from './support/gameye';
+import { context, fakeNakama, type FakeNakama } from './support/nakama';
+import { allocationIn, instanceIn, putAllocation, putInstance, rowsIn, seatOf } from './support/records';
 import { refusal } from './support/refusal';
 
 const config = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: 'http://nakama:7350' });
-const chance = { newId: () => 'id-1', random: () => 0 };
-const request = { user_ids: ['u1', 'u2'], max_players: 3, latencies: [], metadata: {} };
-const where = { host: '1.2.3.4', ports: { '7777/udp': 20001 } };
+const both = { user_ids: ['u1', 'u2'] };
 
 let fake: FakeNakama;
 let call: Call;
@@ -34,97 +22,93 @@ beforeEach(() => {
   call = { ctx: context(), logger: fake.logger, nk: fake.nk, config };
 });
 
-const starting = (): Allocation => newAllocation('s1', request, ['eu'], 'm1', 60_000, Date.now());
-const started = (waits = false): Allocation => afterStart(starting(), where, waits, Date.now());
-
-function storeAllocation(a: Allocation): Allocation {
-  fake.put(ALLOCATIONS, a.id, a);
-  return a;
-}
-
-function storeInstance(seats: Seats, more: object = {}): void {
-  const session = { id: 's1', region: 'eu', maxPlayers: 3, metadata: {}, startedAtMs: 0 };
-  fake.put(INSTANCES, 's1', { ...newInstance(config, session, where, seats), ...more });
-}
-
-const assignmentOf = (userId: string): Assignment | undefined => readAssignment(fake.nk, userId)?.value;
+const soon = (): number => Date.now() + 59_000;
+const matches = (): number => fake.events.filter((event) => event.kind === 'match').length;
+/** The database ceased to hold the seat of a reservation that ran out. */
+const lapse = (userId: string): void => {
+  fake.query(`UPDATE gameye_seat SET state = 'lapsed', until = NULL WHERE user_id = $1`, [userId]);
+  fake.query(
+    `UPDATE gameye_instance SET reserved = reserved - 1, player_count = player_count - 1,
+       open_seats = greatest(0, max_players - player_count + 1)`,
+  );
+};
 
 describe('where a player stands', () => {
   const situations: [string, () => void, object][] = [
     ['who never asked for anything: nowhere', () => undefined, { state: 'none' }],
     [
       'waiting for a session that is asked for',
-      () => assign(fake.nk, fake.logger, storeAllocation(starting())),
-      { state: 'starting', session_id: 's1' },
-    ],
-    [
-      'the moment between the assignment and its allocation',
-      () => assign(fake.nk, fake.logger, starting()),
-      { state: 'starting', session_id: 's1' },
-    ],
-    [
-      'the session runs, its players are just being told',
-      () => {
-        assign(fake.nk, fake.logger, starting());
-        storeAllocation(started());
-      },
-      { state: 'ready', host: '1.2.3.4', port: 20001, session_id: 's1' },
+      () => putAllocation(fake, both),
+      { state: 'starting', session_id: 'a1' },
     ],
     [
       'the session runs, its game server is not ready',
       () => {
-        assign(fake.nk, fake.logger, starting());
-        storeAllocation(started(true));
+        putAllocation(fake, both, { state: 'started', waits: true });
+        putInstance(fake, { id: 'a1', status: 'starting' });
       },
-      { state: 'starting', session_id: 's1' },
+      { state: 'starting', session_id: 'a1' },
     ],
     [
-      'the game server was ready and the players were told',
+      'the session is being deleted before it has started',
       () => {
-        assign(fake.nk, fake.logger, starting());
-        storeAllocation(afterAnnouncement(withServerReady(started(true)), Date.now(), chance));
+        putAllocation(fake, both);
+        fake.query('UPDATE gameye_allocation SET cancelled = true');
       },
-      { state: 'ready', session_id: 's1' },
+      { state: 'failed', reason: 'error' },
     ],
     [
-      'given up, and not told yet',
+      'given up',
       () => {
-        assign(fake.nk, fake.logger, starting());
-        storeAllocation(fail(starting(), 'no_capacity', Date.now()));
-      },
-      { state: 'failed', reason: 'no_capacity' },
-    ],
-    [
-      'given up and told',
-      () => {
-        assign(fake.nk, fake.logger, starting());
-        assign(fake.nk, fake.logger, fail(starting(), 'quota_exceeded', Date.now()));
+        putAllocation(fake, both);
+        fake.query(`UPDATE gameye_seat SET state = 'failed', reason = 'quota_exceeded'`);
       },
       { state: 'failed', reason: 'quota_exceeded' },
     ],
     [
-      'playing',
+      'waiting for an allocation that is nowhere',
       () => {
-        assign(fake.nk, fake.logger, starting());
-        assign(fake.nk, fake.logger, started(), 20001);
-        storeInstance({ u1: { state: 'joined' } });
-      },
-      { state: 'ready', host: '1.2.3.4', port: 20001 },
-    ],
-    [
-      'the session is over',
-      () => {
-        assign(fake.nk, fake.logger, starting());
-        assign(fake.nk, fake.logger, started(), 20001);
+        putAllocation(fake, both);
+        fake.query('DELETE FROM gameye_allocation');
       },
       { state: 'none' },
     ],
     [
+      'playing',
+      () => putInstance(fake, {}, { u1: 'joined' }),
+      { state: 'ready', match: { host: '1.2.3.4', port: 20001 } },
+    ],
+    ['with a fresh seat', () => putInstance(fake, {}, { u1: soon() }), { state: 'ready', match: { session_id: 's1' } }],
+    [
+      'with a fresh seat where nobody new is let in',
+      () => putInstance(fake, { status: 'draining' }, { u1: Date.now() + 10_000 }),
+      { state: 'ready', match: { session_id: 's1' } },
+    ],
+    [
+      'the session is over',
+      () => {
+        putInstance(fake, {}, { u1: 'joined' });
+        fake.query('DELETE FROM gameye_instance');
+      },
+      { state: 'none' },
+    ],
+    ['the session has just ended', () => putInstance(fake, { status: 'exited' }, { u1: 'joined' }), { state: 'none' }],
+    [
       'the seat was lost and everything is taken',
       () => {
-        assign(fake.nk, fake.logger, starting());
-        assign(fake.nk, fake.logger, started(), 20001);
-        storeInstance({ a: { state: 'joined' }, b: { state: 'joined' }, c: { state: 'joined' } });
+        putInstance(fake, { max_players: 3 }, { u1: Date.now() - 1, a: 'joined', b: 'joined' });
+        lapse('u1');
+        putInstance(fake, { id: 's2' }, { c: 'joined' });
+        fake.query('UPDATE gameye_instance SET unseated = 1, player_count = 3, open_seats = 0 WHERE id = $1', ['s1']);
+      },
+      { state: 'none' },
+    ],
+    [
+      'the seat was lost and the session drains',
+      () => {
+        putInstance(fake, {}, { u1: Date.now() - 1 });
+        lapse('u1');
+        fake.query(`UPDATE gameye_instance SET status = 'draining'`);
       },
       { state: 'none' },
     ],
@@ -134,113 +118,102 @@ describe('where a player stands', () => {
     expect(standing(call, 'u1')).toMatchObject(expected);
   });
 
-  it('takes a seat again whose reservation ran out, and gives a token for it', () => {
-    assign(fake.nk, fake.logger, starting());
-    assign(fake.nk, fake.logger, started(), 20001);
-    storeInstance({ u1: { state: 'reserved', until_ms: Date.now() - 1 } });
-    expect(standing(call, 'u1')).toMatchObject({ state: 'ready', seat_token: expect.stringMatching(/^v1\./) });
-    const { seats } = fake.stored(INSTANCES, 's1') as { seats: Seats };
-    expect(seats['u1']).toMatchObject({ state: 'reserved' });
+  it.each([
+    ['ran out', () => undefined],
+    ['ran out and was noticed', () => lapse('u1')],
+  ])('takes a seat again whose reservation %s, and gives a token for it', (_when, notice) => {
+    putInstance(fake, {}, { u1: Date.now() - 1 });
+    notice();
+    expect(standing(call, 'u1')).toMatchObject({
+      state: 'ready',
+      match: { seat_token: expect.stringMatching(/^v1\./) },
+    });
+    const { seats, player_count } = instanceIn(fake)!;
+    expect([player_count, seats['u1']]).toEqual([1, { state: 'reserved', until_ms: expect.any(Number) }]);
     expect((seats['u1'] as { until_ms: number }).until_ms).toBeGreaterThan(Date.now() + 50_000);
   });
 
-  it('does not write an instance for a player whose seat is safe', () => {
-    assign(fake.nk, fake.logger, starting());
-    assign(fake.nk, fake.logger, started(), 20001);
-    storeInstance({ u1: { state: 'reserved', until_ms: Date.now() + 59_000 } });
-    const before = fake.events.filter((event) => event.kind === 'write').length;
+  it('does not take a player back who was matched again at this moment', () => {
+    putInstance(fake, {}, { u1: Date.now() - 1 });
+    fake.after = (event) => {
+      // Between the look and the seat.
+      fake.after = () => undefined;
+      if (event.kind === 'sql') putAllocation(fakeNakama(fake), both, {}, 'a2');
+    };
     standing(call, 'u1');
-    expect(fake.events.filter((event) => event.kind === 'write')).toHaveLength(before);
-  });
-});
-
-describe('an assignment', () => {
-  it('is replaced by a new allocation, not by news of an older one', () => {
-    const old = starting();
-    assign(fake.nk, fake.logger, old);
-    const next = { ...starting(), id: 's2', session_id: 's2' };
-    assign(fake.nk, fake.logger, next);
-    assign(fake.nk, fake.logger, fail(old, 'timeout', Date.now()));
-    expect(assignmentOf('u1')).toMatchObject({ state: 'starting', session_id: 's2' });
+    expect(seatOf(fake, 'u1')).toMatchObject({ state: 'starting', allocation_id: 'a2' });
+    expect(instanceIn(fake)).toMatchObject({ player_count: 0, seats: {} });
+    expect(standing(call, 'u1')).toEqual({ state: 'starting', session_id: 'a2' });
   });
 
-  it('says that an allocation failed before it was assigned, unless the player has something newer or in use', () => {
-    const failed = fail({ ...starting(), created_at_ms: Date.now() + 1000 }, 'error', Date.now());
-    const use = { ...starting(), id: 's0', session_id: 's0' };
-    assign(fake.nk, fake.logger, { ...use, request: { ...request, user_ids: ['u2'] } });
-    assign(fake.nk, fake.logger, failed);
-    expect(assignmentOf('u1')).toMatchObject({ state: 'failed', allocation_id: 's1', reason: 'error' });
-    expect(assignmentOf('u2')).toMatchObject({ state: 'starting', allocation_id: 's0' });
-    assign(fake.nk, fake.logger, { ...failed, id: 's2', created_at_ms: Date.now() - 1000 });
-    expect(assignmentOf('u1')).toMatchObject({ allocation_id: 's1' });
+  it('is one statement for a player whose seat is safe', () => {
+    putInstance(fake, {}, { u1: soon() });
+    fake.events.length = 0;
+    standing(call, 'u1');
+    expect(fake.events).toHaveLength(1);
   });
 
-  it('tells which seats its players still have elsewhere', () => {
-    assign(fake.nk, fake.logger, starting());
-    assign(fake.nk, fake.logger, started(), 20001);
-    const next = { ...starting(), id: 's2', session_id: 's2' };
-    expect(startingAssignments(fake.nk, next).superseded).toEqual([
-      { user_id: 'u1', session_id: 's1' },
-      { user_id: 'u2', session_id: 's1' },
-    ]);
-  });
-
-  it('is stored for the others when one account was deleted', () => {
-    fake.before = (event) => {
-      const isBatch = event.kind === 'write' && event.keys.some((key) => key.endsWith('@u2'));
-      if (isBatch) throw goError('violates foreign key constraint "storage_user_id_fkey"');
-    };
-    assign(fake.nk, fake.logger, starting());
-    expect(assignmentOf('u1')).toMatchObject({ state: 'starting' });
-    expect(assignmentOf('u2')).toBeUndefined();
-  });
-
-  it('does not stop anything when the database fails', () => {
-    fake.before = () => {
-      throw goError('pq: the database system is shutting down');
-    };
-    expect(() => assign(fake.nk, fake.logger, starting())).not.toThrow();
-  });
-
-  it('ends only for the session that was left', () => {
-    assign(fake.nk, fake.logger, starting());
-    clearAssignment(fake.nk, 'u1', 'another', Date.now());
-    expect(assignmentOf('u1')).toMatchObject({ state: 'starting' });
-    clearAssignment(fake.nk, 'u1', 's1', Date.now());
-    expect(assignmentOf('u1')).toBeUndefined();
+  it('carries what gameye_match carries', () => {
+    putInstance(fake, { metadata: { mode: 'duel', port: 'not yours' } }, { u1: 'joined' });
+    expect(standing(call, 'u1')).toMatchObject({ match: { mode: 'duel', port: 20001, session_id: 's1' } });
   });
 });
 
 describe('cancelling', () => {
   it('takes the player out and leaves the session to the others', () => {
-    assign(fake.nk, fake.logger, storeAllocation(starting()));
+    putAllocation(fake, both);
     expect(cancelStart(call, 'u1')).toBe('cancelled');
-    expect(fake.stored(ALLOCATIONS, 's1')).toMatchObject({ state: 'starting', request: { user_ids: ['u2'] } });
+    expect(allocationIn(fake)).toMatchObject({ state: 'starting', cancelled: false });
+    expect(standing(call, 'u2')).toMatchObject({ state: 'starting' });
+    expect(standing(call, 'u1')).toEqual({ state: 'none' });
     expect(cancelStart(call, 'u1')).toBe('nothing');
   });
 
   it('cancels the allocation when nobody is left, without a word to anybody', () => {
-    assign(fake.nk, fake.logger, storeAllocation(starting()));
+    putAllocation(fake, both);
     cancelStart(call, 'u1');
     cancelStart(call, 'u2');
-    expect(fake.stored(ALLOCATIONS, 's1')).toMatchObject({ state: 'cancelled', told: true, request: { user_ids: [] } });
+    expect(allocationIn(fake)).toMatchObject({ cancelled: true });
     expect(fake.sent()).toEqual([]);
   });
 
-  it('comes too late once the players were told', () => {
-    assign(fake.nk, fake.logger, starting());
-    storeAllocation(afterAnnouncement(started(), Date.now(), chance));
-    expect(cancelStart(call, 'u1')).toBe('started');
+  it('comes too late once the player has a seat, but not while players wait for their game server', () => {
+    putInstance(fake, {}, { u1: soon(), u3: 'joined' });
+    for (const userId of ['u1', 'u3']) expect(cancelStart(call, userId)).toEqual({ started: 's1' });
+    putAllocation(fake, both, { state: 'started', waits: true });
+    expect(cancelStart(call, 'u1')).toBe('cancelled');
   });
 
-  it('comes too late while the players may just be told, but not while they wait for their game server', () => {
-    assign(fake.nk, fake.logger, starting());
-    storeAllocation(started());
-    expect(cancelStart(call, 'u1')).toBe('started');
-    storeAllocation(withServerReady(started(true)));
-    expect(cancelStart(call, 'u1')).toBe('started');
-    storeAllocation(started(true));
+  it('is nothing for who does not wait, or waited in vain', () => {
+    putAllocation(fake, both);
+    fake.query(`UPDATE gameye_seat SET state = 'failed', reason = 'timeout'`);
+    for (const userId of ['u1', 'stranger']) expect(cancelStart(call, userId)).toBe('nothing');
+  });
+
+  it('finds a player whose group became part of another allocation while it looked', () => {
+    putAllocation(fake, both);
+    putAllocation(fake, {}, {}, 'host');
+    const ask = fake.nk.sqlQuery;
+    // The statement saw the row that led to `a1`, and found one that leads to `host`.
+    fake.nk.sqlQuery = (statement, values) => {
+      fake.nk.sqlQuery = ask;
+      fake.query(`UPDATE gameye_seat SET allocation_id = 'host', session_id = 'host'`);
+      return ask(statement.replace("AND s.state = 'starting'", "AND s.allocation_id = 'a1'"), values);
+    };
     expect(cancelStart(call, 'u1')).toBe('cancelled');
+    expect(seatOf(fake, 'u1')).toMatchObject({ state: 'left' });
+  });
+});
+
+describe('leaving', () => {
+  it('takes a player out of a start, frees a seat, and says only once that it did', () => {
+    putAllocation(fake, both);
+    expect([leaveAll(call, 'u1'), leaveAll(call, 'u1')]).toEqual([true, false]);
+    putInstance(fake, {}, { u3: 'joined' });
+    expect([leaveAll(call, 'u3'), leaveAll(call, 'u3')]).toEqual([true, false]);
+    expect(instanceIn(fake)).toMatchObject({ player_count: 0, seats: {} });
+    expect(fake.requests.map(({ body }) => body)).toEqual([{ session: 's1', players: ['u3'] }]);
+    expect(standing(call, 'u3')).toEqual({ state: 'none' });
   });
 });
 
@@ -248,31 +221,91 @@ describe('a session for one player', () => {
   it('is asked for once while it starts', () => {
     expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
     expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
-    expect(fake.events.filter((event) => event.kind === 'match')).toHaveLength(1);
+    expect(matches()).toBe(1);
+    expect(standing(call, 'u1')).toMatchObject({ state: 'starting' });
+  });
+
+  it('is one for two requests at once', () => {
+    let other: unknown;
+    fake.before = (event) => {
+      if (event.kind !== 'sql' || !event.statement.includes('gameye_admits') || other !== undefined) return;
+      other = 'asks';
+      other = startSolo(call, 'u1');
+    };
+    expect([startSolo(call, 'u1'), other]).toEqual([{ status: 'starting' }, { status: 'starting' }]);
+    expect([rowsIn(fake, 'allocation'), matches()]).toEqual([1, 1]);
   });
 
   it('is not asked for by a player who plays', () => {
-    assign(fake.nk, fake.logger, starting());
-    assign(fake.nk, fake.logger, started(), 20001);
-    storeInstance({ u1: { state: 'joined' } });
+    putInstance(fake, {}, { u1: 'joined' });
     expect(startSolo(call, 'u1')).toMatchObject({ status: 'matched', match: { session_id: 's1', port: 20001 } });
-    expect(fake.events.filter((event) => event.kind === 'match')).toEqual([]);
+    expect(matches()).toBe(0);
+  });
+
+  it.each([
+    ['whose session has just ended', () => putInstance(fake, { status: 'exited' }, { u1: 'joined' })],
+    [
+      'whose start is being cancelled',
+      () => {
+        putAllocation(fake, both);
+        fake.query('UPDATE gameye_allocation SET cancelled = true');
+      },
+    ],
+    [
+      'whose start failed',
+      () => {
+        putAllocation(fake, both);
+        fake.query(`UPDATE gameye_seat SET state = 'failed', reason = 'timeout'`);
+      },
+    ],
+  ])('is for a player %s', (_who, arrange) => {
+    arrange();
+    expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
+    expect(seatOf(fake, 'u1')).toMatchObject({ state: 'starting' });
+    expect(matches()).toBe(1);
   });
 
   it('is refused beyond the limit per minute, which leaving does not reset', () => {
     for (let i = 0; i < 6; i++) {
-      startSolo(call, 'u1');
-      clearAssignment(fake.nk, 'u1', assignmentOf('u1')?.session_id ?? '', Date.now());
+      expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
+      leaveAll(call, 'u1');
     }
     expect(refusal(() => startSolo(call, 'u1'))).toMatchObject({ code: 8 });
-    const later = assignmentOf('u1') as Assignment;
-    fake.put('gameye_assignment', 'current@u1', { ...later, solo_at_ms: later.solo_at_ms.map((at) => at - 61_000) });
+    const now = Date.now() + 61_000;
+    fake.clock = () => now;
     expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
   });
 
   it('is never given where it is turned off', () => {
     const off = { ...call, config: configWith({ GAMEYE_SOLO_PER_MINUTE: '0' }) };
     expect(refusal(() => startSolo(off, 'u1'))).toMatchObject({ code: 8 });
+    expect(rowsIn(fake, 'allocation')).toBe(0);
+  });
+
+  it('is refused where as many sessions run as may, except to who may find a seat in one', () => {
+    putInstance(fake);
+    const full = { ...config, maxSessions: 1 };
+    expect(refusal(() => startSolo({ ...call, config: full }, 'u1'))).toMatchObject({ code: 8 });
+    expect(startSolo({ ...call, config: { ...full, backfill: true } }, 'u1')).toEqual({ status: 'starting' });
+  });
+
+  it('has an answer in the end: a seat in a session that is told', () => {
+    fake.http = ({ method, body }) =>
+      method === 'post'
+        ? answer(201, {
+            id: (body as { id: string }).id,
+            host: '5.6.7.8',
+            ports: [{ type: 'udp', container: 7777, host: 9 }],
+          })
+        : answer(200, {});
+    startSolo(call, 'u1');
+    const started = fake.events.flatMap((event) => (event.kind === 'match' ? [event.params] : []))[0];
+    const worker = { ...call, ctx: context({ matchId: 'm1.n1' }) };
+    let state: AllocatorState | undefined = { ...(started as unknown as AllocatorState), wake_at_ms: 0 };
+    for (let i = 0; state && i < 20; i++) state = loopAllocator(worker, state);
+    expect(fake.sent()).toMatchObject([{ userId: 'u1', content: { host: '5.6.7.8', port: 9 } }]);
+    const now = standing(call, 'u1');
+    expect(now.state === 'ready' && now.match).toMatchObject({ host: '5.6.7.8', port: 9 });
   });
 });
 
@@ -280,32 +313,87 @@ describe('joining a friend', () => {
   const befriend = (...ids: string[]): void => {
     fake.nk.friendsList = () => ({ friends: ids.map((userId) => ({ user: { userId } })), cursor: '' });
   };
-  const hostPlays = (seats: Seats = { u1: { state: 'joined' } }): void => {
-    assign(fake.nk, fake.logger, starting());
-    assign(fake.nk, fake.logger, started(), 20001);
-    storeInstance(seats);
-  };
 
   it('takes a seat beside the friend', () => {
     befriend('u1');
-    hostPlays();
-    expect(joinFriend(call, 'guest', 'u1')).toMatchObject({ status: 'matched', match: { session_id: 's1' } });
-    expect(fake.stored(INSTANCES, 's1')).toMatchObject({ seats: { guest: { state: 'reserved' } } });
-    expect(assignmentOf('guest')).toMatchObject({ state: 'ready', session_id: 's1', host: '1.2.3.4', port: 20001 });
+    putInstance(fake, {}, { u1: 'joined' });
+    expect(joinFriend(call, 'guest', 'u1')).toMatchObject({
+      status: 'matched',
+      match: { session_id: 's1', port: 20001 },
+    });
+    expect(instanceIn(fake)).toMatchObject({ seats: { guest: { state: 'reserved' } } });
+    expect(standing(call, 'guest')).toMatchObject({ state: 'ready' });
+  });
+
+  it('gives up what the player had elsewhere, and tells Gameye', () => {
+    befriend('u1');
+    putInstance(fake, {}, { u1: 'joined' });
+    putInstance(fake, { id: 's0' }, { guest: 'joined' });
+    joinFriend(call, 'guest', 'u1');
+    expect(instanceIn(fake, 's0')).toMatchObject({ player_count: 0 });
+    expect(fake.requests.map(({ method, body }) => [method, body])).toEqual([
+      ['put', { session: 's1', players: ['guest'] }],
+      ['delete', { session: 's0', players: ['guest'] }],
+    ]);
   });
 
   it('does not tell a stranger whether somebody plays', () => {
     befriend();
     const nobody = refusal(() => joinFriend(call, 'guest', 'u1'));
-    hostPlays();
+    putInstance(fake, {}, { u1: 'joined' });
     expect(refusal(() => joinFriend(call, 'guest', 'u1'))).toEqual(nobody);
     expect(nobody).toMatchObject({ code: 5 });
   });
 
+  it.each([
+    ['waits for a session', () => putAllocation(fake, both)],
+    ['has left', () => void (putInstance(fake, {}, { u1: 'joined' }), leaveAll(call, 'u1'))],
+  ])('is refused while the friend %s', (_what, arrange) => {
+    befriend('u1');
+    arrange();
+    expect(refusal(() => joinFriend(call, 'guest', 'u1'))).toMatchObject({ code: 5 });
+  });
+
   it('is refused when the session is full, and changes nothing then', () => {
     befriend('u1');
-    hostPlays({ u1: { state: 'joined' }, a: { state: 'joined' }, b: { state: 'joined' } });
+    putInstance(fake, { max_players: 1 }, { u1: 'joined' });
     expect(refusal(() => joinFriend(call, 'guest', 'u1'))).toMatchObject({ code: 8 });
-    expect(assignmentOf('guest')).toBeUndefined();
+    expect(seatOf(fake, 'guest')).toBeUndefined();
+  });
+});
+
+describe('a request of a player whose answer is lost', () => {
+  /** The server after the database did its work, before anybody heard of it. */
+  const dyingAt = (dies: number, act: () => unknown): boolean => {
+    let calls = 0;
+    fake.after = () => {
+      if (++calls >= dies) throw new Error('context canceled');
+    };
+    try {
+      act();
+    } catch {
+      // Nobody hears of it.
+    }
+    fake.after = () => undefined;
+    return calls >= dies;
+  };
+
+  it('for a session alone leaves one session asked for when the player asks again', () => {
+    let dies = 1;
+    for (; ; dies++) {
+      fake.query('DELETE FROM gameye_allocation; DELETE FROM gameye_seat');
+      if (!dyingAt(dies, () => startSolo(call, 'u1'))) break;
+      expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
+      expect(rowsIn(fake, 'allocation')).toBe(1);
+    }
+    expect(dies).toBeGreaterThanOrEqual(4);
+  });
+
+  it('to cancel leaves the session to the others, and the player with none, when the player asks again', () => {
+    putAllocation(fake, both);
+    expect(dyingAt(1, () => cancelStart(call, 'u1'))).toBe(true);
+    expect(cancelStart(call, 'u1')).toBe('nothing');
+    expect(standing(call, 'u1')).toEqual({ state: 'none' });
+    expect(standing(call, 'u2')).toMatchObject({ state: 'starting' });
   });
 });

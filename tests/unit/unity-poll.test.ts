@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { configWith } from './support/config';
-import { ALLOCATIONS, INSTANCES } from './support/life';
+import type { Allocation } from '../../src/allocation/allocation';
+import { forgetOver, markReady } from '../../src/database/allocations';
+import { alterAllocation, putInstance, rowsIn } from './support/records';
 import { refusal } from './support/refusal';
 import { MATCH, UnityWorld } from './support/unity';
 
@@ -20,11 +22,9 @@ describe('gameye_unity_poll', () => {
       seen.add(w.poll().Status);
       return false;
     });
+    seen.add(w.poll().Status);
     expect([...seen]).toEqual(['Pending', 'Allocated']);
-    const { connection_info, ports } = w.fake.stored(INSTANCES, w.id()) as {
-      connection_info: { ip_address: string; port: number };
-      ports: { [name: string]: number };
-    };
+    const { connection_info, ports } = w.instance()!;
     const { ip_address: host, port } = connection_info;
     expect(w.poll()).toEqual({
       Status: 'Allocated',
@@ -38,13 +38,9 @@ describe('gameye_unity_poll', () => {
 
   it('finds the session by its match when it got another id than the allocation', () => {
     w.allocate();
-    const asked = w.allocations()[0]!;
-    w.fake.put(ALLOCATIONS, asked, { ...w.row(), state: 'announced', session_id: 'another' });
-    w.fake.put(INSTANCES, 'another', {
-      ...{ id: 'another', status: 'running', region: 'eu', ports: {} },
-      connection_info: { ip_address: '1.2.3.4', dns_name: '', port: 5 },
-    });
-    expect(w.poll()).toMatchObject({ Status: 'Allocated', AssignmentData: { Ip: '1.2.3.4', Port: 5 } });
+    alterAllocation(w.fake, { ...w.row(), state: 'announced', session_id: 'another' } as Allocation);
+    putInstance(w.fake, { id: 'another', allocation_id: w.id() });
+    expect(w.poll()).toMatchObject({ Status: 'Allocated', AssignmentData: { Ip: '1.2.3.4', Port: 20001 } });
     expect(w.allocate().AllocationData).toMatchObject({ sessionId: 'another' });
   });
 
@@ -56,7 +52,8 @@ describe('gameye_unity_poll', () => {
     w.allocate();
     w.work(() => w.row().state === 'started');
     expect(w.poll()).toEqual({ Status: 'Pending' });
-    w.fake.put(ALLOCATIONS, w.allocations()[0]!, { ...w.row(), server_ready: true });
+    markReady(w.fake.nk, 'default', w.id());
+    w.work();
     expect(w.poll()).toMatchObject({ Status: 'Allocated' });
   });
 
@@ -68,7 +65,7 @@ describe('gameye_unity_poll', () => {
   ])('answers for a session that is %s: %s', (status, expected) => {
     w.allocate();
     w.work();
-    w.fake.put(INSTANCES, w.id(), { ...(w.fake.stored(INSTANCES, w.id()) as object), status });
+    w.fake.query('UPDATE gameye_instance SET status = $1', [status]);
     expect(w.poll().Status).toBe(expected);
   });
 
@@ -76,18 +73,18 @@ describe('gameye_unity_poll', () => {
     expect(w.poll()).toEqual({ Status: 'Error', Message: expect.stringContaining('gameye_unity_allocate') });
     w.allocate();
     w.work();
-    w.fake.drop(INSTANCES, w.keysOf(INSTANCES)[0]!);
+    w.endSession();
     expect(w.poll()).toEqual({ Status: 'Error', Message: expect.stringContaining('over') });
   });
 
   it('says why there is no server while what may run is still being stopped', () => {
     w.allocate();
-    w.fake.put(ALLOCATIONS, w.allocations()[0]!, { ...w.row(), state: 'failed', reason: 'no_capacity' });
+    alterAllocation(w.fake, { ...w.row(), state: 'failed', reason: 'no_capacity', told: true } as Allocation);
     expect(w.poll()).toEqual({ Status: 'Error', Message: expect.stringContaining('no_capacity') });
   });
 
   it('takes what Unity hands back, and refuses what is no PollRequest', () => {
-    const AllocationData = { sessionId: w.id(), host: '', port: 0 };
+    const AllocationData = { ...w.allocate().AllocationData, host: '', port: 0 };
     expect(w.poll({ MatchId: MATCH, AllocationData }).Status).toBe('Pending');
     expect(refusal(() => w.poll({ MatchId: MATCH, AllocationData: 'x' }))).toMatchObject({ code: 3 });
     expect(refusal(() => w.poll({ AllocationData }))).toMatchObject({ code: 3 });
@@ -95,31 +92,23 @@ describe('gameye_unity_poll', () => {
 });
 
 describe('what is remembered of a match', () => {
-  const remembered = () => w.fake.rows().filter((one) => one.startsWith('_gameye_unity_'));
-
-  it('is there until the end of the next day, in whichever collection that is', () => {
-    const midnight = Math.ceil(w.now / DAY) * DAY;
-    w.now = midnight - 1;
+  it('is there for two days', () => {
     w.allocate();
     w.work();
-    w.fake.drop(INSTANCES, w.keysOf(INSTANCES)[0]!);
-    w.now = midnight + DAY - 1;
+    w.endSession();
+    w.now += 2 * DAY - 60_000;
+    forgetOver(w.fake.nk);
     expect(w.poll()).toEqual({ Status: 'Error', Message: expect.stringContaining('over') });
     expect(w.allocate()).toMatchObject({ Status: 'Error' });
   });
 
-  it('is deleted by later matches, with more of them than they are', () => {
-    for (let i = 0; i < 12; i++) w.allocate({ MatchId: `old-${i}` });
-    w.now += 3 * DAY;
-    for (let i = 0; i < 3; i++) w.allocate({ MatchId: `new-${i}` });
-    expect(remembered()).toHaveLength(3);
-  });
-
-  it('does not stand in the way of a match that has its id days later', () => {
+  it('is forgotten after that, and does not stand in the way of a match that has its id', () => {
     w.allocate();
     w.work();
-    w.fake.drop(INSTANCES, w.keysOf(INSTANCES)[0]!);
-    w.now += 4 * DAY;
+    w.endSession();
+    w.now += 2 * DAY + 60_000;
+    forgetOver(w.fake.nk);
+    expect(rowsIn(w.fake, 'allocation')).toBe(0);
     expect(w.allocate()).toMatchObject({ Status: 'Created' });
   });
 });

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { resumeAllocations } from '../../src/supervision/resume';
+import { claimDue } from '../../src/database/allocations';
+import { resumeAllocation } from '../../src/worker/allocator';
 import { configWith } from './support/config';
-import { INSTANCES } from './support/life';
-import { goError } from './support/nakama';
+import { DATABASE_GONE, goError } from './support/nakama';
+import { rowsIn } from './support/records';
 import { refusal } from './support/refusal';
 import { ALLOCATE, MATCH, UnityWorld, type Answer } from './support/unity';
 
@@ -13,15 +14,15 @@ beforeEach(() => {
 afterEach(() => vi.restoreAllMocks());
 
 describe('gameye_unity_allocate', () => {
-  it('stores the match and its allocation in one transaction, then starts a worker', () => {
+  it('stores an allocation whose id follows from the match, then starts a worker', () => {
     const answer = w.allocate();
     expect(answer).toEqual({
       Status: 'Created',
       AllocationData: { sessionId: expect.stringMatching(/^[0-9a-f-]{36}$/) },
     });
-    const writes = w.fake.events.filter((event) => event.kind === 'write' || event.kind === 'match');
-    expect(writes.map((event) => event.kind)).toEqual(['write', 'match']);
-    expect((writes[0] as { keys: string[] }).keys).toHaveLength(2);
+    expect(answer.AllocationData).toEqual({ sessionId: w.id() });
+    expect(w.fake.events.at(-1)).toMatchObject({ kind: 'match' });
+    expect(w.row()).toMatchObject({ id: w.id(), state: 'queued' });
   });
 
   it('asks for a server without Nakama users, in the region that Unity chose, with what a Unity server needs', () => {
@@ -77,9 +78,9 @@ describe('gameye_unity_allocate', () => {
   });
 
   it('leads to the same session however often it is asked, at any moment, also for something else', () => {
-    const first = w.id();
+    const first = w.allocate().AllocationData!.sessionId;
     w.work(() => {
-      expect(w.id()).toBe(first);
+      expect(w.allocate().AllocationData!.sessionId).toBe(first);
       return false;
     });
     expect(w.allocate({ match_id: MATCH, max_players: 9 }).AllocationData).toMatchObject({
@@ -92,9 +93,9 @@ describe('gameye_unity_allocate', () => {
   it('has a session of its own, in which nobody else is seated, also with backfill', () => {
     w.call = { ...w.call, config: configWith({ GAMEYE_BACKFILL: 'on', GAMEYE_MAX_PLAYERS: '8' }) };
     w.allocate();
-    expect(w.row().next).toBe('run');
+    expect(w.row()).toMatchObject({ next: 'run' });
     w.work();
-    expect(w.fake.stored(INSTANCES, w.id())).not.toHaveProperty('pool');
+    expect(w.instance()).not.toHaveProperty('pool');
   });
 
   it('gives every match, and every fleet, an id of its own', () => {
@@ -107,7 +108,7 @@ describe('gameye_unity_allocate', () => {
   it('starts no second session for a match whose session has ended', () => {
     w.allocate();
     w.work();
-    w.fake.drop(INSTANCES, w.keysOf(INSTANCES)[0]!);
+    w.endSession();
     expect(w.allocate()).toEqual({ Status: 'Error', Message: expect.stringContaining('over') });
     expect(w.fake.events.filter(({ kind }) => kind === 'match')).toHaveLength(1);
   });
@@ -116,7 +117,7 @@ describe('gameye_unity_allocate', () => {
     w.faults = ['unauthorized'];
     w.allocate();
     w.work();
-    expect(w.allocations()).toEqual([]);
+    expect(rowsIn(w.fake, 'instance')).toBe(0);
     for (const answer of [w.allocate(), w.poll()]) {
       expect(answer).toEqual({ Status: 'Error', Message: expect.stringContaining('misconfigured') });
     }
@@ -125,12 +126,12 @@ describe('gameye_unity_allocate', () => {
   it('two at once lead to one session', () => {
     let second: Answer | undefined;
     w.fake.before = (event) => {
-      if (event.kind !== 'write' || second) return;
+      if (event.kind !== 'sql' || !event.statement.includes('gameye_admits') || second) return;
       second = {} as Answer;
       second = w.allocate();
     };
     expect(w.allocate()).toEqual(second);
-    expect(w.allocations()).toHaveLength(1);
+    expect(rowsIn(w.fake, 'allocation')).toBe(1);
     expect(w.fake.events.filter(({ kind }) => kind === 'match')).toHaveLength(1);
   });
 
@@ -145,10 +146,11 @@ describe('gameye_unity_allocate', () => {
 
   it.each([
     ['its node dies before it starts the worker', 'match', 'before'],
-    ['the answer of the database is lost', 'write', 'after'],
+    ['the answer of the database is lost', 'sql', 'after'],
   ] as const)('leads to one session when %s, whoever asks again', (_what, kind, when) => {
     w.fake[when] = (event) => {
-      if (event.kind === kind) throw goError('context canceled');
+      const isIt = event.kind === kind && (event.kind !== 'sql' || event.statement.includes('gameye_admits'));
+      if (isIt) throw goError('context canceled');
     };
     try {
       w.allocate();
@@ -157,10 +159,10 @@ describe('gameye_unity_allocate', () => {
     }
     w.fake[when] = () => undefined;
     expect(w.allocate()).toMatchObject({ Status: 'Created' });
-    const before = w.fake.events.length;
     w.now += 6_000;
-    resumeAllocations(w.call, w.now);
-    expect(w.fake.events.slice(before).filter((event) => event.kind === 'match')).toHaveLength(1);
+    const due = claimDue(w.fake.nk, 'default', { holder: 'm2.n1', ms: 20_000 }, 10);
+    expect(due).toHaveLength(1);
+    resumeAllocation(w.fake.nk, due[0]!, 'm2.n1');
     w.work();
     expect(w.poll()).toMatchObject({ Status: 'Allocated' });
     expect([...w.api.asked.values()]).toEqual([1]);
@@ -168,10 +170,10 @@ describe('gameye_unity_allocate', () => {
 
   it('changes nothing when the database fails, and works when it is repeated', () => {
     w.fake.before = (event) => {
-      if (event.kind === 'write') throw goError('pq: the database system is shutting down');
+      if (event.kind === 'sql') throw goError(DATABASE_GONE);
     };
-    expect(() => w.allocate()).toThrow('shutting down');
-    expect(w.fake.rows()).toEqual([]);
+    expect(refusal(() => w.allocate())).toMatchObject({ code: 14 });
+    expect(rowsIn(w.fake, 'allocation')).toBe(0);
     w.fake.before = () => undefined;
     expect(w.allocate()).toMatchObject({ Status: 'Created' });
   });

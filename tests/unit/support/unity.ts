@@ -1,12 +1,14 @@
 import { vi } from 'vitest';
-import type { Allocation } from '../../../src/allocation/allocation';
-import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
+import { fromRow, type Allocation } from '../../../src/allocation/allocation';
 import type { Call } from '../../../src/nakama/caller';
+import type { Instance } from '../../../src/records';
 import { unityAllocate, unityPoll } from '../../../src/rpc/unity';
+import { allocationIdOf } from '../../../src/unity/match';
+import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
 import { configWith } from './config';
 import { CALM, ModelGameye, type Fault } from './gameye';
-import { ALLOCATIONS } from './life';
 import { context, fakeNakama } from './nakama';
+import { allocationIn, instanceIn } from './records';
 
 export const MATCH = '6b7a1f0e-0f6e-4a35-9a3a-3b1f4a2c9d10';
 export const ALLOCATE = {
@@ -36,40 +38,39 @@ export class UnityWorld {
     ...CALM,
     fault: this.faults.shift() ?? 'none',
   }));
-  call: Call = { ctx: context({ matchId: 'm1' }), logger: this.fake.logger, nk: this.fake.nk, config: configWith() };
+  call: Call = { ctx: context({ matchId: 'm1.n1' }), logger: this.fake.logger, nk: this.fake.nk, config: configWith() };
 
   /** Restore vitest's mocks afterwards: the clock is one. */
   constructor() {
     vi.spyOn(Date, 'now').mockImplementation(() => this.now);
-    this.fake.nk.localcachePut('gameye_version', '');
     this.fake.http = (request) => this.api.handle(request);
   }
 
   allocate(payload: object = ALLOCATE): Answer {
-    return unityAllocate.answer(this.call, { ...payload }, undefined) as Answer;
+    return unityAllocate(this.call, { ...payload }) as Answer;
   }
 
   poll(payload: object = { MatchId: MATCH }): Answer {
-    return unityPoll.answer(this.call, { ...payload }, undefined) as Answer;
+    return unityPoll(this.call, { ...payload }) as Answer;
   }
 
-  /** The session id that an allocate answers. */
+  /** The id of the match's allocation, which is its session's as well unless that had to get another. */
   id(): string {
-    return this.allocate().AllocationData!.sessionId;
+    return allocationIdOf(this.call, MATCH);
   }
 
-  allocations(): string[] {
-    return this.keysOf(ALLOCATIONS);
-  }
-
-  /** The first allocation that is stored. */
+  /** The allocation of the match, while its row is there. */
   row(): Allocation {
-    return this.fake.stored(ALLOCATIONS, this.allocations()[0]!) as Allocation;
+    return fromRow(allocationIn(this.fake, this.id())!);
   }
 
-  keysOf(collection: string): string[] {
-    const rows = this.fake.rows().filter((row) => row.startsWith(`${collection}/`));
-    return rows.map((row) => row.slice(collection.length + 1));
+  instance(): Instance | undefined {
+    return instanceIn(this.fake, this.id());
+  }
+
+  /** The session ends and its record goes. */
+  endSession(): void {
+    this.fake.query('DELETE FROM gameye_instance');
   }
 
   /** Runs the worker that was started last, until it is finished or, with `until`, until that is so. */
