@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Context } from '../../src/nakama/runtime';
-import { gameServer, serverToServer, type Rpc } from '../../src/rpc/callers';
-import { isRpcError, rpcError, sessionApiError } from '../../src/refusal';
+import { answer } from '../../src/rpc/callers';
+import type { Caller, Rpc } from '../../src/rpc/table';
+import { sessionApiError } from '../../src/gameye/refusal';
+import { isRpcError, rpcError } from '../../src/refusal';
 import { reasonFor, type FailureKind } from '../../src/gameye/failure';
 import { serverToken } from '../../src/credentials/server-token';
 import { configWith, FIVE, SEAT_SECRET } from './support/config';
@@ -20,45 +22,45 @@ function serverOf(sessionId: string): Context {
 }
 
 /** Answers what it was asked with. */
-const echo: Rpc<string | undefined> = {
+const echo: Pick<Rpc, 'fields' | 'answer'> = {
   fields: ['id', 'n'],
-  answer: (_call, payload, caller) => ({ payload, caller: caller ?? null }),
+  answer: (_call, payload, who) => ({ payload, who }),
 };
-const failing = (error: unknown): Rpc<string | undefined> => ({
+const failing = (error: unknown): Pick<Rpc, 'fields' | 'answer'> => ({
   fields: ['id'],
   answer: () => {
     throw error;
   },
 });
-const through = (door: typeof gameServer, ctx: Context, payload: string, rpc = echo, fake = fakeNakama()): unknown =>
-  JSON.parse(door(ctx, fake.logger, fake.nk, payload, rpc as Rpc<string>));
-const operators = serverToServer as unknown as typeof gameServer;
+/** Asks an RPC for such callers. */
+const asked = (caller: Caller, ctx: Context, payload: string, rpc = echo, fake = fakeNakama()): unknown =>
+  JSON.parse(answer({ id: 'echo', doc: ' → ', caller, ...rpc }, ctx, fake.logger, fake.nk, payload));
 
-describe('the door for servers', () => {
+describe('an RPC for servers', () => {
   it('lets in who has the http_key', () => {
-    expect(through(operators, operator, '{"n":1}')).toEqual({ payload: { n: 1 }, caller: null });
+    expect(asked('server', operator, '{"n":1}')).toEqual({ payload: { n: 1 }, who: '' });
   });
   it.each([
     ['a player', player],
     ['a game server', serverOf('s1')],
   ])('refuses %s, before it reads the payload', (_sentence, ctx) => {
-    expect(refusal(() => through(operators, ctx, 'broken'))).toEqual({
+    expect(refusal(() => asked('server', ctx, 'broken'))).toEqual({
       code: 7,
       message: 'Only servers may call this: use the http_key, not a session.',
     });
   });
   it('refuses a payload that it does not know', () => {
-    expect(refusal(() => through(operators, operator, '{"x":1}')).code).toBe(3);
+    expect(refusal(() => asked('server', operator, '{"x":1}')).code).toBe(3);
   });
 });
 
-describe('the door for game servers', () => {
+describe('an RPC for game servers', () => {
   it.each([
     ['its own session without naming it', serverOf('s1'), '', 's1'],
     ['its own session by name', serverOf('s1'), '{"id":"s1"}', 's1'],
     ['any session with the http_key', operator, '{"id":"s2"}', 's2'],
-  ])('lets in %s', (_sentence, ctx, payload, caller) => {
-    expect(through(gameServer, ctx, payload)).toMatchObject({ caller });
+  ])('lets in %s', (_sentence, ctx, payload, who) => {
+    expect(asked('game server', ctx, payload)).toMatchObject({ who });
   });
   it.each([
     ['a player', player, '{"id":"s1"}', 7],
@@ -67,7 +69,19 @@ describe('the door for game servers', () => {
     ['a server that names nonsense', serverOf('s1'), '{"id":7}', 3],
     ['an operator who names no session', operator, '{}', 3],
   ])('refuses %s', (_sentence, ctx, payload, code) => {
-    expect(refusal(() => through(gameServer, ctx, payload)).code).toBe(code);
+    expect(refusal(() => asked('game server', ctx, payload)).code).toBe(code);
+  });
+});
+
+describe('an RPC for players', () => {
+  it('is about the player whose session it is', () => {
+    expect(asked('player', player, '{"n":1}')).toEqual({ payload: { n: 1 }, who: PLAYER });
+  });
+  it.each([
+    ['a server', operator, 16],
+    ['a game server', serverOf('s1'), 7],
+  ])('refuses %s, before it reads the payload', (_sentence, ctx, code) => {
+    expect(refusal(() => asked('player', ctx, 'broken')).code).toBe(code);
   });
 });
 
@@ -81,19 +95,20 @@ describe('an RPC that fails', () => {
     ['nothing', undefined],
     ['an object without a code', { message: secret }],
   ])('with %s tells its caller nothing of it', (_sentence, error) => {
-    for (const [door, ctx] of [
-      [operators, operator],
-      [gameServer, serverOf('s1')],
+    for (const [caller, ctx] of [
+      ['server', operator],
+      ['game server', serverOf('s1')],
+      ['player', player],
     ] as const) {
       const fake = fakeNakama();
-      const refused = refusal(() => through(door, ctx, '', failing(error), fake));
+      const refused = refusal(() => asked(caller, ctx, '', failing(error), fake));
       expect(refused.code).toBe(14);
       expect(JSON.stringify(refused)).not.toMatch(/pq|s3cr3t|10\.0|undefined/);
       expect(fake.log).toMatchObject([{ level: 'error', message: 'Gameye: an RPC failed.' }]);
     }
   });
   it('with an error of ours passes it on as a plain object', () => {
-    const refused = refusal(() => through(operators, operator, '', failing({ code: 8, message: 'Full.' })));
+    const refused = refusal(() => asked('server', operator, '', failing({ code: 8, message: 'Full.' })));
     expect(refused).toEqual({ code: 8, message: 'Full.' });
   });
 });

@@ -1,36 +1,40 @@
 import { describe, expect, it } from 'vitest';
-import type { Allocation } from '../../src/allocation/allocation';
-import * as library from '../../src/library';
-import { newInstance } from '../../src/instances/instance';
-import { configWith, FIVE, SEAT_SECRET } from './support/config';
+import { answerRpc } from '../../src/rpc/callers';
+import { RPCS } from '../../src/rpc/table';
+import { FIVE, SEAT_SECRET } from './support/config';
 import { answer } from './support/gameye';
-import { ALLOCATIONS, INSTANCES } from './support/life';
 import { context, fakeNakama, type FakeNakama } from './support/nakama';
+import { allocationIn, putInstance } from './support/records';
 import { refusal } from './support/refusal';
 
 const ctx = context({ env: { ...FIVE, GAMEYE_SEAT_SECRET: SEAT_SECRET } });
 const A = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
 const B = '00000000-0000-4000-8000-000000000001';
 
-type Verb = Exclude<keyof typeof library, 'initialize' | 'matchmakerMatched' | 'beforeMatchmakerAdd' | 'allocatorLoop'>;
-
-function ask(verb: Verb, payload: unknown, fake: FakeNakama = fakeNakama()): unknown {
-  return JSON.parse(library[verb](ctx, fake.logger, fake.nk, JSON.stringify(payload)) as string);
+function ask(id: string, payload: unknown, fake: FakeNakama = fakeNakama()): unknown {
+  return JSON.parse(answerRpc(id, ctx, fake.logger, fake.nk, JSON.stringify(payload)));
 }
 
 function withInstance(): FakeNakama {
   const fake = fakeNakama();
-  const session = { id: 's1', region: 'eu', maxPlayers: 4, metadata: {}, startedAtMs: 0 };
-  const made = newInstance(
-    configWith(),
-    session,
-    { host: '1.2.3.4', ports: { '7777/udp': 1 } },
-    { [A]: { state: 'joined' } },
-  )!;
-  fake.put(INSTANCES, 's1', made);
+  putInstance(fake, { max_players: 4 }, { [A]: 'joined' });
   fake.http = ({ method }) => (method === 'get' ? answer(404, {}) : answer(200, {}));
   return fake;
 }
+
+describe('the table', () => {
+  it('has every RPC once, with what it takes and what it answers', () => {
+    expect(new Set(RPCS.map(({ id }) => id)).size).toBe(RPCS.length);
+    for (const { id, doc, fields } of RPCS) {
+      const [payload = '', answers, ...more] = doc.split(' → ');
+      expect([id, answers !== undefined, more]).toEqual([id, true, []]);
+      const mentioned = [...payload.matchAll(/`([a-z]\w+)\??[:`]/g)].map((match) => match[1]);
+      for (const field of mentioned.filter((word) => word !== 'true' && word !== 'false')) {
+        expect(fields, `${id}: ${field}`).toContain(field);
+      }
+    }
+  });
+});
 
 describe('fleet_create', () => {
   const valid = { max_players: 2, user_ids: [A, B] };
@@ -42,13 +46,13 @@ describe('fleet_create', () => {
       metadata: { map: 'dust', 'gameye.env': { X: 'y' } },
       regions: ['eu', 'us'],
     };
-    const { session_id } = ask('fleetCreate', payload, fake) as { session_id: string };
-    expect((fake.stored(ALLOCATIONS, session_id) as Allocation).request).toEqual(payload);
+    const { session_id } = ask('fleet_create', payload, fake) as { session_id: string };
+    expect((allocationIn(fake, session_id)!.doc as { request: object }).request).toEqual(payload);
   });
   it('needs no players and no regions', () => {
     const fake = fakeNakama();
-    const { session_id } = ask('fleetCreate', { max_players: 1 }, fake) as { session_id: string };
-    expect(fake.stored(ALLOCATIONS, session_id)).toMatchObject({
+    const { session_id } = ask('fleet_create', { max_players: 1 }, fake) as { session_id: string };
+    expect(allocationIn(fake, session_id)!.doc).toMatchObject({
       regions: ['eu-central-1', 'us-east-1'],
       request: { user_ids: [], max_players: 1, latencies: [], metadata: {} },
     });
@@ -74,7 +78,7 @@ describe('fleet_create', () => {
     [{ ...valid, region: 'eu' }, 'Unknown field "region"'],
   ])('refuses %j with 3 and changes nothing', (payload, words) => {
     const fake = fakeNakama();
-    const { code, message } = refusal(() => ask('fleetCreate', payload, fake));
+    const { code, message } = refusal(() => ask('fleet_create', payload, fake));
     expect(code).toBe(3);
     expect(message).toContain(words);
     expect(fake.events).toEqual([]);
@@ -82,51 +86,52 @@ describe('fleet_create', () => {
 });
 
 describe('the other verbs', () => {
-  it.each<[Verb, object, object]>([
-    ['fleetList', {}, { instances: [], cursor: '' }],
-    ['fleetList', { query: '*', limit: 1000, order: ['-open_seats', 'create_time'] }, { instances: [], cursor: '' }],
-    ['fleetJoin', { id: 's1', user_ids: [B] }, { session_info: [{ user_id: B, session_id: 's1' }] }],
-    ['fleetJoin', { id: 's1', user_ids: [B], partial: true }, { instance_info: { player_count: 2 } }],
-    ['fleetLeave', { id: 's1', user_ids: [A] }, { instance_info: { player_count: 0 } }],
-    ['fleetUpdate', { id: 's1', player_count: 3 }, { instance_info: { player_count: 3 } }],
-    ['fleetUpdate', { id: 's1', playerCount: 0, metadata: { a: 1 } }, { instance_info: { metadata: { a: 1 } } }],
-    ['fleetDelete', { id: 's1' }, {}],
-    ['updateInstanceInfo', { id: 's1', playerCount: 2 }, {}],
-    ['deleteInstanceInfo', { id: 's1' }, {}],
-    ['serverJoin', { id: 's1', user_ids: [B] }, { player_count: 2 }],
-    ['serverLeave', { id: 's1', user_ids: [A] }, { player_count: 0 }],
-  ])('%s answers %j', (verb, payload, expected) => {
-    expect(ask(verb, payload, withInstance())).toMatchObject(expected);
+  it.each<[string, object, object]>([
+    ['fleet_list', {}, { instances: [{ id: 's1' }], cursor: '' }],
+    ['fleet_list', { query: '*', limit: 1000, order: ['-open_seats', 'create_time'] }, { instances: [{}], cursor: '' }],
+    ['fleet_join', { id: 's1', user_ids: [B] }, { session_info: [{ user_id: B, session_id: 's1' }] }],
+    ['fleet_join', { id: 's1', user_ids: [B], partial: true }, { instance_info: { player_count: 2 } }],
+    ['fleet_leave', { id: 's1', user_ids: [A] }, { instance_info: { player_count: 0 } }],
+    ['fleet_update', { id: 's1', player_count: 3 }, { instance_info: { player_count: 3 } }],
+    ['fleet_update', { id: 's1', playerCount: 0, metadata: { a: 1 } }, { instance_info: { metadata: { a: 1 } } }],
+    ['fleet_delete', { id: 's1' }, {}],
+    ['update_instance_info', { id: 's1', playerCount: 2 }, {}],
+    ['delete_instance_info', { id: 's1' }, {}],
+    ['gameye_server_join', { id: 's1', user_ids: [B] }, { player_count: 2 }],
+    ['gameye_server_leave', { id: 's1', user_ids: [A] }, { player_count: 0 }],
+  ])('%s answers %j', (id, payload, expected) => {
+    expect(ask(id, payload, withInstance())).toMatchObject(expected);
   });
 
-  it.each<[Verb, object, number]>([
-    ['fleetGet', {}, 3],
-    ['fleetGet', { id: 's1' }, 5],
-    ['fleetList', { limit: 0 }, 3],
-    ['fleetList', { limit: 1001 }, 3],
-    ['fleetList', { query: 7 }, 3],
-    ['fleetList', { cursor: 'c' }, 3],
-    ['fleetList', { order: 'player_count' }, 3],
-    ['fleetList', { order: [] }, 3],
-    ['fleetList', { order: ['region'] }, 3],
-    ['fleetList', { order: ['--open_seats'] }, 3],
-    ['fleetList', { order: ['open_seats', '-open_seats'] }, 3],
-    ['fleetList', { order: [['open_seats']] }, 3],
-    ['fleetJoin', { id: 's1', user_ids: [B], partial: 'yes' }, 3],
-    ['fleetJoin', { id: 's1' }, 3],
-    ['fleetJoin', { id: 's1', user_ids: [] }, 3],
-    ['fleetLeave', { user_ids: [A] }, 3],
-    ['fleetUpdate', { id: 's1' }, 3],
-    ['fleetUpdate', { id: 's1', player_count: 1, playerCount: 1 }, 3],
-    ['fleetUpdate', { id: 's1', player_count: -1 }, 3],
-    ['fleetUpdate', { id: 's1', metadata: { tags: 'x' } }, 3],
-    ['fleetDelete', {}, 3],
-    ['updateInstanceInfo', { id: 's1' }, 3],
-    ['serverJoin', { id: 's1', user_ids: ['me'] }, 3],
-    ['serverLeave', { id: 'unknown', user_ids: [A] }, 5],
-  ])('%s refuses %j with %i', (verb, payload, code) => {
+  it.each<[string, object, number]>([
+    ['fleet_get', {}, 3],
+    ['fleet_get', { id: 's1' }, 5],
+    ['fleet_list', { limit: 0 }, 3],
+    ['fleet_list', { limit: 1001 }, 3],
+    ['fleet_list', { query: 7 }, 3],
+    ['fleet_list', { cursor: 'c' }, 3],
+    ['fleet_list', { order: 'player_count' }, 3],
+    ['fleet_list', { order: [] }, 3],
+    ['fleet_list', { order: ['region'] }, 3],
+    ['fleet_list', { order: ['--open_seats'] }, 3],
+    ['fleet_list', { order: ['open_seats', '-open_seats'] }, 3],
+    ['fleet_list', { order: [['open_seats']] }, 3],
+    ['fleet_join', { id: 's1', user_ids: [B], partial: 'yes' }, 3],
+    ['fleet_join', { id: 's1' }, 3],
+    ['fleet_join', { id: 's1', user_ids: [] }, 3],
+    ['fleet_leave', { user_ids: [A] }, 3],
+    ['fleet_update', { id: 's1' }, 3],
+    ['fleet_update', { id: 's1', player_count: 1, playerCount: 1 }, 3],
+    ['fleet_update', { id: 's1', player_count: -1 }, 3],
+    ['fleet_update', { id: 's1', metadata: { tags: 'x' } }, 3],
+    ['fleet_delete', {}, 3],
+    ['update_instance_info', { id: 's1' }, 3],
+    ['gameye_server_join', { id: 's1', user_ids: ['me'] }, 3],
+    ['gameye_server_leave', { id: 'unknown', user_ids: [A] }, 5],
+  ])('%s refuses %j with %i', (id, payload, code) => {
     const fake = withInstance();
-    expect(refusal(() => ask(verb, payload, fake)).code).toBe(code);
+    fake.events.length = 0;
+    expect(refusal(() => ask(id, payload, fake)).code).toBe(code);
     if (code === 3) expect(fake.events).toEqual([]);
   });
 });
