@@ -1,121 +1,108 @@
-import { describe, expect, it } from 'vitest';
-import { create } from '../../src/fleet/fleet-manager';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { newAllocation } from '../../src/allocation/create';
+import { countSessions } from '../../src/database/allocations';
+import { create } from '../../src/fleet/create';
+import type { Call } from '../../src/nakama/caller';
 import { startSolo } from '../../src/players/solo';
+import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
 import { configWith } from './support/config';
-import { ALLOCATIONS, INSTANCES, live, rowsOf, type Life } from './support/life';
-import type { FakeNakama } from './support/nakama';
+import { answer } from './support/gameye';
+import { context, fakeNakama, type FakeNakama, type HttpRequest } from './support/nakama';
+import { FLEET, putAllocation, putInstance, rowsIn } from './support/records';
 import { refusal } from './support/refusal';
 
-const capped = configWith({ GAMEYE_MAX_SESSIONS: '2' });
-const gate = '_gameye_control/gate';
+const request = { user_ids: ['u1', 'u2'], max_players: 2, latencies: [], metadata: {} };
 
-/** What the database counts, here as many as there are records of both kinds; answers how often it was asked. */
-function counting(fake: FakeNakama): () => number {
-  let asked = 0;
-  fake.nk.sqlQuery = (sql) => {
-    if (!sql.includes('AS sessions')) return [];
-    asked++;
-    return [{ sessions: rowsOf(fake).filter((row) => /^_gameye_(instances|allocations)/.test(row)).length }];
+let fake: FakeNakama;
+let call: Call;
+let now: number;
+beforeEach(() => {
+  now = 1_700_000_000_000;
+  vi.spyOn(Date, 'now').mockImplementation(() => now);
+  fake = fakeNakama();
+  call = {
+    ctx: context({ matchId: 'm1.n1' }),
+    logger: fake.logger,
+    nk: fake.nk,
+    config: configWith({ GAMEYE_MAX_SESSIONS: '2' }),
   };
-  return () => asked;
-}
+  fake.http = starts;
+});
+afterEach(() => void vi.restoreAllMocks());
 
-/** Lives through an allocation while this many sessions run. */
-function lived(running: number, act: (life: Life) => void = () => undefined) {
-  let asked = (): number => 0;
-  const life = live({
-    config: capped,
-    meanwhile: {
-      event: 1,
-      act: (one) => {
-        asked = counting(one.fake);
-        for (let i = 0; i < running; i++) one.fake.put(INSTANCES, `r${i}`, { id: `r${i}` });
-        act(one);
-      },
-    },
-  });
-  return { life, asked: asked() };
+const starts = ({ method, body }: HttpRequest) =>
+  method === 'post'
+    ? answer(201, { id: (body as { id: string }).id, host: 'h', ports: [{ type: 'udp', container: 7777, host: 9 }] })
+    : answer(200, {});
+const posts = (): number => fake.requests.filter(({ method }) => method === 'post').length;
+const reasons = (): unknown[] => fake.sent().map(({ code, content }) => [code, content['reason']]);
+
+/** A matched group's allocation, as its worker carries it out. */
+function live(config = call.config): void {
+  const worker = { ...call, config };
+  const allocation = JSON.stringify(newAllocation(worker, request));
+  let state: AllocatorState | undefined = { allocation, wake_at_ms: 0 };
+  for (let tick = 0; state && tick < 100; tick++) {
+    now = Math.max(now + 17, state.wake_at_ms);
+    state = loopAllocator(worker, state);
+  }
+  expect(state).toBeUndefined();
 }
-const posts = ({ fake }: Life): number => fake.requests.filter(({ method }) => method === 'post').length;
 
 describe('with GAMEYE_MAX_SESSIONS', () => {
-  it('a session is started while there is room, and counted once', () => {
-    const { life, asked } = lived(1);
-    expect([posts(life), asked, life.running]).toEqual([1, 1, ['id-0']]);
-    expect(life.fake.rows()).toContain(gate);
+  it('a session is started while there is room', () => {
+    putInstance(fake, { id: 'r0' });
+    live();
+    expect([posts(), countSessions(fake.nk, FLEET)]).toEqual([1, 2]);
   });
 
-  it('the players of one too many are told so, nothing is sent, and nothing is stored', () => {
-    const { life } = lived(2);
-    expect(life.fake.sent().map(({ code, content }) => [code, content['reason']])).toEqual([
+  it.each<[string, () => void]>([
+    ['run', () => putInstance(fake, { id: 'r1' })],
+    ['are being started', () => putAllocation(fake, {}, { attempts: 1 })],
+    [
+      'may run although they were given up',
+      () => putAllocation(fake, {}, { state: 'announced', abandoned: [{ session_id: 'x', since_ms: 0 }] }),
+    ],
+  ])('the players of one too many are told so and nothing is sent, when as many %s', (_how, arrange) => {
+    putInstance(fake, { id: 'r0' });
+    arrange();
+    live();
+    expect(reasons()).toEqual([
       [7301, 'quota_exceeded'],
       [7301, 'quota_exceeded'],
     ]);
-    expect(life.fake.requests).toEqual([]);
-    expect(rowsOf(life.fake).filter((row) => !row.includes('/r'))).toEqual([]);
-    expect(life.ended).toBe(true);
+    expect(fake.requests).toEqual([]);
   });
 
-  it('sessions are counted again when somebody else was admitted in between', () => {
-    let writes = 0;
-    const act = ({ fake }: Life): void => {
-      const { before } = fake;
-      fake.before = (event) => {
-        before(event);
-        if (event.kind !== 'write' || !event.keys.includes(gate) || writes++ > 0) return;
-        // Another node: its session takes the last place.
-        fake.put(INSTANCES, 'faster', { id: 'faster' });
-        fake.put('_gameye_control', 'gate', { allocation: 'faster' });
-      };
-    };
-    const { life, asked } = lived(1, act);
-    expect([asked, posts(life)]).toEqual([2, 0]);
-    expect(life.fake.sent()[0]).toMatchObject({ content: { reason: 'quota_exceeded' } });
+  it.each<[string, () => void]>([
+    ['that may be gone', () => putInstance(fake, { id: 'r1', status: 'lost' })],
+    ['for which nothing was sent', () => putAllocation(fake)],
+    ['that was asked for and is over', () => putAllocation(fake, {}, { state: 'over', attempts: 1 })],
+  ])('a session %s counts for nothing', (_how, arrange) => {
+    putInstance(fake, { id: 'r0' });
+    arrange();
+    live();
+    expect(posts()).toBe(1);
   });
 
   it('an attempt that is repeated is not counted again', () => {
-    let first = true;
-    const act = ({ fake }: Life): void => {
-      const honest = fake.http;
-      fake.http = (request) => {
-        if (!first) return honest(request);
-        first = false;
-        return { code: 503, headers: {}, body: '' };
-      };
-    };
-    const { life, asked } = lived(1, act);
-    expect([posts(life), asked]).toEqual([2, 1]);
+    putInstance(fake, { id: 'r0' });
+    fake.http = (sent) => (posts() === 1 ? { code: 503, headers: {}, body: '' } : starts(sent));
+    live();
+    expect(posts()).toBe(2);
+    expect(fake.sent().map(({ code }) => code)).toEqual([7300, 7300]);
   });
 
   it('requests of servers and of single players are refused with code 8', () => {
-    const { life } = lived(2);
-    life.fake.events.length = 0;
-    const request = { user_ids: [], max_players: 2, latencies: [], metadata: {} };
-    expect(refusal(() => create(life.call, request))).toMatchObject({ code: 8 });
-    expect(refusal(() => startSolo(life.call, 'u9'))).toMatchObject({ code: 8 });
-    expect(life.fake.events.filter(({ kind }) => kind !== 'read')).toEqual([]);
-  });
-
-  it('a database that does not count lets nobody in', () => {
-    const { life } = lived(0, ({ fake }) => void (fake.nk.sqlQuery = () => []));
-    expect(life.fake.requests).toEqual([]);
-    expect(life.fake.sent()[0]).toMatchObject({ code: 7301 });
+    for (const id of ['r0', 'r1']) putInstance(fake, { id });
+    expect(refusal(() => create(call, { ...request, user_ids: [] }))).toMatchObject({ code: 8 });
+    expect(refusal(() => startSolo(call, 'u9'))).toMatchObject({ code: 8 });
+    expect(rowsIn(fake, 'allocation')).toBe(0);
   });
 });
 
-it('without GAMEYE_MAX_SESSIONS nothing is counted', () => {
-  const life = live({
-    config: configWith(),
-    meanwhile: {
-      event: 1,
-      act: ({ fake }) => {
-        fake.nk.sqlQuery = () => {
-          throw new Error('it was asked');
-        };
-      },
-    },
-  });
-  expect(life.fake.rows()).not.toContain(gate);
-  expect(life.fake.stored(ALLOCATIONS, 'id-0')).toBeUndefined();
-  expect(life.running).toEqual(['id-0']);
+it('without GAMEYE_MAX_SESSIONS as many are started as are asked for', () => {
+  for (let i = 0; i < 5; i++) putInstance(fake, { id: `r${i}` });
+  live(configWith());
+  expect(posts()).toBe(1);
 });
