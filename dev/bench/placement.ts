@@ -1,14 +1,10 @@
 import { rankRegions } from '../../src/allocation/regions.ts';
-import type { Latency } from '../../src/allocation/request.ts';
-import { parseConfig, type Config } from '../../src/config.ts';
-import { newInstance, withSeats, type Instance } from '../../src/instances/instance.ts';
-import { fullest, hasRoomFor } from '../../src/instances/pool.ts';
-import { leave, take } from '../../src/instances/seats.ts';
+import type { Latency } from '../../src/records.ts';
 import { markdownTable, percentile } from './statistics.ts';
 
 /*
- * Where groups are placed, with the module's own rules and no servers: the same people come at the same times, with and
- * without backfill, with and without ranking of regions.
+ * Where groups are placed, with the module's ranking of regions and without servers: the same people come at the same times,
+ * with and without backfill, with and without ranking. Backfill is modelled: regions in the group's order, then the fullest.
  */
 const GROUPS = 2000;
 const SEATS = 8;
@@ -17,7 +13,6 @@ const MINUTE = 60_000;
 const BETWEEN_MS = 2000;
 const GRACE_MS = MINUTE;
 const MOST_MS = 120;
-const POOL = 'p0';
 
 /** From each home to each region, in milliseconds: what people measure from London, New York, Tokyo and São Paulo. */
 const REGIONS = ['eu-west', 'us-east', 'ap-east', 'sa-east'];
@@ -33,6 +28,13 @@ interface Group {
   leavesMs: number;
   users: string[];
   latencies: Latency[];
+}
+
+interface Session {
+  region: string;
+  startedMs: number;
+  players: number;
+  emptyMs?: number;
 }
 
 interface Placed {
@@ -74,9 +76,8 @@ export function makeGroups(seed: number): Group[] {
 
 /** Places groups one after the other; seats and sessions are there at once. */
 export function place(groups: Group[], backfill: boolean, ranking: boolean): Placed {
-  const config = configuration();
-  let running: { value: Instance; emptyMs?: number }[] = [];
-  const leaving: { atMs: number; id: string; users: string[] }[] = [];
+  let running: Session[] = [];
+  const leaving: { atMs: number; session: Session; players: number }[] = [];
   const placed: Placed = { sessions: 0, usedShare: 0, worstPings: [] };
   let [seatMs, usedMs] = [0, 0];
 
@@ -84,39 +85,31 @@ export function place(groups: Group[], backfill: boolean, ranking: boolean): Pla
   function passTo(nowMs: number): void {
     leaving.sort((a, b) => a.atMs - b.atMs);
     while (leaving[0] && leaving[0].atMs <= nowMs) {
-      const { atMs, id, users } = leaving.shift() as (typeof leaving)[number];
-      const session = running.find(({ value }) => value.id === id);
-      if (!session) continue;
-      session.value = withSeats(session.value, atMs, (seats) => leave(seats, users));
-      if (session.value.player_count === 0) session.emptyMs = atMs;
+      const { atMs, session, players } = leaving.shift() as (typeof leaving)[number];
+      session.players -= players;
+      if (session.players === 0) session.emptyMs = atMs;
     }
-    running = running.filter(({ value, emptyMs }) => {
+    running = running.filter(({ emptyMs, startedMs }) => {
       if (emptyMs === undefined || emptyMs + GRACE_MS > nowMs) return true;
-      seatMs += SEATS * (emptyMs + GRACE_MS - Date.parse(value.create_time));
+      seatMs += SEATS * (emptyMs + GRACE_MS - startedMs);
       return false;
     });
   }
 
-  for (const [i, { atMs, leavesMs, users, latencies }] of groups.entries()) {
+  for (const { atMs, leavesMs, users, latencies } of groups) {
     passTo(atMs);
     const regions = ranking ? rankRegions(REGIONS, users, latencies, MOST_MS) : REGIONS;
-    const seeker = { pool: POOL, regions, user_ids: users };
-    let session = backfill
-      ? fullest(
-          running.filter(({ value }) => hasRoomFor(value, seeker, config.ttlMs, atMs)),
-          users,
-        )
-      : undefined;
+    let session = backfill ? bestOf(running, regions, users.length) : undefined;
     if (!session) {
-      session = { value: started(config, `s${i}`, regions[0] ?? '', atMs) };
+      session = { region: regions[0] ?? '', startedMs: atMs, players: 0 };
       running.push(session);
       placed.sessions++;
     }
-    session.value = withSeats(session.value, atMs, (seats) => take(seats, users, undefined));
+    session.players += users.length;
     delete session.emptyMs;
-    leaving.push({ atMs: leavesMs, id: session.value.id, users });
+    leaving.push({ atMs: leavesMs, session, players: users.length });
     usedMs += users.length * (leavesMs - atMs);
-    const { region } = session.value;
+    const { region } = session;
     placed.worstPings.push(Math.max(...latencies.filter((one) => one.region === region).map(({ ms }) => ms)));
   }
   passTo(Infinity);
@@ -124,19 +117,11 @@ export function place(groups: Group[], backfill: boolean, ranking: boolean): Pla
   return placed;
 }
 
-function started(config: Config, id: string, region: string, startedAtMs: number): Instance {
-  const session = { id, region, maxPlayers: SEATS, metadata: {}, startedAtMs };
-  const instance = newInstance(config, session, { host: '10.0.0.1', ports: { '7777/udp': 20_000 } }, {});
-  if (!instance) throw new Error('an instance needs a port');
-  return { ...instance, pool: POOL };
-}
-
-function configuration(): Config {
-  const five = { API_TOKEN: 't', API_URL: 'http://gameye.test', API_IMAGE: 'game', API_REGION: REGIONS.join(',') };
-  const values = Object.fromEntries(Object.entries(five).map(([name, value]) => [`GAMEYE_${name}`, value]));
-  const configured = parseConfig({ values, names: Object.keys(values), problems: [] });
-  if ('problems' in configured) throw new Error(JSON.stringify(configured.problems));
-  return configured.config;
+function bestOf(running: Session[], regions: string[], players: number): Session | undefined {
+  const rank = ({ region }: Session): number => regions.indexOf(region);
+  return running
+    .filter((one) => rank(one) >= 0 && one.players + players <= SEATS)
+    .sort((a, b) => rank(a) - rank(b) || b.players - a.players)[0];
 }
 
 function word(on: boolean): string {
