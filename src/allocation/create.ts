@@ -26,12 +26,13 @@ export function newAllocation(call: Call, request: AllocationRequest, seeks = tr
 }
 
 /**
- * Hands an allocation to a worker of this node. False when this server shuts down and starts no matches any more: once it is
- * stored, any node's supervisor takes it. Other errors are thrown. Takes about a millisecond.
+ * Hands an allocation to a worker of this node; `from` is who holds one that is stored. False when this server shuts down and
+ * starts no matches any more: once it is stored, any node's supervisor takes it. Other errors are thrown. Takes about a
+ * millisecond.
  */
-export function handOver(call: Call, a: Allocation): boolean {
+export function handOver(call: Call, a: Allocation, from = ''): boolean {
   try {
-    startWorker(call.nk, { allocation: JSON.stringify(a), from: '' });
+    startWorker(call.nk, { allocation: JSON.stringify(a), from });
     return true;
   } catch (error) {
     if (!isShuttingDown(errorText(error))) throw error;

@@ -7,6 +7,7 @@ import { choosePort, type Started as Where } from '../gameye/wire';
 import type { Call } from '../nakama/caller';
 import { count, regionLabel } from '../nakama/metrics';
 import { timeFor, hasPlayers, type Allocation, type Waiting } from './allocation';
+import { noteStarted } from './account';
 import { coolDown, inTryOrder, regionsAfter } from './failover';
 import { finding, regionOf, sessionRun } from './launch';
 import { allocationLogger, logFailure } from './logging';
@@ -49,7 +50,10 @@ export function run(call: Call, a: Waiting): Allocation | undefined {
   // A slow database takes from the time for the answer: it ends before the lease does.
   const timeoutMs = Math.max(SECOND, answer_by_ms - sentAt);
   const outcome = runSession(nk, config, sessionRun(nk, config, sent, Date.now()), timeoutMs);
-  if (outcome.kind === 'done') return running(call, sent, outcome.value);
+  if (outcome.kind === 'done') {
+    noteStarted(nk);
+    return running(call, sent, outcome.value);
+  }
   logFailure(call, sent, outcome);
   const regions = regionsAfter(call, sent, outcome.failure, sentAt);
   const answeredAt = databaseNow();

@@ -79,8 +79,10 @@ WITH wanted AS (
   SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM wanted) ORDER BY s.user_id FOR UPDATE
 ), judged AS (
   SELECT
-    $14::int4 IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE state IN ('starting', 'reserved', 'joined')
-      AND (state = 'starting' OR EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = old.session_id))) AS busy,
+    $14::int4 IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE
+      old.state = 'starting' AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = old.allocation_id AND NOT a.cancelled)
+      OR old.state IN ('reserved', 'joined')
+        AND EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = old.session_id AND i.status NOT IN ('exited', 'dead'))) AS busy,
     $14::int4 IS NOT NULL AND (SELECT count(*) FROM old, jsonb_array_elements_text(old.starts) AS start
       WHERE start::float8 > ${ms('now()')} - 60000) >= $14::int4 AS too_often
 ), made AS (
@@ -348,13 +350,18 @@ WITH mine AS (
   FROM waiting w WHERE s.user_id = w.user_id
   RETURNING s.user_id
 ), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS} FROM (${freed('waiting')}) d WHERE i.id = d.id
+  UPDATE gameye_instance i SET status = CASE WHEN i.id = $4::text AND i.status IN ('running', 'starting') THEN 'draining' ELSE i.status END,
+    ${COUNT_SEATS}
+  FROM (SELECT id, sum(reserved)::int4 AS reserved, sum(joined)::int4 AS joined, 0 AS taken, false AS arrived FROM (
+    ${freed('waiting')} UNION ALL SELECT session_id, 0, 0, 0, false FROM mine) x GROUP BY id) d
+  WHERE i.id = d.id
 )
 ${answer(`json_build_object('row', (SELECT ${ROW} FROM mine a), 'user_ids', (SELECT coalesce(json_agg(user_id), '[]') FROM told))`)}`;
 
 /**
  * An allocation is given up: its players who still belong to it stand as `failed` with the reason, and are to be told. Who
- * was matched again meanwhile does not hear of it. Undefined: somebody changed the row.
+ * was matched again meanwhile does not hear of it. Its session, should it run, takes nobody any more. Undefined: somebody
+ * changed the row.
  */
 export function saveFailed(
   nk: Nakama,
@@ -403,12 +410,16 @@ export function readOwn(nk: Nakama, id: string, holder: string): AllocationRow |
   return ask<AllocationRow | null>(nk, REREAD, [id, holder]) ?? undefined;
 }
 
-const PLAYERS = answer(`(SELECT coalesce(json_agg(s.user_id), '[]') FROM gameye_seat s
-  WHERE s.allocation_id = $1::text AND s.state IN ('starting', 'reserved', 'joined', 'lapsed'))`);
+const PLAYERS = answer(`(SELECT (SELECT coalesce(json_agg(s.user_id), '[]') FROM gameye_seat s
+    WHERE s.allocation_id = a.id AND s.state IN ('starting', 'reserved', 'joined', 'lapsed'))
+  FROM gameye_allocation a WHERE a.id = $1::text AND a.holder = $2::text)`);
 
-/** Its players as of now: without those who went away or were matched again. */
-export function playersOf(nk: Nakama, id: string): string[] {
-  return ask<string[]>(nk, PLAYERS, [id]);
+/**
+ * The players of an allocation as of now: without those who went away or were matched again. Undefined: it has ended, or
+ * another worker has it.
+ */
+export function playersOf(nk: Nakama, id: string, holder: string): string[] | undefined {
+  return ask<string[] | null>(nk, PLAYERS, [id, holder]) ?? undefined;
 }
 
 const CLAIM = `

@@ -99,6 +99,13 @@ CREATE FUNCTION gameye_sessions(of_fleet text) RETURNS int4 LANGUAGE sql STABLE 
      FROM gameye_allocation a WHERE a.fleet = of_fleet AND a.state <> ''over'')
   )::int4
 ';
+CREATE FUNCTION gameye_json(source text) RETURNS json LANGUAGE plpgsql IMMUTABLE AS '
+BEGIN
+  RETURN source::json;
+EXCEPTION WHEN OTHERS THEN
+  RETURN NULL;
+END
+';
 CREATE FUNCTION gameye_admits(of_fleet text, most int4) RETURNS boolean LANGUAGE plpgsql VOLATILE AS '
 BEGIN
   PERFORM pg_advisory_xact_lock(${LOCK + 1}, hashtext(of_fleet));

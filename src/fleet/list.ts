@@ -20,7 +20,7 @@ export function list(
 ): { instances: Instance[]; cursor: string } {
   const asked = translateQuery(query, FIRST_VALUE);
   if ('problem' in asked) return invalid('query', asked.problem);
-  const sorted = translateOrder(order, cursor, FIRST_VALUE + asked.values.length);
+  const sorted = translateOrder(query, order, cursor, FIRST_VALUE + asked.values.length);
   if ('problem' in sorted) return invalid('cursor', sorted.problem);
   const after = sorted.after ?? { sql: 'true', values: [] };
   const { instances, last } = listInstances(call.nk, call.config.fleet, limit, {
@@ -28,5 +28,5 @@ export function list(
     orderBy: sorted.orderBy,
     values: asked.values.concat(after.values),
   });
-  return { instances, cursor: last ? cursorAfter(order, last) : '' };
+  return { instances, cursor: last ? cursorAfter(query, order, last) : '' };
 }

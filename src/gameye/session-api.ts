@@ -1,14 +1,13 @@
 import type { Nakama } from '../nakama/runtime';
 import type { Failure, Operation, Outcome } from './failure';
+import { withoutSecrets } from './listing';
 import { isRecord, send, unreadable, type Endpoint, type Reply } from './transport';
 import {
-  readListing,
   readLocations,
   readSession,
   readStarted,
   readTagExists,
   type Location,
-  type Listing,
   type SessionView,
   type Started,
 } from './wire';
@@ -110,22 +109,33 @@ export function leaveSession(
   return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
 }
 
-/** 10,000 sessions with their labels are about 8 MB. */
+/** 100,000 sessions with their labels are about 40 MB. */
 const MAX_LISTING = 64 * 1024 * 1024;
 
 /**
- * GET /session: the running sessions with a label. Whether it is complete and up to date, nobody can tell: it has no pages
- * and no time. Not `all`, which may show every session that ever ended.
+ * GET /session: the running sessions with a label, as the text that came: the database reads it (gameye/listing.ts). Whether it
+ * is complete and up to date, nobody can tell: it has no pages and no time. Not `all`, which may show every session that ever
+ * ended.
  */
 export function listSessions(
   nk: Nakama,
   api: Endpoint,
   label: { name: string; value: string },
   timeoutMs: number,
-): Outcome<Listing> {
+): Outcome<string> {
   const path = `/session?${labelFilter(label.name, label.value)}`;
-  const request = { operation: 'session-list', method: 'get', path, timeoutMs, maxBody: MAX_LISTING } as const;
-  return readReply(api, send(nk, api, request), 'session-list', readListing);
+  const request = {
+    operation: 'session-list',
+    method: 'get',
+    path,
+    timeoutMs,
+    maxBody: MAX_LISTING,
+    raw: true,
+  } as const;
+  const outcome = send(nk, api, request);
+  return outcome.kind === 'done'
+    ? { kind: 'done', value: withoutSecrets(String(outcome.value.body), api.apiToken) }
+    : outcome;
 }
 
 /**
@@ -136,8 +146,8 @@ export function listNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outco
   const path = `/session?${labelFilter('nakama_fleet', nk.uuidv4())}`;
   const outcome = send(nk, api, { operation: 'session-list', method: 'get', path, timeoutMs });
   return readReply(api, outcome, 'session-list', (body) => {
-    const listing = readListing(body);
-    return typeof listing === 'string' ? listing : listing.entries.size + listing.unreadable;
+    const shown = isRecord(body) ? body['sessions'] : undefined;
+    return Array.isArray(shown) ? shown.length : 'The list of sessions has no sessions.';
   });
 }
 

@@ -18,9 +18,11 @@ export interface Request {
   timeoutMs: number;
   /** The longest answer that is read, in characters. */
   maxBody?: number;
+  /** The body of a 2xx comes as it is, not parsed: for what the database reads. */
+  raw?: boolean;
 }
 
-/** What a 2xx brought: parsed JSON, or undefined for an empty body. */
+/** What a 2xx brought: parsed JSON, or undefined for an empty body; with `raw` its text. */
 export interface Reply {
   status: number;
   body: unknown;
@@ -64,8 +66,13 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
       ? { kind: 'refused', failure: { kind: 'unavailable', operation: request.operation, message } }
       : { kind: 'unknown', failure: { kind: 'unknown', operation: request.operation, message, ...timedOut(message) } };
   }
-  const parsed = parse(endpoint, response.body, request.maxBody ?? MAX_BODY);
-  if (response.code >= 200 && response.code < 300) {
+  const isDone = response.code >= 200 && response.code < 300;
+  const maxBody = request.maxBody ?? MAX_BODY;
+  if (isDone && request.raw && response.body.length <= maxBody) {
+    return { kind: 'done', value: { status: response.code, body: response.body } };
+  }
+  const parsed = parse(endpoint, response.body, maxBody);
+  if (isDone) {
     if (!('unreadable' in parsed)) return { kind: 'done', value: { status: response.code, body: parsed.body } };
     return unreadable(endpoint, request.operation, response.code, parsed.unreadable);
   }

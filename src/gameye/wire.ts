@@ -24,13 +24,6 @@ export type ListedSession = Omit<SessionView, 'players'> & { playerCount?: numbe
 /** One entry of a list as it came: read only when it matters, because of thousands most do not. */
 export type ListedEntry = { [field: string]: unknown };
 
-/** What `session-list` answered, by session id. */
-export interface Listing {
-  entries: Map<string, ListedEntry>;
-  /** Entries without an id, which cannot be told from each other. */
-  unreadable: number;
-}
-
 /** Where a started session is reached. */
 export interface Started {
   id?: string;
@@ -62,33 +55,10 @@ export function readSession(body: unknown): SessionView | string {
   return { ...session, players: players.filter((id): id is string => typeof id === 'string' && isPlain(id)) };
 }
 
-/** Reads the 200 of `session-list`, or says what is wrong with it. Of an id that is shown twice the live one counts. */
-export function readListing(body: unknown): Listing | string {
-  const shown = isRecord(body) ? body['sessions'] : undefined;
-  if (!Array.isArray(shown)) return 'The list of sessions has no sessions.';
-  const entries = new Map<string, ListedEntry>();
-  let unreadable = 0;
-  for (const entry of shown as unknown[]) {
-    const id = isRecord(entry) ? entry['id'] : undefined;
-    if (typeof id !== 'string' || id === '') {
-      unreadable++;
-      continue;
-    }
-    const other = entries.get(id);
-    if (!other || !isLive(statusOf(other))) entries.set(id, entry as ListedEntry);
-  }
-  return { entries, unreadable };
-}
-
 /** The session that an entry of a list shows. */
 export function readListed(entry: ListedEntry): ListedSession {
   const { playerCount } = entry;
   return { ...readCommon(entry), ...(typeof playerCount === 'number' ? { playerCount } : {}) };
-}
-
-/** The status of an entry; empty when the API did not say. */
-export function statusOf({ status }: ListedEntry): string {
-  return typeof status === 'string' ? status : '';
 }
 
 /** What a description and a list show alike; an empty text is what the API left out. */

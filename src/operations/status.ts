@@ -61,7 +61,9 @@ export interface Reconciled {
   records: number;
   sessions: number;
   strays: number;
-  [more: string]: unknown;
+  tasks: number;
+  /** Why the list of sessions was not used. */
+  distrust?: string;
 }
 
 const MOST_QUEUED = 100;
@@ -112,7 +114,7 @@ function queued(row: AllocationRow, now: number): Queued {
     age_ms: now - a.created_at_ms,
     next_try_in_ms: step.do === 'wait' ? step.untilMs - now : 0,
     deadline_in_ms: a.deadline_ms - now,
-    told: a.state === 'announced' || ('told' in a && a.told),
+    told: a.state === 'announced' || ('told' in a && a.told !== undefined && a.told !== false),
     ids_to_stop: a.abandoned.length,
     ...(failure && { failure: failure.kind, operation: failure.operation, message: failure.message }),
     ...(failure?.status === undefined ? {} : { status: failure.status }),

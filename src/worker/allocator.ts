@@ -6,12 +6,10 @@ import { endCancelled, giveUp, giveUpId, lookUp, run } from '../allocation/start
 import { seek } from '../backfill/seek';
 import { closeSeated, welcome } from '../backfill/welcome';
 import { SECOND } from '../config';
-import { takeOver, type AllocationRow } from '../database/allocations';
+import { takeOver } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
-import type { Nakama } from '../nakama/runtime';
-import { startWorker } from '../nakama/worker-match';
 
 /*
  * A worker as allocator: it brings one allocation to its end. The matchmaker hook and RPCs hand theirs over, the supervisor
@@ -27,11 +25,6 @@ export interface AllocatorState {
   from?: string;
   /** The server shuts down (matchTerminate). */
   ending?: boolean;
-}
-
-/** Starts a worker for an allocation that `from` has claimed. */
-export function resumeAllocation(nk: Nakama, row: AllocationRow, from: string): void {
-  startWorker(nk, { allocation: JSON.stringify(fromRow(row)), from });
 }
 
 /** One tick. Undefined: the allocation is finished, the match may end. Never throws. */
