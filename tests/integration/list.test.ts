@@ -1,6 +1,5 @@
 import { beforeAll, expect, it } from 'vitest';
 import { until } from '../../dev/stack/until.ts';
-import { Player } from '../helpers/players.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
 import { useStack } from '../helpers/stack.ts';
 import { endSessions, instanceRows, quietStack } from './support/world.ts';
@@ -79,27 +78,6 @@ forEachRuntime((runtime) => {
     } while (cursor !== '' && pages < 10);
     expect(seen).toEqual([4, 3, 2, 1, 0]);
     expect(pages).toBe(3);
-  });
-
-  it('shows nothing that a player wrote into a collection of the same name', async () => {
-    const player = await Player.authenticate(stack().nakama);
-    const forged = { id: 'forged', status: 'running', region: 'home', player_count: 9, open_seats: 9 };
-    const object = {
-      collection: '_gameye_instances',
-      key: 'forged',
-      value: JSON.stringify(forged),
-      permission_read: 2,
-    };
-    const written = await fetch(`${stack().nakama.url}/v2/storage`, {
-      method: 'PUT',
-      headers: { authorization: `Bearer ${player.token}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ objects: [object] }),
-    });
-    expect(written.status).toBe(200);
-    expect(await player.readStorage('_gameye_instances', 'forged'), 'Nakama lets them').toEqual(forged);
-    expect(await counts({})).toEqual([4, 3, 2, 1, 0]);
-    expect(await counts({ query: '+value.id:forged' })).toEqual([]);
-    expect(await player.readStorage('_gameye_instances', ids[0] ?? ''), 'ours are not for players').toBeUndefined();
   });
 
   it('shows none that was deleted', async () => {

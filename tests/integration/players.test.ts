@@ -51,21 +51,6 @@ forEachRuntime((runtime) => {
     closeAll([...players, stranger as Player]);
   });
 
-  it('lets the player, and nobody else, read the assignment with the plain storage API', async () => {
-    const players = await queueMatch(stack());
-    const told = await toldOneSession(stack(), players);
-    const [one, other] = players as [Player, Player];
-    expect(await one.readStorage('gameye_assignment', 'current')).toMatchObject({
-      state: 'ready',
-      session_id: told.sessionId,
-      host: told.host,
-      port: told.port,
-    });
-    expect(await other.readStorage('gameye_assignment', 'current', one.userId)).toBeUndefined();
-    await endSessions(stack(), [told.sessionId]);
-    closeAll(players);
-  });
-
   it('gives the assignment on another device, after the first one was lost', async () => {
     const deviceId = `device-${Date.now()}-${Math.random()}`;
     const phone = await Player.connect(stack().nakama, { deviceId });

@@ -1,181 +1,149 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import * as fleet from '../../src/fleet/fleet-manager';
-import type { Instance } from '../../src/instances/instance';
-import type { StorageObject } from '../../src/nakama/runtime';
-import { configWith } from './support/config';
-import { context, fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { list } from '../../src/fleet/list';
+import type { Call } from '../../src/nakama/caller';
+import type { Instance } from '../../src/records';
+import { callOn } from './support/fleet';
+import { DATABASE_GONE, fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { putInstance } from './support/records';
 import { refusal } from './support/refusal';
 
-const SYSTEM = '00000000-0000-0000-0000-000000000000';
-const VERSIONS = ['3.21.1', '3.22.0', '3.23.0', '3.24.0', '3.40.0+73ad9c1'];
-
-type Stored = Pick<Instance, 'id' | 'player_count' | 'open_seats' | 'create_time'>;
-
-interface IndexModel {
-  rows: Stored[];
-  /** Ids that the index still knows although another node deleted their rows. */
-  gone: Set<string>;
-  fails?: (query: string) => string | undefined;
-}
-
-/** A storage index with the three signatures: what it is asked in an order or with a cursor it cannot do, it ignores. */
-function serveIndex(fake: FakeNakama, version: string, model: IndexModel): void {
-  const minor = Number(version.split('.')[1]);
-  fake.indexAnswer = (args) => {
-    const [, query, limit, order = [], , cursor] = args as [string, string, number, string[]?, string?, string?];
-    const failure = model.fails?.(query);
-    if (failure !== undefined) throw goError(`failed to lookup storage index: ${failure}`);
-    if (limit < 1 || limit > 10_000) throw new TypeError('limit must be 1-10000');
-    const sorted = minor >= 22 ? sortedBy(model.rows, order) : model.rows;
-    const from = minor >= 24 && cursor ? Number(cursor) : 0;
-    const hits = sorted.slice(from, from + limit);
-    const objects = hits.filter((row) => !model.gone.has(row.id)).map(object);
-    if (minor < 24) return objects;
-    return { objects, cursor: sorted.length > from + limit ? String(from + limit) : null };
-  };
-}
-
-function sortedBy(rows: Stored[], order: string[]): Stored[] {
-  const compare = (a: Stored, b: Stored): number => {
-    for (const text of order) {
-      const field = text.replace(/^-?(value\.)?/, '').replace('_id', 'id') as keyof Stored;
-      if (a[field] !== b[field]) return (a[field] < b[field] ? -1 : 1) * (text.startsWith('-') ? -1 : 1);
-    }
-    return 0;
-  };
-  return rows.slice().sort(compare);
-}
-
-function object(row: Stored): StorageObject {
-  const place = { collection: '_gameye_instances', key: row.id, userId: SYSTEM };
-  return { ...place, version: 'v', value: { ...row }, createTime: 0, updateTime: 0 };
-}
-
-function fleetOf(version: string, model: Partial<IndexModel> & { rows: Stored[] }) {
-  const fake = fakeNakama();
-  serveIndex(fake, version, { gone: new Set(), ...model });
-  const call = { ctx: context({ version }), logger: fake.logger, nk: fake.nk, config: configWith() };
-  return { fake, call };
-}
-
-const instance = fc.record({
-  player_count: fc.nat({ max: 3 }),
-  open_seats: fc.nat({ max: 3 }),
-  create_time: fc.integer({ min: 0, max: 3 }).map((day) => `2026-11-2${day}T08:00:00.000Z`),
+let fake: FakeNakama;
+let call: Call;
+beforeEach(() => {
+  fake = fakeNakama();
+  call = callOn(fake);
 });
-const instances = fc
-  .array(instance, { maxLength: 40 })
-  .map((rows) => rows.map((row, i): Stored => ({ id: `s${String((i * 17) % 41).padStart(2, '0')}`, ...row })));
-const order = fc
-  .shuffledSubarray(['player_count', 'open_seats', 'create_time'], { minLength: 1 })
-  .chain((fields) => fc.tuple(...fields.map((field) => fc.constantFrom(field, `-${field}`))));
 
-function many(count: number): Stored[] {
-  return Array.from({ length: count }, (_, i) => ({
-    id: `s${String(i).padStart(6, '0')}`,
-    player_count: i % 7,
-    open_seats: 1,
-    create_time: '2026-11-22T08:00:00.000Z',
-  }));
+/** All pages, one after the other; `between` may change what comes. */
+function pages(limit: number, order?: string[], query = '', between: () => void = () => undefined): Instance[][] {
+  const seen: Instance[][] = [];
+  let cursor = '';
+  do {
+    const page = list(call, query, limit, cursor, order);
+    seen.push(page.instances);
+    cursor = page.cursor;
+    between();
+  } while (cursor !== '' && seen.length < 100);
+  return seen;
 }
+const ids = (found: Instance[]): string[] => found.map(({ id }) => id);
 
-describe.each(VERSIONS)('a list on Nakama %s', (version) => {
-  it('shows everything exactly once over its pages, in the order asked for', () => {
-    const scenario = fc.record({
-      rows: instances,
-      order: fc.option(order, { nil: undefined }),
-      limit: fc.integer({ min: 1, max: 12 }),
-      gone: fc.array(fc.nat({ max: 40 })),
-    });
+describe('a list', () => {
+  const field = fc.constantFrom('player_count', 'open_seats', 'create_time');
+  const order = fc
+    .uniqueArray(field, { minLength: 1, maxLength: 3 })
+    .chain((fields) =>
+      fc
+        .array(fc.boolean(), { minLength: fields.length, maxLength: fields.length })
+        .map((down) => fields.map((one, i) => (down[i] ? `-${one}` : one))),
+    );
+
+  it('shows every instance once, in the order asked for, however long the pages are', () => {
+    // Few different values, so that many are equal; times that differ by less than a millisecond.
+    const rows = fc.array(fc.tuple(fc.nat({ max: 2 }), fc.nat({ max: 3 })), { maxLength: 12 });
     fc.assert(
-      fc.property(scenario, ({ rows, order, limit, gone }) => {
-        const missing = new Set(gone.map((i) => `s${String(i).padStart(2, '0')}`));
-        const { call } = fleetOf(version, { rows, gone: missing });
-        const seen: string[] = [];
-        let cursor = '';
-        do {
-          const page = fleet.list(call, '', limit, cursor, order);
-          expect(page.instances.length).toBeLessThanOrEqual(limit);
-          seen.push(...page.instances.map((one) => one.id));
-          cursor = page.cursor;
-        } while (cursor !== '');
-        const expected = sortedBy(rows, [...(order ?? ['-player_count', '-create_time']), 'id']);
-        expect(seen).toEqual(expected.filter((row) => !missing.has(row.id)).map((row) => row.id));
+      fc.property(rows, order, fc.integer({ min: 1, max: 5 }), (given, asked, limit) => {
+        fake.query('DELETE FROM gameye_instance');
+        for (const [i, [players, tick]] of given.entries()) {
+          putInstance(fake, { id: `s${i}`, max_players: 3, unseated: players });
+          fake.query(
+            `UPDATE gameye_instance SET create_time = to_timestamp(1700000000) + $2::int4 * interval '1 microsecond' WHERE id = $1`,
+            [`s${i}`, tick],
+          );
+        }
+        const seen = pages(limit, asked);
+        expect(seen.slice(0, -1).every((page) => page.length === limit)).toBe(true);
+        expect(ids(seen.flat()).sort()).toEqual(given.map((_one, i) => `s${i}`).sort());
+        const keyed = seen
+          .flat()
+          .map(({ id, player_count }) => ({ player_count, tick: given[Number(id.slice(1))]![1] }));
+        for (let i = 1; i < keyed.length; i++) {
+          const [before, after] = [keyed[i - 1]!, keyed[i]!];
+          const differences = asked.map((one) => {
+            const sign = one.startsWith('-') ? -1 : 1;
+            if (one.endsWith('create_time')) return sign * (after.tick - before.tick);
+            return (one.endsWith('player_count') ? sign : -sign) * (after.player_count - before.player_count);
+          });
+          expect(differences.find((difference) => difference !== 0) ?? 0).toBeGreaterThanOrEqual(0);
+        }
       }),
+      { numRuns: 40 },
     );
   });
-
-  it('refuses with 3 a cursor of another query, order or limit, and one that was damaged', () => {
-    const { call, fake } = fleetOf(version, { rows: many(5) });
-    const { cursor } = fleet.list(call, '+value.a:b', 2, '', ['player_count']);
-    expect(cursor).not.toBe('');
-    const asked = fake.indexQueries.length;
-    const attempts: [string, number, string, string[]][] = [
-      ['+value.a:c', 2, cursor, ['player_count']],
-      ['+value.a:b', 3, cursor, ['player_count']],
-      ['+value.a:b', 2, cursor, ['-player_count']],
-      ['+value.a:b', 2, cursor.slice(1), ['player_count']],
-      ['+value.a:b', 2, cursor.replace(/^(.)\d+/, '$1-7'), ['player_count']],
-      ['+value.a:b', 2, `${cursor}0`, ['player_count']],
-      ['+value.a:b', 2, 'b64', ['player_count']],
-    ];
-    for (const [query, limit, bad, order] of attempts) {
-      const { code, message } = refusal(() => fleet.list(call, query, limit, bad, order));
-      expect({ code, message }).toEqual({ code: 3, message: expect.stringContaining('"cursor"') });
+  it('has the fullest first when no order is asked for, and of those the newest', () => {
+    for (const [id, unseated, age] of [
+      ['old', 1, 9],
+      ['new', 1, 1],
+      ['full', 2, 5],
+    ] as const) {
+      putInstance(fake, { id, unseated });
+      fake.query('UPDATE gameye_instance SET create_time = to_timestamp($2::int4) WHERE id = $1', [
+        id,
+        1_700_000_000 - age,
+      ]);
     }
-    expect(fake.indexQueries).toHaveLength(asked);
-    expect(fleet.list(call, '+value.a:b', 2, cursor, ['player_count']).instances).toHaveLength(2);
+    expect(ids(list(call, '', 10, '').instances)).toEqual(['full', 'new', 'old']);
   });
-
-  it('refuses with 3 a query that the index cannot read', () => {
-    const fails = (query: string) => (query === '*' ? undefined : 'parse error: syntax error');
-    const { call } = fleetOf(version, { rows: [], fails });
-    expect(refusal(() => fleet.list(call, '((', 10, ''))).toMatchObject({
-      code: 3,
-      message: expect.stringContaining('syntax error'),
+  it('ends with an empty cursor, also when the last page is full', () => {
+    for (const id of ['s1', 's2', 's3', 's4']) putInstance(fake, { id });
+    expect(pages(2)).toHaveLength(2);
+    expect(pages(4)).toHaveLength(1);
+    expect(list(call, '', 1000, '')).toMatchObject({ cursor: '' });
+  });
+  it('shows nobody twice and leaves nobody out when instances come and go between its pages', () => {
+    for (let i = 10; i < 20; i++) putInstance(fake, { id: `s${i}` });
+    let n = 0;
+    const seen = pages(3, ['player_count'], '', () => {
+      fake.query('DELETE FROM gameye_instance WHERE id = $1', [`s${10 + n}`]);
+      putInstance(fake, { id: `r${n++}`, max_players: 9, unseated: 5 });
     });
+    const shown = ids(seen.flat());
+    expect(new Set(shown).size).toBe(shown.length);
+    expect(shown).toEqual(expect.arrayContaining(['s15', 's16', 's17', 's18', 's19']));
   });
-
-  it('is not blamed on the query when the database fails', () => {
-    const { call } = fleetOf(version, { rows: [], fails: () => 'dial tcp 127.0.0.1:5432: connection refused' });
-    expect(() => fleet.list(call, '+value.a:b', 10, '')).toThrow('connection refused');
+  it('shows what a query describes', () => {
+    putInstance(fake, { id: 'duel', metadata: { mode: 'duel' } });
+    putInstance(fake, { id: 'full', metadata: { mode: 'duel' }, unseated: 2 });
+    putInstance(fake, { id: 'race', metadata: { mode: 'race' }, region: 'us' });
+    const query = '+value.metadata.mode:duel +value.open_seats:>=1';
+    expect(ids(list(call, query, 10, '').instances)).toEqual(['duel']);
+    expect(ids(list(call, '*', 10, '').instances).sort()).toEqual(['duel', 'full', 'race']);
+    expect(ids(pages(1, undefined, '+value.metadata.mode:duel').flat()).sort()).toEqual(['duel', 'full']);
   });
-
-  it('never shows a record that a player wrote into the collection', () => {
-    const { call, fake } = fleetOf(version, { rows: many(1) });
-    const honest = fake.indexAnswer;
-    const forged = { ...object(many(1)[0]!), userId: '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6' };
-    fake.indexAnswer = (args) => {
-      const answer = honest(args) as StorageObject[] | { objects: StorageObject[] };
-      (Array.isArray(answer) ? answer : answer.objects).push(forged);
-      return answer;
-    };
-    expect(fleet.list(call, '~1', 10, '').instances).toHaveLength(1);
-    for (const [, query] of fake.indexQueries) expect(query).toMatch(/^-user_id:\/\.\*\[1-9a-f\]\.\*\/( |$)/);
+  it('has instances of this fleet only', () => {
+    putInstance(fake);
+    fake.query(`UPDATE gameye_instance SET fleet = 'other'`);
+    expect(list(call, '', 10, '')).toEqual({ instances: [], cursor: '' });
   });
-});
-
-describe('a list that is too long for an old Nakama', () => {
-  it.each(['3.22.0', '3.23.0'])('says on %s after 10000 that it cannot go on', (version) => {
-    const { call } = fleetOf(version, { rows: many(10_050) });
-    let cursor = '';
-    const seen = new Set<string>();
-    for (let page = 0; page < 11 && seen.size < 10_000; page++) {
-      const answer = fleet.list(call, '', 999, cursor);
-      answer.instances.forEach((one) => seen.add(one.id));
-      cursor = answer.cursor;
+  it('is what fleet_get would show, seats included', () => {
+    putInstance(fake, {}, { u1: 'joined' });
+    expect(list(call, '', 10, '').instances).toMatchObject([
+      { id: 's1', connection_info: { ip_address: '1.2.3.4', port: 20001 }, seats: { u1: { state: 'joined' } } },
+    ]);
+  });
+  it.each([
+    ['+value.region:', '"query"'],
+    ['value.colour:/(/', '"query"'],
+  ])('refuses the query %s with a sentence that names it', (query, words) => {
+    const { code, message } = refusal(() => list(call, query, 10, ''));
+    expect([code, message]).toEqual([3, expect.stringContaining(words)]);
+  });
+  it('refuses a cursor of somebody else, or of another order', () => {
+    for (const id of ['s1', 's2', 's3']) putInstance(fake, { id });
+    const { cursor } = list(call, '', 1, '', ['open_seats']);
+    for (const other of ['nonsense', `${cursor}x`]) {
+      expect(
+        refusal(() => list(call, '', 1, other)),
+        other,
+      ).toMatchObject({ code: 3 });
     }
-    expect(seen.size).toBe(10_000);
-    expect(cursor).not.toBe('');
-    const { code, message } = refusal(() => fleet.list(call, '', 999, cursor));
-    expect({ code, message }).toEqual({ code: 9, message: expect.stringContaining('narrow the query') });
+    expect(refusal(() => list(call, '', 1, cursor, ['-create_time'])).code).toBe(3);
   });
-  it('says on 3.21 that it cannot sort, instead of showing a wrong order', () => {
-    const { call } = fleetOf('3.21.1', { rows: many(10_000) });
-    expect(refusal(() => fleet.list(call, '', 10, '')).code).toBe(9);
-    const fewer = fleetOf('3.21.1', { rows: many(9_999) });
-    const { instances } = fleet.list(fewer.call, '', 10, '');
-    expect(instances.every((one) => one.player_count === 6)).toBe(true);
+  it('is 14 when the database fails, not a mistake of who asks', () => {
+    fake.before = () => {
+      throw goError(DATABASE_GONE);
+    };
+    expect(refusal(() => list(call, '', 10, '')).code).toBe(14);
   });
 });
