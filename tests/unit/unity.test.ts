@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { claimDue } from '../../src/database/allocations';
-import { resumeAllocation } from '../../src/worker/allocator';
+import { resumeAllocations } from '../../src/supervision/resume';
 import { configWith } from './support/config';
 import { DATABASE_GONE, goError } from './support/nakama';
 import { rowsIn } from './support/records';
@@ -160,9 +159,7 @@ describe('gameye_unity_allocate', () => {
     w.fake[when] = () => undefined;
     expect(w.allocate()).toMatchObject({ Status: 'Created' });
     w.now += 6_000;
-    const due = claimDue(w.fake.nk, 'default', { holder: 'm2.n1', ms: 20_000 }, 10);
-    expect(due).toHaveLength(1);
-    resumeAllocation(w.fake.nk, due[0]!, 'm2.n1');
+    resumeAllocations(w.call);
     w.work();
     expect(w.poll()).toMatchObject({ Status: 'Allocated' });
     expect([...w.api.asked.values()]).toEqual([1]);
