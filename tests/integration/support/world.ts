@@ -38,35 +38,44 @@ export interface AllocationValue {
   state: string;
   session_id: string;
   attempts: number;
+  cancelled: boolean;
+  guests: { id: string; user_ids: string[] }[];
   abandoned: { session_id: string }[];
   request: { user_ids: string[] };
   last_failure?: { kind: string; message: string };
 }
 
-/** The allocations in the database for any of these players; all of them, when no players are given. */
+/** The open allocations in the database for any of these players; all of them, when no players are given. */
 export async function allocationRows(stack: Stack, players?: Player[]): Promise<StoredRow<AllocationValue>[]> {
-  const rows = await rowsOf<AllocationValue>(stack, '_gameye_allocations');
+  const rows = await query<StoredRow<AllocationValue>>(
+    stack.database,
+    `SELECT id AS key, doc || jsonb_build_object('state', state, 'session_id', session_id, 'attempts', attempts,
+       'cancelled', cancelled, 'guests', guests) AS value
+     FROM ${tableOf(stack, 'gameye_allocation')} WHERE state <> 'over' ORDER BY id`,
+  );
   if (!players) return rows;
   const ids = players.map((player) => player.userId);
-  return rows.filter(({ value }) => value.request.user_ids.some((id) => ids.includes(id)));
+  return rows.filter(({ value }) =>
+    [value.request, ...value.guests].some(({ user_ids }) => user_ids.some((id) => ids.includes(id))),
+  );
 }
 
-/** The instances in the database: those of these sessions, or all. */
+/** The instances in the database with their live seats by player: those of these sessions, or all. */
 export async function instanceRows(stack: Stack, sessionIds?: string[]): Promise<StoredRow[]> {
-  const rows = await rowsOf(stack, '_gameye_instances');
+  const rows = await query<StoredRow>(
+    stack.database,
+    `SELECT i.id AS key, to_jsonb(i) || jsonb_build_object('seats', (
+       SELECT coalesce(jsonb_object_agg(s.user_id, jsonb_build_object('state', s.state)), '{}')
+       FROM ${tableOf(stack, 'gameye_seat')} s WHERE s.session_id = i.id AND s.state IN ('reserved', 'joined'))) AS value
+     FROM ${tableOf(stack, 'gameye_instance')} i ORDER BY i.id`,
+  );
   return sessionIds ? rows.filter(({ key }) => sessionIds.includes(key)) : rows;
 }
 
-/**
- * Waits until nothing will be done any more for these players (or for anybody). A row that stays only leads from the id
- * that was asked for to the one of the session.
- */
+/** Waits until nothing will be done any more for these players (or for anybody). */
 export async function allocationsSettled(stack: Stack, players?: Player[], deadlineMs = 10_000): Promise<void> {
   let rows: StoredRow<AllocationValue>[] = [];
-  const settled = async (): Promise<boolean> => {
-    rows = await allocationRows(stack, players);
-    return rows.every(({ value }) => value.state === 'announced' && value.abandoned.length === 0);
-  };
+  const settled = async (): Promise<boolean> => (rows = await allocationRows(stack, players)).length === 0;
   await until(settled, deadlineMs, () => `the end of every allocation; there are ${JSON.stringify(rows)}`, 50);
 }
 
@@ -134,12 +143,7 @@ async function containerEnvironments(stack: Stack): Promise<Map<string, Record<s
   return new Map(sessions.map(({ id, labels }) => [id, JSON.parse(labels.env) as Record<string, string>]));
 }
 
-/** The table of stored records; the embedded runtime keeps its own apart from those of a real Nakama in the same database. */
-export function tableOf({ runtime }: Stack): string {
-  return runtime.kind === 'embedded' ? 'embedded_nakama.storage' : 'public.storage';
-}
-
-async function rowsOf<Value = Record<string, unknown>>(stack: Stack, collection: string): Promise<StoredRow<Value>[]> {
-  const sql = `SELECT key, value FROM ${tableOf(stack)} WHERE collection = $1 ORDER BY key`;
-  return query<StoredRow<Value>>(stack.database, sql, [collection]);
+/** A table of the module; the embedded runtime keeps its own apart from those of a real Nakama in the same database. */
+export function tableOf({ runtime }: Stack, table: string): string {
+  return `${runtime.kind === 'embedded' ? 'embedded_nakama' : 'public'}.${table}`;
 }
