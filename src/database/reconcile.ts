@@ -33,17 +33,14 @@ export interface Question {
   most: number;
 }
 
-/** What a list shows beside a record, as it came. */
+/** What a list shows beside a record: `status`, `host` and `ports` as they came. */
 export interface ShownEntry {
-  status: unknown;
-  host: unknown;
-  port: unknown;
-  ports: unknown;
+  [field: string]: unknown;
 }
 
 /** Times are those of the database's clock, in milliseconds. */
-export interface Compared {
-  /** There is a list, and it is one. */
+export interface Comparison {
+  /** There is a list, and it can be read. */
   listed: boolean;
   /** Ids that it shows, and entries without an id. */
   sessions: number;
@@ -114,51 +111,56 @@ const COMPARE = `
 WITH listing AS (
   -- OFFSET keeps the planner from reading the whole text to make a constant of it.
   SELECT CASE WHEN jsonb_typeof(b.shown) = 'array' THEN b.shown END AS shown
-  FROM (SELECT t.text::jsonb -> 'sessions' AS shown FROM (SELECT $3::text AS text OFFSET 0) t OFFSET 0) b OFFSET 0
+  FROM (SELECT gameye_json(t.text) -> 'sessions' AS shown FROM (SELECT $3::text AS text OFFSET 0) t OFFSET 0) b OFFSET 0
 ), entries AS MATERIALIZED (
   SELECT shown IS NOT NULL AS listed, e.place, CASE WHEN jsonb_typeof(e.entry->'id') = 'string' THEN nullif(e.entry->>'id', '') END AS id,
     ${text('e.entry', 'status')} AS status, ${text('e.entry', 'host')} AS host, coalesce(nullif(e.entry->'ports', 'null'), e.entry->'port') AS ports,
     e.entry->'playerCount' AS players, e.entry->'labels'->>'tags' AS tags
   FROM listing LEFT JOIN LATERAL jsonb_array_elements(shown) WITH ORDINALITY AS e(entry, place) ON true
+), twice AS MATERIALIZED (
+  SELECT id FROM entries WHERE id IS NOT NULL GROUP BY id HAVING count(*) > 1
+), lives AS (
+  SELECT e.*, e.status NOT IN ('exited', 'dead') AS alive FROM entries e
+  WHERE e.id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM twice t WHERE t.id = e.id)
+  UNION ALL (
+    -- Of an id that is shown twice the one that is alive counts.
+    SELECT DISTINCT ON (e.id) e.*, e.status NOT IN ('exited', 'dead') FROM entries e JOIN twice t ON t.id = e.id
+    ORDER BY e.id, e.status NOT IN ('exited', 'dead') DESC)
 ), open AS (
   SELECT a.fleet, x.id FROM gameye_allocation a, LATERAL (
     SELECT a.id UNION SELECT a.session_id UNION
     SELECT given_up->>'session_id' FROM jsonb_array_elements(coalesce(a.doc->'abandoned', '[]')) AS given_up) x
   WHERE a.state <> 'over'
-), lives AS (
-  SELECT id, status NOT IN ('exited', 'dead') AS alive, status, host, ports, players, tags FROM entries WHERE id IS NOT NULL
-), pairs AS (
-  SELECT i.id AS record, i.fleet, i.create_time, i.status AS recorded, i.missed, i.ip_address, i.ports AS recorded_ports,
-    ${retireAt('$5')} AS retire_at, ${retireReason('$5')} AS reason,
-    l.id AS shown, coalesce(l.alive, false) AS alive, left(l.status, 1000) AS status, l.host, l.ports, l.players, l.tags
-  FROM gameye_instance i FULL JOIN lives l ON l.id = i.id
 ), judged AS MATERIALIZED (
-  SELECT l.record, l.retire_at, l.reason, l.create_time, l.missed, l.alive, l.recorded = 'lost' AS lost, l.recorded IN ('running', 'draining') AS runs,
-    l.create_time > now() - ${YOUNG} AS young,
-    CASE WHEN l.alive AND (
-      (l.status <> '' AND l.status <> l.recorded AND l.recorded NOT IN ('draining', 'starting'))
-      OR (l.host NOT IN ('', l.ip_address) AND l.host ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$|^[0-9A-Fa-f:.]{2,45}$')
-      OR (l.ports <> l.recorded_ports AND EXISTS (SELECT 1 FROM (SELECT ${PORTS} AS ports OFFSET 0) p
-          WHERE p.ports <> l.recorded_ports AND CASE WHEN $7::text IS NULL THEN p.ports <> '{}' ELSE p.ports->$7::text IS NOT NULL END))
-    ) THEN jsonb_build_object('status', l.status, 'host', l.host, 'ports', l.ports) END AS entry
-  FROM pairs l WHERE l.fleet = $1::text
+  SELECT i.id AS record, i.create_time, i.missed, i.fleet = $1::text AS ours, coalesce(l.alive, false) AS alive, i.status = 'lost' AS lost,
+    i.status IN ('running', 'draining') AS runs, i.create_time > now() - ${YOUNG} AS young,
+    ${retireAt('$5')} AS retire_at, ${retireReason('$5')} AS reason,
+    CASE WHEN i.fleet = $1::text AND l.alive AND (
+      (l.status <> i.status AND l.status <> '' AND i.status NOT IN ('draining', 'starting'))
+      OR (l.host <> i.ip_address AND l.host ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$|^[0-9A-Fa-f:.]{2,45}$')
+      OR (l.ports <> i.ports AND EXISTS (SELECT 1 FROM (SELECT ${PORTS} AS ports OFFSET 0) p
+          WHERE p.ports <> i.ports AND CASE WHEN $7::text IS NULL THEN p.ports <> '{}' ELSE p.ports->$7::text IS NOT NULL END))
+    ) THEN jsonb_build_object('status', l.status, 'host', l.host, 'ports', l.ports) END AS entry,
+    CASE WHEN i.id IS NULL AND l.alive THEN l.id END AS unknown, CASE WHEN i.id IS NULL THEN l.players END AS players,
+    CASE WHEN i.id IS NULL THEN l.tags END AS tags
+  FROM gameye_instance i FULL JOIN lives l ON l.id = i.id
 ), counts AS (
   SELECT count(*) AS records, count(*) FILTER (WHERE NOT young) AS old, count(*) FILTER (WHERE runs AND NOT young) AS settled,
-    count(*) FILTER (WHERE runs AND NOT young AND alive) AS shown, coalesce(bool_or(alive), false) AS any_alive FROM judged
+    count(*) FILTER (WHERE runs AND NOT young AND alive) AS shown, coalesce(bool_or(alive), false) AS any_alive FROM judged WHERE ours
 ), stops AS (
   SELECT record AS id, ${ms('retire_at')} AS at_ms, reason, alive AS runs FROM judged
-  WHERE retire_at <= now() + ${interval('$6')} ORDER BY alive DESC, retire_at LIMIT $8::int4 + 1
+  WHERE ours AND retire_at <= now() + ${interval('$6')} ORDER BY alive DESC, retire_at LIMIT $8::int4 + 1
 ), confirms AS (
   SELECT record AS id, ${ms(`greatest(now(), create_time + ${YOUNG})`)} AS at_ms, young, lost FROM judged
-  WHERE NOT alive AND (SELECT bool_or(listed) FROM entries) AND coalesce(retire_at > now(), true)
+  WHERE ours AND NOT alive AND (SELECT bool_or(listed) FROM entries) AND coalesce(retire_at > now(), true)
   ORDER BY young, missed, record LIMIT $8::int4 + 1
 ), repairs AS (
   SELECT record AS id, entry FROM judged WHERE entry IS NOT NULL AND coalesce(retire_at > now(), true) LIMIT $8::int4 + 1
 ), unknown AS MATERIALIZED (
-  SELECT l.shown AS id, coalesce(jsonb_typeof(l.players) = 'number' AND l.players::text ~ '^[0-9.]*[1-9]', false) AS used,
-    coalesce(($4::text::jsonb->>l.shown)::float8::int8, ${ms('now()')}) AS since_ms
-  FROM pairs l WHERE l.record IS NULL AND l.alive AND NOT EXISTS (SELECT 1 FROM open o WHERE o.id = l.shown)
-    AND strpos(l.tags, $2::text) > 0 AND strpos(l.tags, $1::text) > 0
+  SELECT j.unknown AS id, coalesce(jsonb_typeof(j.players) = 'number' AND j.players::text ~ '^[0-9.]*[1-9]', false) AS used,
+    coalesce(($4::text::jsonb->>j.unknown)::float8::int8, ${ms('now()')}) AS since_ms
+  FROM judged j WHERE j.unknown IS NOT NULL AND NOT EXISTS (SELECT 1 FROM open o WHERE o.id = j.unknown)
+    AND strpos(j.tags, $2::text) > 0 AND strpos(j.tags, $1::text) > 0
 ), adopts AS (
   SELECT id FROM unknown WHERE used LIMIT $8::int4 + 1
 ), strays AS (
@@ -183,9 +185,9 @@ ${answer(
  * Compares the records of a fleet with a list of sessions that was asked for before; changes nothing. A session that has
  * a record of any fleet, or that an open allocation may have started or still looks after, is nobody's to adopt or to stop.
  */
-export function compareWithList(nk: Nakama, question: Question): Compared {
+export function compareSessions(nk: Nakama, question: Question): Comparison {
   const { fleet, owner, listing, strays, grace_ms, horizon_ms, port, most } = question;
-  return ask<Compared>(nk, COMPARE, [fleet, owner, listing ?? null, json(strays), grace_ms, horizon_ms, port, most]);
+  return ask<Comparison>(nk, COMPARE, [fleet, owner, listing ?? null, json(strays), grace_ms, horizon_ms, port, most]);
 }
 
 const CLOSE = `

@@ -99,9 +99,9 @@ CREATE FUNCTION gameye_sessions(of_fleet text) RETURNS int4 LANGUAGE sql STABLE 
      FROM gameye_allocation a WHERE a.fleet = of_fleet AND a.state <> ''over'')
   )::int4
 ';
-CREATE FUNCTION gameye_json(source text) RETURNS json LANGUAGE plpgsql IMMUTABLE AS '
+CREATE FUNCTION gameye_json(source text) RETURNS jsonb LANGUAGE plpgsql STABLE AS '
 BEGIN
-  RETURN source::json;
+  RETURN source::jsonb;
 EXCEPTION WHEN OTHERS THEN
   RETURN NULL;
 END

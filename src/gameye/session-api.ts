@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
 import type { Failure, Operation, Outcome } from './failure';
-import { withoutSecrets } from './listing';
+import { comparedOnly, withoutSecrets } from './listing';
 import { isRecord, send, unreadable, type Endpoint, type Reply } from './transport';
 import {
   readLocations,
@@ -109,33 +109,27 @@ export function leaveSession(
   return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
 }
 
-/** 100,000 sessions with their labels are about 40 MB. */
-const MAX_LISTING = 64 * 1024 * 1024;
+/** 100,000 sessions with their labels and environments are about 80 MB. */
+const MAX_LISTING = 128 * 1024 * 1024;
 
 /**
- * GET /session: the running sessions with a label, as the text that came: the database reads it (gameye/listing.ts). Whether it
- * is complete and up to date, nobody can tell: it has no pages and no time. Not `all`, which may show every session that ever
- * ended.
+ * GET /session: the running sessions with a label, as a text for the database to read (gameye/listing.ts). Whether it is
+ * complete and up to date, nobody can tell: it has no pages and no time. Not `all`, which may show every session that ever
+ * ended. `odd`: the database could not read the last one.
  */
 export function listSessions(
   nk: Nakama,
   api: Endpoint,
   label: { name: string; value: string },
   timeoutMs: number,
+  odd: boolean,
 ): Outcome<string> {
   const path = `/session?${labelFilter(label.name, label.value)}`;
-  const request = {
-    operation: 'session-list',
-    method: 'get',
-    path,
-    timeoutMs,
-    maxBody: MAX_LISTING,
-    raw: true,
-  } as const;
-  const outcome = send(nk, api, request);
-  return outcome.kind === 'done'
-    ? { kind: 'done', value: withoutSecrets(String(outcome.value.body), api.apiToken) }
-    : outcome;
+  const list = { operation: 'session-list', method: 'get', path, timeoutMs, maxBody: MAX_LISTING, raw: true } as const;
+  const outcome = send(nk, api, list);
+  if (outcome.kind !== 'done') return outcome;
+  const body = String(outcome.value.body);
+  return { kind: 'done', value: odd ? comparedOnly(body, api.apiToken) : withoutSecrets(body, api.apiToken) };
 }
 
 /**

@@ -50,8 +50,10 @@ export interface Status {
   reconcile?: Reconciled;
 }
 
-/** The job whose memory says how the last comparison of records and sessions went. */
-export const RECONCILE_JOB = 'reconcile';
+/** The job whose memory says how the last comparison of a fleet's records and sessions went. */
+export function reconcileJob(fleet: string): string {
+  return `reconcile:${fleet}`;
+}
 
 /** What the last comparison found. */
 export interface Reconciled {
@@ -76,7 +78,7 @@ export function fleetStatus(call: Call, limit: number): Status {
   const { nk, config, ctx } = call;
   const { version, override } = readVersion(nk, config);
   const { image, regions, fleet } = config;
-  const last = readControl<{ last?: Reconciled }>(nk, RECONCILE_JOB)?.last;
+  const last = readControl<{ last?: Reconciled }>(nk, reconcileJob(fleet))?.last;
   return {
     module: { version: MODULE_VERSION, node: ctx.node, nakama: ctx.version },
     in_force: { fleet, image, version, regions, ...(override ? { version_set: override } : {}) },

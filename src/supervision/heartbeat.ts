@@ -6,14 +6,14 @@ import { startWorker } from '../nakama/worker-match';
 export interface Lifelong {
   /** Key in the local cache. */
   heartbeat: string;
-  /** Longer than one of its ticks may take. */
+  /** Longer than it may be silent. Once Nakama has ended it (match.max_empty_sec), nobody misses it for so long. */
   seconds: number;
   /** With these parameters the match handler knows what it is. */
   params: { [key: string]: string };
 }
 
-const SUPERVISOR: Lifelong = { heartbeat: 'gameye_supervisor', seconds: 10, params: { supervisor: 'yes' } };
-const RECONCILER: Lifelong = { heartbeat: 'gameye_reconciler', seconds: 60, params: { reconciler: 'yes' } };
+const SUPERVISOR: Lifelong = { heartbeat: 'gameye_supervisor', seconds: 5, params: { supervisor: 'yes' } };
+const RECONCILER: Lifelong = { heartbeat: 'gameye_reconciler', seconds: 15, params: { reconciler: 'yes' } };
 
 /** Starts this node's supervisor when there is none, at next to no cost. Never throws. */
 export function ensureSupervisor(nk: Nakama): void {

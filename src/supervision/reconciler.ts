@@ -1,22 +1,22 @@
-import { OWNER_LABEL } from '../allocation/launch';
 import { hasStarted } from '../allocation/account';
+import { OWNER_LABEL } from '../allocation/launch';
 import { holder } from '../allocation/ownership';
 import { SECOND } from '../config';
 import { databaseNow } from '../database/clock';
 import { claimJob, keepJob, ownerId } from '../database/control';
-import { compareSessions, type Comparison } from '../database/reconcile';
+import { compareSessions, type Comparison, type Strays } from '../database/reconcile';
 import { listSessions } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { count, time } from '../nakama/metrics';
-import { RECONCILE_JOB, type Reconciled } from '../operations/status';
+import { reconcileJob, type Reconciled } from '../operations/status';
 import { beatReconciler } from './heartbeat';
-import { byUrgency, MOST_CONFIRMED, MOST_TASKS, planFrom, YOUNG_MS, type Plan, type Strays, type Task } from './plan';
-import { closeIdle, confirm, repair, settleStray, stop, type Done } from './tasks';
+import { byUrgency, MOST_TASKS, planFrom, type Plan, type Task } from './plan';
+import { closeIdle, confirm, repair, settleStray, stop, type Done, type ListSeen } from './tasks';
 
 /**
  * Keeps records and sessions the same, on one node at a time: a match of its own, because it waits for the network. Every node
- * has one, and that with the lease works.
+ * has one, and that with the lease works. Times are by the database's clock.
  */
 export interface ReconcilerState {
   reconciler: true;
@@ -29,11 +29,12 @@ export interface ReconcilerState {
   holds: boolean;
   /** The tasks that are left of the last plan, as JSON: nothing that Nakama has to copy at every tick. */
   tasks: string;
-  trusted: boolean;
-  /** Sessions of ours were seen with this account. */
-  known: boolean;
+  /** What led to them. */
+  list: ListSeen;
   /** The plan held only a part: make the next one when it is done. */
   more: boolean;
+  /** The database could not read the last list. */
+  odd: boolean;
 }
 
 /** What one reconciler leaves to the next, and operators see. */
@@ -44,6 +45,7 @@ interface ReconcileMemory {
   last?: Reconciled;
 }
 
+/** Longer than the longest request and the statement that reads its answer. */
 const LEASE_MS = 20 * SECOND;
 const LEASE_LOOK_MS = 5 * SECOND;
 const LEASE_RENEW_MS = LEASE_MS / 3;
@@ -53,10 +55,19 @@ const TICK_MS = 4 * SECOND;
 /** After a list that could not be used, and for a task that did not succeed. */
 const RETRY_MS = 15 * SECOND;
 
-/** What a reconciler knows that has no lease. */
-function newReconciler(): ReconcilerState {
-  const never = { wake_at_ms: 0, next_pass_at_ms: 0, lease_at_ms: 0 };
-  return { reconciler: true, ...never, holds: false, tasks: '[]', trusted: true, known: false, more: false };
+/** What a reconciler knows that has no lease, and looks for it at this time. */
+function newReconciler(lookAtMs = 0): ReconcilerState {
+  return {
+    reconciler: true,
+    wake_at_ms: lookAtMs,
+    next_pass_at_ms: 0,
+    lease_at_ms: lookAtMs,
+    holds: false,
+    tasks: '[]',
+    list: { trusted: true, known: false },
+    more: false,
+    odd: false,
+  };
 }
 
 /** One tick, once a second. Undefined: another match does it on this node. Never throws. */
@@ -64,7 +75,8 @@ export function loopReconciler(call: Call, before: Partial<ReconcilerState>): Re
   const state = { ...newReconciler(), ...before };
   if (!beatReconciler(call)) return undefined;
   const now = databaseNow();
-  if (now < state.wake_at_ms) return state;
+  // No wait is longer than a lease: a later time is one of a clock that was put back.
+  if (now < state.wake_at_ms && state.wake_at_ms - now <= LEASE_MS) return state;
   try {
     return tick(call, state, now);
   } catch (error) {
@@ -72,7 +84,7 @@ export function loopReconciler(call: Call, before: Partial<ReconcilerState>): Re
       'Gameye: reconciling failed, probably because of the database. It is tried again.',
     );
     // What was planned may be half done: it is planned anew.
-    return { ...newReconciler(), lease_at_ms: now + LEASE_LOOK_MS, wake_at_ms: now + LEASE_LOOK_MS };
+    return newReconciler(now + LEASE_LOOK_MS);
   }
 }
 
@@ -80,13 +92,15 @@ function tick(call: Call, state: ReconcilerState, now: number): ReconcilerState 
   const isDue = now >= state.next_pass_at_ms && !isBehind(call, state, now);
   if (state.holds && !isDue && now < state.lease_at_ms) return work(call, state);
   // Taken, or renewed in time. Who loses it forgets the plan.
-  const memory = claimJob<ReconcileMemory>(call.nk, RECONCILE_JOB, holder(call), LEASE_MS, { strays: {} });
-  if (!memory) {
-    const later = now + LEASE_LOOK_MS;
-    return { ...newReconciler(), lease_at_ms: later, wake_at_ms: later };
-  }
+  const memory = claimLease(call);
+  if (!memory) return newReconciler(databaseNow() + LEASE_LOOK_MS);
   const held: ReconcilerState = { ...state, holds: true, lease_at_ms: databaseNow() + LEASE_RENEW_MS };
   return isDue ? pass(call, held, memory) : work(call, held);
+}
+
+function claimLease(call: Call): ReconcileMemory | undefined {
+  const { nk, config } = call;
+  return claimJob<ReconcileMemory>(nk, reconcileJob(config.fleet), holder(call), LEASE_MS, { strays: {} });
 }
 
 /** What was planned comes first, within reason: a plan that takes long is not thrown away for the next one. */
@@ -98,81 +112,98 @@ function isBehind({ config }: Call, state: ReconcilerState, now: number): boolea
 /** Compares everything and plans what has to be done until the next pass. */
 function pass(call: Call, state: ReconcilerState, memory: ReconcileMemory): ReconcilerState {
   const { nk, config, ctx } = call;
+  const startedAt = Date.now();
+  const at_ms = databaseNow();
   const account = accountHash(call);
   // An account with which a session of ours was started is the right one, also before any list has shown it.
-  const isKnown = memory.account === account || hasStarted(nk);
-  const startedAt = databaseNow();
-  const { found, plan } = makePlan(call, memory.strays, isKnown);
-  const now = databaseNow();
+  const known = memory.account === account || hasStarted(nk);
+  const listing = list(call, state.odd);
+  // Reading the list may have taken long, and so may comparing it.
+  if (!beatReconciler(call) || !claimLease(call)) return newReconciler(databaseNow() + LEASE_LOOK_MS);
+  const { found, isUnread } = compare(call, listing, memory.strays);
+  const made = planFrom(found, memory.strays, known, databaseNow());
+  const plan: Plan = isUnread ? { ...made, distrust: 'records_unread' } : made;
   const last: Reconciled = {
-    at_ms: startedAt,
-    took_ms: now - startedAt,
+    at_ms,
+    took_ms: Date.now() - startedAt,
     node: ctx.node,
     records: found.records,
-    sessions: found.sessions ?? 0,
+    sessions: found.sessions,
     strays: Object.keys(plan.strays).length,
     tasks: plan.tasks.length,
     ...(plan.distrust === undefined ? {} : { distrust: plan.distrust }),
   };
   logPass(call, last);
-  const known = isKnown || found.shows_any ? { account } : {};
-  if (!keepJob(nk, RECONCILE_JOB, holder(call), LEASE_MS, { strays: plan.strays, ...known, last }))
-    return newReconciler();
-  const wait = plan.distrust === 'failed' ? Math.min(RETRY_MS, config.reconcileIntervalMs) : config.reconcileIntervalMs;
+  const left = { strays: plan.strays, ...(known || found.shows_any ? { account } : {}), last };
+  if (!keepJob(nk, reconcileJob(config.fleet), holder(call), LEASE_MS, left)) return newReconciler();
+  const retry = plan.distrust === 'failed' || plan.distrust === 'records_unread';
+  const now = databaseNow();
   return {
     ...state,
-    lease_at_ms: databaseNow() + LEASE_RENEW_MS,
+    lease_at_ms: now + LEASE_RENEW_MS,
     // From its end: a pass that takes as long as the interval must leave time for what it planned.
-    next_pass_at_ms: databaseNow() + wait,
+    next_pass_at_ms: now + (retry ? Math.min(RETRY_MS, config.reconcileIntervalMs) : config.reconcileIntervalMs),
     wake_at_ms: 0,
     tasks: JSON.stringify(plan.tasks),
-    trusted: plan.distrust === undefined,
-    known: isKnown,
+    list: { trusted: plan.distrust === undefined, known },
     more: plan.more,
+    odd: !state.odd && listing !== undefined && !found.listed,
   };
 }
 
-/** The list first, then the records: whatever moves on meanwhile has its record by then. */
-function makePlan(call: Call, strays: Strays, isKnownAccount: boolean): { found: Comparison; plan: Plan } {
+/** The list of sessions as a text; undefined when it could not be had. */
+function list(call: Call, odd: boolean): string | undefined {
   const { nk, config } = call;
-  const owner = ownerId(nk);
-  const listed = listSessions(nk, config, { name: OWNER_LABEL, value: owner }, LIST_TIMEOUT_MS);
-  if (listed.kind !== 'done') {
-    const { kind: failure, message, status, identifier } = listed.failure;
-    withFields(call.logger, { failure, message, status, identifier }).warn(
-      'Gameye: the sessions could not be listed; nothing is concluded from that.',
-    );
-  }
-  const found = compareSessions(nk, {
-    ...(listed.kind === 'done' ? { listing: listed.value } : {}),
+  const listed = listSessions(nk, config, { name: OWNER_LABEL, value: ownerId(nk) }, LIST_TIMEOUT_MS, odd);
+  if (listed.kind === 'done') return listed.value;
+  const { kind: failure, message, status, identifier } = listed.failure;
+  withFields(call.logger, { failure, message, status, identifier }).warn(
+    'Gameye: the sessions could not be listed; nothing is concluded from that.',
+  );
+  return undefined;
+}
+
+/** The list first, then the records: whatever moves on meanwhile has its record by then. */
+function compare(call: Call, listing: string | undefined, strays: Strays): { found: Comparison; isUnread: boolean } {
+  const { nk, config, logger } = call;
+  const question = {
     fleet: config.fleet,
-    owner,
-    empty_grace_ms: config.emptyGraceMs,
-    young_ms: YOUNG_MS,
+    owner: ownerId(nk),
+    strays,
+    grace_ms: config.emptyGraceMs,
     horizon_ms: config.reconcileIntervalMs,
+    port: config.port ?? null,
     most: MOST_TASKS,
-    most_confirmed: MOST_CONFIRMED,
-  });
-  if (listed.kind === 'done' && found.sessions === null) {
-    call.logger.warn('Gameye: the list of sessions is not readable; nothing is concluded from that.');
+  };
+  try {
+    const found = compareSessions(nk, { ...question, listing });
+    if (listing !== undefined && !found.listed) {
+      logger.warn('Gameye: the list of sessions is not readable; nothing is concluded from that.');
+    }
+    return { found, isUnread: false };
+  } catch (error) {
+    if (listing === undefined) throw error;
+    withFields(logger, { error: errorText(error), characters: listing.length }).error(
+      'Gameye: the database did not compare the list of sessions; nothing is concluded from it.',
+    );
+    return { found: compareSessions(nk, { ...question, listing: undefined }), isUnread: true };
   }
-  const now = databaseNow();
-  return { found, plan: planFrom(config, found, strays, isKnownAccount, now, now + config.reconcileIntervalMs) };
 }
 
 /** Does what is due, for as long as a tick may take. */
 function work(call: Call, state: ReconcilerState): ReconcilerState {
-  const deadline = databaseNow() + TICK_MS;
+  const deadline = Date.now() + TICK_MS;
   let left = (JSON.parse(state.tasks) as Task[]).sort(byUrgency);
-  let { trusted } = state;
+  let seen = state.list;
   const closed = new Map<string, string>();
-  while (databaseNow() < deadline) {
+  while (Date.now() < deadline) {
     const now = databaseNow();
     const first = left.find((task) => task.at_ms <= now);
     if (!first) break;
+    // Each may wait for the network.
+    beatReconciler(call);
     if (first.do === 'repair') {
-      const repairs = left.filter(isRepair);
-      repair(call, repairs);
+      repair(call, left.filter(isRepair));
       left = left.filter((task) => !isRepair(task));
       continue;
     }
@@ -184,14 +215,14 @@ function work(call: Call, state: ReconcilerState): ReconcilerState {
       continue;
     }
     left = left.filter((task) => task !== first);
-    const done = doOne(call, first, closed, { trusted, known: state.known });
+    const done = doOne(call, first, closed, seen);
     if (done === 'again') left.push({ ...first, at_ms: databaseNow() + RETRY_MS });
     if (done === 'alive') {
       // The list was wrong about one, so it may be about all.
       withFields(call.logger, { session: first.id }).warn(
         'Gameye: a running session is missing in the list of sessions; nothing more is concluded from that list.',
       );
-      trusted = false;
+      seen = { ...seen, trusted: false };
       left = left.filter(isStop);
     }
   }
@@ -200,24 +231,19 @@ function work(call: Call, state: ReconcilerState): ReconcilerState {
   return {
     ...state,
     tasks: JSON.stringify(left),
-    trusted,
+    list: seen,
     next_pass_at_ms,
     more: state.more && !isDone,
     wake_at_ms: Math.min(next_pass_at_ms, state.lease_at_ms, ...left.map((task) => task.at_ms)),
   };
 }
 
-function doOne(
-  call: Call,
-  task: Exclude<Task, { do: 'repair' }>,
-  closed: Map<string, string>,
-  list: { trusted: boolean; known: boolean },
-): Done {
+function doOne(call: Call, task: Exclude<Task, { do: 'repair' }>, closed: Map<string, string>, seen: ListSeen): Done {
   switch (task.do) {
     case 'stop':
       return stop(call, task.id, closed.get(task.id) ?? '', task.reason);
     case 'confirm':
-      return confirm(call, task, list);
+      return confirm(call, task, seen);
     case 'adopt':
     case 'stop-stray':
       return settleStray(call, task);

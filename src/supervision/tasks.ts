@@ -2,8 +2,8 @@ import { FLEET_LABEL, OWNER_LABEL } from '../allocation/launch';
 import { SECOND } from '../config';
 import { databaseNow } from '../database/clock';
 import { ownerId } from '../database/control';
-import { adoptInstance, findInstance, markLost, refreshInstance, removeInstance } from '../database/instances';
-import { closeDue, refreshInstances } from '../database/reconcile';
+import { adoptInstance, markLost, refreshInstance, removeInstance } from '../database/instances';
+import { closeDue, isKnownSession, refreshInstances } from '../database/reconcile';
 import { describeSession, stopSession } from '../gameye/session-api';
 import { isLive, readListed, type SessionView } from '../gameye/wire';
 import { adoptionOf, refreshedBy } from '../instances/instance';
@@ -22,7 +22,7 @@ const CALL_TIMEOUT_MS = 10 * SECOND;
 /** What came of a task: `again` when the API did not answer, `alive` when the list was wrong about a session. */
 export type Done = 'done' | 'again' | 'alive';
 
-/** The list that led to a task: whether it was believed, and whether sessions of ours were seen with this account. */
+/** The list that led to a task: whether it was believed, and whether sessions of ours were started or seen with this account. */
 export interface ListSeen {
   trusted: boolean;
   known: boolean;
@@ -30,11 +30,10 @@ export interface ListSeen {
 
 type One<Kind extends Task['do']> = Extract<Task, { do: Kind }>;
 
-/** Closes the sessions that are due and answers their regions by id; the others are in use again. */
-export function closeIdle(call: Call, tasks: One<'stop'>[]): Map<string, string> {
-  const { nk, config } = call;
+/** Closes the sessions that are still due, and answers their regions by id; the others are in use again. */
+export function closeIdle({ nk, config }: Call, tasks: One<'stop'>[]): Map<string, string> {
   const ids = tasks.map(({ id }) => id);
-  return new Map(closeDue(nk, config.fleet, ids, config.emptyGraceMs).map(({ id, region }) => [id, region]));
+  return new Map(Object.entries(closeDue(nk, config.fleet, ids, config.emptyGraceMs)));
 }
 
 /** Stops a session; nobody can get a seat in it any more. */
@@ -48,10 +47,10 @@ export function stop(call: Call, id: string, region: string, reason: string): Do
 }
 
 /** Takes over what the list shows of many sessions, in one statement. */
-export function repair(call: Call, tasks: One<'repair'>[]): void {
-  const shown = tasks.map(({ id, entry }) => ({ id, ...refreshedBy(call.config, readListed(entry)) }));
-  const repaired = refreshInstances(call.nk, call.config.fleet, shown);
-  count(call.nk, 'gameye_reconciled', { change: 'repaired' }, repaired);
+export function repair({ nk, config }: Call, tasks: One<'repair'>[]): void {
+  const shown = tasks.map(({ id, entry }) => ({ id, ...refreshedBy(config, readListed(entry)) }));
+  const repaired = refreshInstances(nk, config.fleet, shown);
+  count(nk, 'gameye_reconciled', { change: 'repaired' }, repaired);
 }
 
 /** The list does not show it. Only what the API says of this session alone ends its record. */
@@ -65,11 +64,11 @@ export function confirm(call: Call, { id, young }: One<'confirm'>, list: ListSee
     const isListed = session.status === 'running' && session.labels[OWNER_LABEL] === ownerId(nk);
     return isListed && !young ? 'alive' : 'done';
   }
-  if (outcome.kind !== 'done' && outcome.failure.kind !== 'not-found') return logFailure(call, id, outcome.failure);
   if (outcome.kind !== 'done') {
-    // A list that can be believed and this make two looks; without one it takes two comparisons, with an account that has ours.
-    const missed = markLost(nk, config.fleet, id);
-    if (!list.trusted && !(list.known && missed >= 2)) return 'done';
+    if (outcome.failure.kind !== 'not-found') return logFailure(call, id, outcome.failure);
+    // Without a list that can be believed it takes two looks, in two comparisons, with an account that has ours.
+    const isCertain = list.trusted || (markLost(nk, config.fleet, id) >= 2 && list.known);
+    if (!isCertain) return 'done';
   }
   removeInstance(nk, config.fleet, id);
   withFields(call.logger, { session: id }).info('Gameye: a record was removed, because its session has ended.');
@@ -80,7 +79,7 @@ export function confirm(call: Call, { id, young }: One<'confirm'>, list: ListSee
 /** A session of ours without a record: a record for it when there are players in it, its end when not. */
 export function settleStray(call: Call, task: One<'adopt' | 'stop-stray'>): Done {
   const { nk, config } = call;
-  if (findInstance(nk, config.fleet, task.id)) return 'done';
+  if (isKnownSession(nk, task.id)) return 'done';
   const outcome = describeSession(nk, config, task.id, CALL_TIMEOUT_MS);
   if (outcome.kind !== 'done') {
     return outcome.failure.kind === 'not-found' ? 'done' : logFailure(call, task.id, outcome.failure);
@@ -95,14 +94,13 @@ export function settleStray(call: Call, task: One<'adopt' | 'stop-stray'>): Done
   return task.do === 'adopt' ? 'done' : stop(call, session.id, session.region, 'stray');
 }
 
-function adopt(call: Call, session: SessionView): void {
-  const { nk, config } = call;
+function adopt({ nk, config, logger }: Call, session: SessionView): void {
   const adoption = adoptionOf(config, session, databaseNow());
   if (!adoption) return;
   const { instance, user_ids, created_at_ms } = adoption;
   if (!adoptInstance(nk, config.fleet, instance, user_ids, created_at_ms)) return;
   const fields = { session: session.id, region: session.region, players: user_ids.length };
-  withFields(call.logger, fields).warn('Gameye: a running session without a record has one again.');
+  withFields(logger, fields).warn('Gameye: a running session without a record has one again.');
   count(nk, 'gameye_reconciled', { change: 'adopted' });
 }
 

@@ -1,9 +1,8 @@
+import { MINUTE, SECOND } from '../config';
 import { forgetOver } from '../database/allocations';
-import { databaseNow } from '../database/clock';
 import { lapseSeats } from '../database/instances';
 import { migrate } from '../database/schema';
 import { forgetSeats } from '../database/seats';
-import { MINUTE, SECOND } from '../config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { Code, isRpcError } from '../refusal';
@@ -11,46 +10,58 @@ import { beatSupervisor, ensureReconciler } from '../supervision/heartbeat';
 import { resumeAllocations } from '../supervision/resume';
 
 /**
- * What runs on its own, on every node: a match that never ends and that nobody joins. It is started with the node; when it
- * is gone (match.max_empty_sec, an operator), whoever misses its heartbeat starts another.
+ * A worker as supervisor, what runs on its own on every node: a match that never ends and that nobody joins. It is started
+ * with the node; when it is gone (match.max_empty_sec, an operator), whoever misses its heartbeat starts another.
+ *
+ * Its times are by this server's clock and only say how often it looks. What is due, the database decides.
  */
 export interface SupervisorState {
   supervisor: true;
-  /** When allocations that nobody works on are looked for. Missing at the first tick, like the next one. */
-  resume_at_ms?: number;
+  /** Nothing to do before this. Missing at the first tick, like the others. */
+  wake_at_ms?: number;
   /** When rows that tell nobody anything any more are deleted. */
   forget_at_ms?: number;
+  /** When the tables are created at the earliest, after a try in vain. */
+  migrate_at_ms?: number;
 }
 
-const RESUME_MS = 5 * SECOND;
-const FORGET_MS = MINUTE;
+/** After a pass that failed. */
+const RETRY_MS = 5 * SECOND;
+const FORGET_MS = 10 * SECOND;
+/** Each deletes at most a thousand rows. */
+const MOST_FORGOTTEN = 5;
 
 /** One tick, once a second. Undefined: another match supervises this node. Never throws. */
 export function loopSupervisor(call: Call, state: SupervisorState): SupervisorState | undefined {
-  const { nk } = call;
   if (!beatSupervisor(call)) return undefined;
-  ensureReconciler(nk);
-  const now = databaseNow();
+  ensureReconciler(call.nk);
+  const now = Date.now();
+  if (isAhead(state.wake_at_ms, now, RETRY_MS)) return state;
   try {
-    lapseSeats(nk);
-    const resumes = now >= (state.resume_at_ms ?? 0);
-    if (resumes) resumeAllocations(call);
-    const forgets = now >= (state.forget_at_ms ?? 0);
-    if (forgets) {
-      forgetSeats(nk);
-      forgetOver(nk);
-    }
-    return {
-      supervisor: true,
-      resume_at_ms: resumes ? databaseNow() + RESUME_MS : (state.resume_at_ms ?? 0),
-      forget_at_ms: forgets ? databaseNow() + FORGET_MS : (state.forget_at_ms ?? 0),
-    };
+    lapseSeats(call.nk);
+    resumeAllocations(call);
+    if (isAhead(state.forget_at_ms, now, FORGET_MS)) return state;
+    forget(call);
+    return { ...state, forget_at_ms: now + FORGET_MS };
   } catch (error) {
     withFields(call.logger, { error: errorText(error) }).error(
       'Gameye: a pass over the records failed, probably because of the database. It is tried again.',
     );
-    // Somebody may have granted the right meanwhile.
-    if (isRpcError(error) && error.code === Code.FAILED_PRECONDITION) migrate(nk, call.logger);
-    return { ...state, resume_at_ms: now + RESUME_MS };
+    const next = { ...state, wake_at_ms: now + RETRY_MS };
+    const isUnusable = isRpcError(error) && error.code === Code.FAILED_PRECONDITION;
+    if (!isUnusable || isAhead(state.migrate_at_ms, now, MINUTE)) return next;
+    // Somebody may have granted the right meanwhile, or the database has come back empty.
+    migrate(call.nk, call.logger);
+    return { ...next, migrate_at_ms: now + MINUTE };
   }
+}
+
+/** False as well for a time that can only be one of a clock that was put back. */
+function isAhead(time: number | undefined, now: number, mostMs: number): boolean {
+  return time !== undefined && time > now && time - now <= mostMs;
+}
+
+function forget({ nk }: Call): void {
+  for (let i = 0; i < MOST_FORGOTTEN && forgetSeats(nk) > 0; i++);
+  for (let i = 0; i < MOST_FORGOTTEN && forgetOver(nk) > 0; i++);
 }

@@ -4,7 +4,7 @@ import { writeControl } from '../../src/database/control';
 import type { Call } from '../../src/nakama/caller';
 import { drain, drainOne } from '../../src/operations/drain';
 import { MODULE_VERSION } from '../../src/operations/module-version';
-import { fleetStatus, RECONCILE_JOB } from '../../src/operations/status';
+import { fleetStatus, reconcileJob } from '../../src/operations/status';
 import { terminate, terminateOne } from '../../src/operations/terminate';
 import { answer } from './support/gameye';
 import type { FakeNakama } from './support/nakama';
@@ -89,7 +89,7 @@ describe('the status', () => {
   it('says how the last comparison with the Session API went', () => {
     expect(fleetStatus(call, 10)).not.toHaveProperty('reconcile');
     const last = { at_ms: now, took_ms: 7, node: 'n2', records: 1, sessions: 1, strays: 0 };
-    writeControl(fake.nk, RECONCILE_JOB, { last });
+    writeControl(fake.nk, reconcileJob('default'), { last });
     expect(fleetStatus(call, 10).reconcile).toEqual(last);
   });
   it('names the version of package.json', () => {
