@@ -73,6 +73,13 @@ export function createCalls(services: Services): Map<string, Handler> {
         throw new Error(databaseErrorText(error));
       }
     },
+    sqlExec: async (_vm, query: string, values: unknown[]) => {
+      try {
+        return { rowsAffected: (await database.query(query, values)).rowCount ?? 0 };
+      } catch (error) {
+        throw new Error(databaseErrorText(error));
+      }
+    },
 
     matchCreate: (_vm, module: string, params: string) => matches.create(module, params),
     matchGet: (_vm, id: string) => matches.get(id),

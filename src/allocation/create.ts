@@ -9,6 +9,7 @@ import type { AllocationRequest } from '../records';
 import { Code, rpcError } from '../refusal';
 import { newAllocation as allocationOf, type Allocation, type Waiting } from './allocation';
 import { changeOf } from './ownership';
+import { decided, guestPool } from './pool';
 import { acceptableRegions } from './regions';
 
 /** Its worker begins within a tick of the match that was asked for; after this any node's supervisor looks for another one. */
@@ -50,14 +51,14 @@ export function queue(
   mostStarts?: number,
 ): { kind: 'queued'; allocation: Waiting } | { kind: 'busy' | 'too-often' | 'exists' } {
   const { nk, config } = call;
-  const queued: Waiting = { ...a, state: 'queued' };
+  const queued: Waiting = { ...(a.next === 'seek' ? decided(nk, config, a) : a), state: 'queued' };
   const stored = storeAllocation(
     nk,
     {
       ...changeOf(queued),
       fleet: config.fleet,
       create_timeout_ms: config.createTimeoutMs,
-      guest_pool: null,
+      guest_pool: guestPool(nk, queued),
       user_ids: a.request.user_ids,
       most_sessions: null,
       most_starts: mostStarts ?? null,

@@ -88,15 +88,16 @@ export function groupInstances(nk: Nakama, fleet: string, limit: number): { grou
 
 const QUEUE = `
 WITH every AS (
-  SELECT a.* FROM gameye_allocation a WHERE a.fleet = $1::text AND a.state <> 'over'
+  SELECT a.*, CASE WHEN a.cancelled AND a.state IN ('queued', 'starting', 'started') THEN 'cancelled' ELSE a.state END AS standing
+  FROM gameye_allocation a WHERE a.fleet = $1::text AND a.state <> 'over'
     AND (a.state <> 'announced' OR jsonb_array_length(coalesce(a.doc->'abandoned', '[]')) > 0)
 ), shown AS (
   SELECT * FROM every ORDER BY create_time, id LIMIT $2::int4
 )
 ${answer(`json_build_object(
   'truncated', (SELECT count(*) FROM every) > $2::int4, 'open', (SELECT count(*) FROM shown),
-  'by_state', (SELECT coalesce(json_object_agg(n.state, n.allocations), '{}')
-    FROM (SELECT state, count(*) AS allocations FROM shown GROUP BY state ORDER BY state) n),
+  'by_state', (SELECT coalesce(json_object_agg(n.standing, n.allocations), '{}')
+    FROM (SELECT standing, count(*) AS allocations FROM shown GROUP BY standing ORDER BY standing) n),
   'oldest_ms', (SELECT ${ms('min(create_time)')} FROM shown),
   'oldest', (SELECT coalesce(json_agg(${ROW} ORDER BY a.create_time, a.id), '[]')
     FROM (SELECT * FROM shown ORDER BY create_time, id LIMIT $3::int4) a))`)}`;

@@ -109,7 +109,7 @@ function queued(row: AllocationRow, now: number): Queued {
   return {
     allocation: a.id,
     session_id: a.session_id,
-    state: a.state,
+    state: a.cancelled && a.state !== 'failed' ? 'cancelled' : a.state,
     region: regionOf(a),
     players: askedFor(a).length,
     attempts: a.attempts,

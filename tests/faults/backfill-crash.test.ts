@@ -32,7 +32,7 @@ forEachRuntime((runtime) => {
     simulator.faults.add({ operation: 'join-session', on: { times: 1 }, action: { kind: 'delay', ms: 8000 } });
     const players = await connectPlayers(victim, 2);
     await matchTogether(players);
-    const joined = async () => (await allocationRows(stack(), players))[0]?.value.state === 'joined';
+    const joined = async () => (await allocationRows(stack(), players))[0]?.value.state === 'seated';
     await until(joined, 10_000, 'the seats');
     await victim.kill();
     closeAll([...first, ...players]);

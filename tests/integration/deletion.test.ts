@@ -64,7 +64,7 @@ forEachRuntime((runtime) => {
       const asked = requestsOf(stack(), 'session-run', 'full').length;
       simulator.configure({ regions: { full: { capacity: 5 } } });
       await toldThatThereIsNone(scene);
-      expect(await queued()).toMatchObject({ state: 'cancelled', told: true, ids_to_stop: 1 });
+      await until(async () => (await queued()) === undefined, 10_000, 'the end of what was cancelled');
       expect(requestsOf(stack(), 'session-run', 'full')).toHaveLength(asked);
       expect(await nakama.rpc('gameye_terminate', { id: scene.id }), 'again').toMatchObject({ status: 200 });
     });

@@ -11,7 +11,7 @@ import { forEachRuntime } from '../helpers/runtimes.ts';
 import { linesWithSecret } from '../helpers/secrets.ts';
 import { SEAT_SECRET, useStack } from '../helpers/stack.ts';
 import { API_TOKEN } from '../../dev/stack/stack.ts';
-import { allocationsSettled, endSessions, instanceRows, quietStack } from './support/world.ts';
+import { allocationRows, allocationsSettled, endSessions, instanceRows, quietStack, tableOf } from './support/world.ts';
 
 /** Payloads for each RPC and caller; tests/bundle/fuzz.test.ts sends hundreds, without a server. */
 const PAYLOADS = 8;
@@ -25,13 +25,14 @@ const RPCS = [...source.matchAll(/initializer\.registerRpc\('([^']+)'/g)]
 forEachRuntime((runtime) => {
   const stack = useStack(runtime, quietStack(['home', 'away']));
 
-  const rows = () =>
-    query<object>(
+  const rows = async () => ({
+    instances: await instanceRows(stack()),
+    allocations: await allocationRows(stack()),
+    seats: await query<object>(
       stack().database,
-      `SELECT collection, key, user_id, version, value FROM ${
-        runtime.kind === 'embedded' ? 'embedded_nakama' : 'public'
-      }.storage WHERE collection IN ('_gameye_instances', '_gameye_allocations', 'gameye_assignment') ORDER BY 1, 2, 3`,
-    );
+      `SELECT user_id, state, session_id FROM ${tableOf(stack(), 'gameye_seat')} ORDER BY user_id`,
+    ),
+  });
 
   const startSession = async (): Promise<string> => {
     const { payload } = await stack().nakama.rpc('fleet_create', { max_players: 3, metadata: { map: 'ice' } });

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { FaultAction } from '../../dev/gameye/simulator.ts';
-import { query } from '../../dev/stack/database.ts';
 import type { NakamaRuntime } from '../../dev/stack/runtimes.ts';
 import { API_TOKEN } from '../../dev/stack/stack.ts';
 import { until } from '../../dev/stack/until.ts';
@@ -15,7 +14,7 @@ import {
   requestsOf,
   startBehindItsBack,
   stopBehindItsBack,
-  tableOf,
+  ownerOf,
 } from './support/world.ts';
 
 /** Enough for a list that shows half of them to look wrong. */
@@ -96,12 +95,9 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     'is honest again: only a session of ours that nobody knows of is stopped',
     { timeout: 90_000 },
     async () => {
-      const owners = await query<{ value: { id: string } }>(
-        stack().database,
-        `SELECT value FROM ${tableOf(stack())} WHERE collection = '_gameye_control' AND key = 'owner'`,
-      );
+      const owner = await ownerOf(stack());
       const stray = randomUUID();
-      await startBehindItsBack(stack(), stray, 'home', 'default', { nakama_owner: owners[0]!.value.id });
+      await startBehindItsBack(stack(), stray, 'home', 'default', { nakama_owner: owner });
       await until(() => stack().simulator.ledger.get(stray)?.endedAtMs !== undefined, 60_000, 'the end of the stray');
       expect((await listAll()).map(({ id }) => id).sort()).toEqual([...ours, theirs].sort());
       await stopBehindItsBack(stack(), theirs);

@@ -15,6 +15,7 @@ import {
   requestsOf,
   startBehindItsBack,
   stopBehindItsBack,
+  ownerOf,
   tableOf,
 } from './support/world.ts';
 
@@ -82,21 +83,15 @@ forEachRuntime((runtime) => {
     await stopBehindItsBack(stack(), id);
     // What is as young as that may be missing in a list that was made before.
     const old = new Date(Date.now() - 120_000).toISOString();
-    await query(
-      stack().database,
-      `UPDATE ${tableOf(stack())} SET value = jsonb_set(value, '{create_time}', to_jsonb($2::text)) WHERE key = $1`,
-      [id, old],
-    );
+    await query(stack().database, `UPDATE ${tableOf(stack(), 'gameye_instance')} SET create_time = $2 WHERE id = $1`, [
+      id,
+      old,
+    ]);
     await until(() => forgotten(id), RECONCILED_MS, 'the end of its record');
   }, 60_000);
 
   it('stops a session of its own that nobody knows of, and leaves those of other deployments alone', async () => {
-    const [{ id: owner } = { id: '' }] = (
-      await query<{ value: { id: string } }>(
-        stack().database,
-        `SELECT value FROM ${tableOf(stack())} WHERE collection = '_gameye_control' AND key = 'owner'`,
-      )
-    ).map(({ value }) => value);
+    const owner = await ownerOf(stack());
     const [ours, theirs, unknown] = [randomUUID(), randomUUID(), randomUUID()];
     await startBehindItsBack(stack(), ours, 'home', 'default', { nakama_owner: owner });
     await startBehindItsBack(stack(), theirs, 'home', 'default', { nakama_owner: randomUUID() });
@@ -109,7 +104,7 @@ forEachRuntime((runtime) => {
   it('gives a session with players in it its lost record back', async () => {
     const ben = await newPlayer();
     const id = await start([ben]);
-    await query(stack().database, `DELETE FROM ${tableOf(stack())} WHERE key = $1`, [id]);
+    await query(stack().database, `DELETE FROM ${tableOf(stack(), 'gameye_instance')} WHERE id = $1`, [id]);
     await until(async () => !(await forgotten(id)), RECONCILED_MS, 'the record');
     const [row] = await instanceRows(stack(), [id]);
     expect(row?.value).toMatchObject({ id, player_count: 1, seats: { [ben]: { state: 'joined' } }, region: 'home' });

@@ -179,11 +179,13 @@ export function serverFunctions(
     ...metricFunctions(bridge),
   };
   define(functions, 'httpRequest', httpRequest(bridge));
-  define(functions, 'sqlQuery', (query: unknown, parameters: unknown) => {
-    const values = parameters === undefined ? [] : exportValue(parameters);
-    if (!Array.isArray(values)) throw new TypeError('expects array of query params');
-    return bridge.call('sqlQuery', [string(query), values], 'failed to exec db query: ');
-  });
+  for (const name of ['sqlQuery', 'sqlExec']) {
+    define(functions, name, (query: unknown, parameters: unknown) => {
+      const values = parameters === undefined ? [] : exportValue(parameters);
+      if (!Array.isArray(values)) throw new TypeError('expects array of query params');
+      return bridge.call(name, [string(query), values], 'failed to exec db query: ');
+    });
+  }
   define(functions, 'fileRead', fileRead(load, modulePath));
   return functions;
 }

@@ -18,7 +18,7 @@ const NOT_IMPLEMENTED =
   'linkEmail linkFacebook linkFacebookInstantGame linkGameCenter linkGoogle linkSteam notificationSendAll ' +
   'notificationsDelete purchaseGetByTransactionId purchaseValidateApple purchaseValidateFacebookInstant ' +
   'purchaseValidateGoogle purchaseValidateHuawei purchasesList rsaSha256Hash sessionDisconnect sessionLogout ' +
-  'sqlExec streamClose streamCount streamSend streamSendRaw streamUserGet streamUserJoin streamUserKick ' +
+  'streamClose streamCount streamSend streamSendRaw streamUserGet streamUserJoin streamUserKick ' +
   'streamUserLeave streamUserList streamUserUpdate subscriptionGetByProductId subscriptionValidateApple ' +
   'subscriptionValidateGoogle subscriptionsList tournamentAddAttempt tournamentCreate tournamentDelete ' +
   'tournamentJoin tournamentList tournamentRecordDelete tournamentRecordWrite tournamentRecordsHaystack ' +

@@ -16,8 +16,8 @@ const HELD_MS = 14_000;
 const LONG_MS = 120_000;
 
 export const REGIONS = [
-  ...['queued', 'on-its-way', 'unanswered', 'unstored', 'in-doubt', 'untold', 'told', 'unrecorded', 'uncounted'],
-  ...['full-of-errors', 'elsewhere', 'refused', 'unstopped', 'cancelled', 'deleted', 'unready', 'hosting', 'joined'],
+  ...['queued', 'on-its-way', 'unanswered', 'unstored', 'in-doubt', 'untold', 'told', 'uncounted'],
+  ...['full-of-errors', 'elsewhere', 'refused', 'unstopped', 'cancelled', 'deleted', 'unready', 'hosting', 'seated'],
 ] as const;
 export type Point = (typeof REGIONS)[number];
 
@@ -41,7 +41,7 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
   const special: Partial<Record<Point, Nakama>> = {
     unready: victims.patient,
     hosting: victims.filling,
-    joined: victims.filling,
+    seated: victims.filling,
   };
   for (const region of REGIONS) scenes[region] = await Scene.enter(stack, special[region] ?? victims.plain, region);
   const scene = (point: Point): Scene => scenes[point] as Scene;
@@ -57,13 +57,10 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
   const arrived = (one: Scene, what: Progress): void => void stored.push([one, what]);
 
   const steps: Record<Exclude<Point, 'elsewhere' | 'untold'>, (one: Scene) => Promise<void>> = {
-    // Its first attempt is stored together with the player's assignment, which is frozen.
+    // Its worker wants to know which version is in force, and what all nodes share is frozen.
     async queued(one) {
-      one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'status', status: 402 } });
-      await one.create();
-      await until(async () => (await one.progress()) === undefined, 40_000, 'the end of the one before');
       const hold = await freezer(one);
-      await hold.record('gameye_assignment', 'current', one.player.userId);
+      await hold.control();
       await one.create();
       await hold.untilSomebodyWaits();
       arrived(one, { state: 'queued', attempts: 0 });
@@ -85,7 +82,7 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await one.create();
       await one.untilAsked('session-run');
       const hold = await freezer(one);
-      await hold.record('_gameye_allocations', one.id);
+      await hold.row('gameye_allocation', one.id);
       await hold.untilSomebodyWaits();
       arrived(one, { state: 'starting', attempts: 1 });
     },
@@ -104,34 +101,27 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await one.create();
       await notifications.untilSomebodyWaits();
       const hold = await freezer(one);
-      await hold.record('_gameye_allocations', one.id);
+      await hold.row('gameye_allocation', one.id);
       await notifications.thaw();
       await hold.untilSomebodyWaits();
-      arrived(one, { state: 'started', told: false });
+      arrived(one, { state: 'started' });
       silence = await freezer(scene('untold'));
       await silence.notifications();
       await scene('untold').create();
       await silence.untilSomebodyWaits();
-      arrived(scene('untold'), { state: 'started', told: false });
-    },
-    async unrecorded(one) {
-      await one.create();
-      const hold = await freezer(one);
-      await hold.absentRecord('_gameye_instances', one.id);
-      await hold.untilSomebodyWaits();
-      arrived(one, { state: 'started', told: true });
+      arrived(scene('untold'), { state: 'started' });
     },
     async uncounted(one) {
       one.fault({ operation: 'join-session', on: 'always', action: { kind: 'delay', ms: LONG_MS } });
       await one.create();
       await one.untilAsked('join-session');
-      expect(await one.progress()).toBeUndefined();
+      arrived(one, { state: 'started' });
     },
     async 'full-of-errors'(one) {
       one.fault({ operation: 'session-run', on: 'always', action: { kind: 'status', status: 500 } });
       await one.create(['full-of-errors', 'elsewhere']);
       await one.untilStored({ state: 'announced' });
-      arrived(one, { state: 'announced', told: true });
+      arrived(one, { state: 'announced' });
     },
     async refused(one) {
       one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: 5000 } });
@@ -139,9 +129,9 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await one.create();
       await one.untilAsked('session-run');
       const hold = await freezer(one);
-      await hold.record('gameye_assignment', 'current', one.player.userId);
+      await hold.seat(one.player.userId);
       await hold.untilSomebodyWaits();
-      arrived(one, { state: 'failed', told: false });
+      arrived(one, { state: 'starting', attempts: 1 });
     },
     async unstopped(one) {
       one.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'drop', when: 'after' } });
@@ -156,14 +146,14 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await one.create();
       await one.untilAsked('session-run');
       expect(await one.node.rpc('fleet_delete', { id: one.id })).toMatchObject({ status: 200 });
-      arrived(one, { state: 'cancelled', told: false });
+      arrived(one, { state: 'starting', cancelled: true });
     },
     async deleted(one) {
       await one.create();
       const isStored = async (): Promise<boolean> => (await instanceRows(stack, [one.id])).length === 1;
       await until(isStored, 40_000, 'the instance');
       const hold = await freezer(one);
-      await hold.record('_gameye_instances', one.id);
+      await hold.row('gameye_instance', one.id);
       void one.node.rpc('fleet_delete', { id: one.id }).catch(() => undefined); // Its answer never comes.
       await hold.untilSomebodyWaits();
       expect(one.running()).toEqual([]);
@@ -173,25 +163,25 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await until(async () => (await one.instances()).length === 1, 40_000, 'the session with free seats');
     },
     // Its player is about to be told where, and notifications are still frozen: two wait for them then.
-    async joined(one) {
+    async seated(one) {
       await one.playAlone();
-      await one.untilStored({ state: 'joined', told: false });
+      await one.untilStored({ state: 'seated' });
       await until(async () => (await seatsOf(scene('hosting'))).includes(one.player.userId), 40_000, 'the seat');
       await silence?.untilSomebodyWaits(2);
-      arrived(one, { state: 'joined', told: false });
+      arrived(one, { state: 'seated' });
     },
     async unready(one) {
       await one.create();
       await one.untilStored({ state: 'started' });
-      arrived(one, { state: 'started', told: false });
+      arrived(one, { state: 'started', waits: true });
     },
   };
   // Frozen notifications would stop others on their way, and the API is waited for only so long.
-  const last: Point[] = ['on-its-way', 'cancelled', 'unanswered', 'joined'];
+  const last: Point[] = ['on-its-way', 'cancelled', 'unanswered', 'seated'];
   const first = (Object.keys(steps) as (keyof typeof steps)[]).filter(
-    (point) => point !== 'told' && !last.includes(point),
+    (point) => point !== 'told' && point !== 'queued' && !last.includes(point),
   );
-  for (const points of [first, ['told'], last] as (keyof typeof steps)[][]) {
+  for (const points of [first, ['told'], last, ['queued']] as (keyof typeof steps)[][]) {
     await Promise.all(points.map((point) => steps[point](scene(point)).catch((error) => explain(scene(point), error))));
   }
   for (const [one, what] of stored)

@@ -5,8 +5,6 @@ import { until } from '../../../dev/stack/until.ts';
 /** Also on a machine that is busy with other tests. */
 const WAIT_MS = 60_000;
 
-const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
-
 /**
  * Stops writers of the database exactly where they write: whoever wants to change what is frozen waits until `thaw`. Each
  * freezer is one transaction of its own, and freezes as much as one likes.
@@ -28,18 +26,19 @@ export class Freezer {
     return new Freezer(what, client, stack.runtime.kind === 'embedded' ? 'embedded_nakama' : 'public');
   }
 
-  /** A stored record, which must exist. */
-  async record(collection: string, key: string, owner = SYSTEM_USER): Promise<void> {
-    const sql = `SELECT key FROM ${this.schema}.storage WHERE collection = $1 AND key = $2 AND user_id = $3 FOR UPDATE`;
-    const { rowCount } = await this.client.query(sql, [collection, key, owner]);
-    if (rowCount !== 1) throw new Error(`there is no record ${collection}/${key} of ${owner} to freeze`);
+  /** A row of a table of the module, which must exist. */
+  async row(table: 'gameye_allocation' | 'gameye_instance', id: string): Promise<void> {
+    const { rowCount } = await this.client.query(`SELECT id FROM ${this.schema}.${table} WHERE id = $1 FOR UPDATE`, [
+      id,
+    ]);
+    if (rowCount !== 1) throw new Error(`there is no row ${id} in ${table} to freeze`);
   }
 
-  /** A system record that does not exist yet: who stores it waits. */
-  async absentRecord(collection: string, key: string): Promise<void> {
-    const sql = `INSERT INTO ${this.schema}.storage (collection, key, user_id, value, version, read, write)
-      VALUES ($1, $2, $3, '{}', 'x', 0, 0)`;
-    await this.client.query(sql, [collection, key, SYSTEM_USER]);
+  /** The seat of a player, which must have one. */
+  async seat(userId: string): Promise<void> {
+    const sql = `SELECT user_id FROM ${this.schema}.gameye_seat WHERE user_id = $1 FOR UPDATE`;
+    if ((await this.client.query(sql, [userId])).rowCount !== 1)
+      throw new Error(`there is no seat of ${userId} to freeze`);
   }
 
   /** Persistent notifications can be read and not be sent. */
@@ -47,9 +46,14 @@ export class Freezer {
     await this.client.query(`LOCK TABLE ${this.schema}.notification IN SHARE MODE`);
   }
 
-  /** Nothing can be stored at all. */
-  async storage(): Promise<void> {
-    await this.client.query(`LOCK TABLE ${this.schema}.storage IN SHARE MODE`);
+  /** No allocation can be stored. */
+  async allocations(): Promise<void> {
+    await this.client.query(`LOCK TABLE ${this.schema}.gameye_allocation IN SHARE MODE`);
+  }
+
+  /** What all nodes share cannot even be read: a worker waits before its first attempt. */
+  async control(): Promise<void> {
+    await this.client.query(`LOCK TABLE ${this.schema}.gameye_control IN ACCESS EXCLUSIVE MODE`);
   }
 
   /** Until so many wait for what is frozen here. */

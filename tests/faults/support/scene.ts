@@ -10,7 +10,7 @@ import { allocationRows, instanceRows, requestsOf, type AllocationValue } from '
 const ARRIVAL_MS = 40_000;
 
 /** The parts of a stored allocation that tell how far it is. */
-export type Progress = Partial<AllocationValue & { told: boolean; in_doubt: boolean; started: unknown }>;
+export type Progress = Partial<AllocationValue & { told: boolean; in_doubt: boolean; waits: boolean }>;
 
 /** One player, and the session that was asked for: what a node worked on when it died. */
 export class Scene {

@@ -147,3 +147,11 @@ async function containerEnvironments(stack: Stack): Promise<Map<string, Record<s
 export function tableOf({ runtime }: Stack, table: string): string {
   return `${runtime.kind === 'embedded' ? 'embedded_nakama' : 'public'}.${table}`;
 }
+
+/** The id by which this deployment knows its sessions. */
+export async function ownerOf(stack: Stack): Promise<string> {
+  const sql = `SELECT value FROM ${tableOf(stack, 'gameye_control')} WHERE key = 'owner'`;
+  const [row] = await query<{ value: string }>(stack.database, sql);
+  if (!row) throw new Error('this deployment has started no session yet');
+  return row.value;
+}
