@@ -75,10 +75,11 @@ export function loopReconciler(call: Call, before: Partial<ReconcilerState>): Re
   const state = { ...newReconciler(), ...before };
   if (!beatReconciler(call)) return undefined;
   const now = databaseNow();
-  // No wait is longer than a lease: a later time is one of a clock that was put back.
-  if (now < state.wake_at_ms && state.wake_at_ms - now <= LEASE_MS) return state;
+  // No wait is longer than a lease: this server's clock was put back, and the next statement says what time it is.
+  const isPutBack = state.wake_at_ms - now > LEASE_MS;
+  if (now < state.wake_at_ms && !isPutBack) return state;
   try {
-    return tick(call, state, now);
+    return tick(call, isPutBack ? { ...state, lease_at_ms: 0 } : state, now);
   } catch (error) {
     withFields(call.logger, { error: errorText(error) }).error(
       'Gameye: reconciling failed, probably because of the database. It is tried again.',

@@ -1,160 +1,118 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { newAllocation } from '../../src/allocation/allocation';
-import { newInstance, type Instance } from '../../src/instances/instance';
-import type { Seats } from '../../src/instances/seats';
+import { noteStarted } from '../../src/allocation/account';
 import type { Call } from '../../src/nakama/caller';
 import type { HttpResponse } from '../../src/nakama/runtime';
-import { ensureReconciler, loopReconciler, type ReconcilerState } from '../../src/supervision/reconciler';
+import { fleetStatus } from '../../src/operations/status';
+import { ensureReconciler } from '../../src/supervision/heartbeat';
+import { loopReconciler, type ReconcilerState } from '../../src/supervision/reconciler';
+import type { Instance } from '../../src/records';
 import { configWith } from './support/config';
 import { answer } from './support/gameye';
-import { ALLOCATIONS, INSTANCES } from './support/life';
-import { context, fakeNakama, goError, OWNER, type FakeNakama, type HttpRequest } from './support/nakama';
-
-const T0 = 1_700_000_000_000;
-const MINUTE = 60_000;
-const config = configWith();
-
-interface ModelSession {
-  status: string;
-  players: string[];
-  owner: string;
-}
+import { context, DATABASE_GONE, fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { isListing, listed, MINUTE, ModelSessions, NOW, store, type RecordLike } from './support/reconcile';
+import { FLEET, instanceIn, putAllocation, rowsIn, seatOf } from './support/records';
 
 let fake: FakeNakama;
 let call: Call;
-let sessions: Map<string, ModelSession>;
-/** What is done to one request instead of answering it rightly. */
-let lie: ((request: HttpRequest) => HttpResponse | undefined) | undefined;
+let api: ModelSessions;
 let state: Partial<ReconcilerState> & { reconciler: true };
 
 beforeEach(() => {
-  vi.useFakeTimers();
-  vi.setSystemTime(T0);
+  vi.useFakeTimers({ toFake: ['Date'], now: NOW });
   fake = fakeNakama();
   fake.nk.localcachePut('gameye_reconciler', '', 1e6);
-  call = { ctx: context({ matchId: 'm1.n1', node: 'n1' }), logger: fake.logger, nk: fake.nk, config };
-  sessions = new Map();
-  lie = undefined;
+  call = { ctx: context({ matchId: 'm1.n1', node: 'n1' }), logger: fake.logger, nk: fake.nk, config: configWith() };
+  api = new ModelSessions();
   state = { reconciler: true };
-  fake.http = (request) => lie?.(request) ?? handle(request);
+  fake.http = (request) => api.handle(request);
 });
 afterEach(() => void vi.useRealTimers());
 
-function describeSession(id: string, { status, players, owner }: ModelSession): object {
-  const labels = { tags: JSON.stringify({ nakama_fleet: 'default', nakama_owner: owner }) };
-  const where = { host: '1.2.3.4', port: { '7777/udp': 1 }, location: 'eu', image: 'my-game' };
-  return { id, status, ...where, created: T0, labels, players: { joined: players, joinedCount: players.length } };
-}
+const wait = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
 
-function handle({ method, url }: HttpRequest): HttpResponse {
-  const [path = ''] = url.replace('http://gameye.test/session', '').split('?');
-  if (path === '') {
-    const entries = [...sessions].map(([id, one]) => ({
-      ...describeSession(id, one),
-      playerCount: one.players.length,
-    }));
-    return answer(200, { sessions: entries });
-  }
-  const id = path.slice(1);
-  const session = sessions.get(id);
-  if (!session) return answer(404, { message: 'no such session' });
-  if (method === 'delete') sessions.delete(id);
-  return method === 'delete' ? { code: 204, headers: {}, body: '' } : answer(200, describeSession(id, session));
-}
-
-function run(id: string, more: Partial<ModelSession> = {}): void {
-  sessions.set(id, { status: 'running', players: [], owner: OWNER, ...more });
-}
-
-function store(id: string, seats: Seats = { u1: { state: 'joined' } }, more: Partial<Instance> = {}): void {
-  const session = { id, region: 'eu', maxPlayers: 4, metadata: {}, startedAtMs: T0 - 5 * MINUTE, ttlMs: 60 * MINUTE };
-  const made = newInstance(config, session, { host: '1.2.3.4', ports: { '7777/udp': 1 } }, seats)!;
-  fake.put(INSTANCES, id, { ...made, ...more });
-}
-
-/** Ticks once a second for so long, as Nakama does. */
-function pass(ms: number): void {
-  for (let left = ms; left > 0; left -= 1000) {
-    vi.advanceTimersByTime(1000);
+/** Ticks for so long, once in `step` milliseconds. */
+function pass(ms: number, step = 1000): void {
+  for (let left = ms; left > 0; left -= step) {
+    wait(step);
     const next = loopReconciler(call, JSON.parse(JSON.stringify(state)) as typeof state);
     if (!next) throw new Error('the reconciler ended');
     state = next;
   }
 }
 
-const instance = (id: string): Instance | undefined => fake.stored(INSTANCES, id) as Instance | undefined;
+/** A session that runs and has its record, with a player in it. */
+function both(id: string, more: RecordLike = {}): void {
+  api.run(id);
+  store(fake, id, more);
+}
+
+const instance = (id: string): Instance | undefined => instanceIn(fake, id);
 const asked = (what: string): number =>
   fake.requests.filter(({ method, url }) => `${method} ${url}`.replace('http://gameye.test', '').startsWith(what))
     .length;
-const emptySince = (since: number) => ({
-  player_count: 0,
-  open_seats: 4,
-  seats: {},
-  empty_since_ms: since,
-  visited: true as const,
-});
+const left = (since: number): RecordLike => ({ players: 0, visited: true, emptySince: since });
+const warnings = (): string[] => fake.log.filter(({ level }) => level === 'warn').map(({ message }) => message);
+/** What was written of a record, in any column. */
+const written = (): unknown => fake.query('SELECT xmin::text, id FROM gameye_instance ORDER BY id');
 
 describe('the reconciler', () => {
   it('writes no record, and asks for nothing but the list, when nothing changed', () => {
-    for (const id of ['a', 'b', 'c']) {
-      run(id);
-      store(id);
-    }
+    for (const id of ['a', 'b', 'c']) both(id);
+    const before = written();
     pass(10 * MINUTE);
     expect(asked('get /session?filter%5Bnakama_owner%5D=owner-1')).toBe(5);
     expect(fake.requests).toHaveLength(5);
-    const written = fake.events.flatMap((event) => (event.kind === 'write' ? event.keys : []));
-    expect(new Set(written)).toEqual(new Set(['_gameye_control/reconcile']));
+    expect(written()).toEqual(before);
+  });
+
+  it('says what it found, to operators', () => {
+    for (const id of ['a', 'b']) both(id);
+    api.run('stray');
+    pass(2000);
+    const { reconcile } = fleetStatus(call, 10);
+    expect(reconcile).toMatchObject({ at_ms: NOW + 1000, node: 'n1', records: 2, sessions: 3, strays: 1, tasks: 1 });
+    expect(reconcile).not.toHaveProperty('distrust');
   });
 
   it('stops a session that all have left, once the grace is over, and forgets it', () => {
-    run('a');
-    run('b');
-    store('a');
-    store('b', {}, emptySince(T0));
+    both('a');
+    both('b', left(NOW));
     pass(59_000);
-    expect(sessions.has('b')).toBe(true);
+    expect(api.running.has('b')).toBe(true);
     pass(3000);
-    expect([...sessions.keys()]).toEqual(['a']);
+    expect([...api.running.keys()]).toEqual(['a']);
     expect(instance('b')).toBeUndefined();
-    expect(fake.log).toContainEqual(
-      expect.objectContaining({
-        message: 'Gameye: a session was stopped.',
-        fields: { session: 'b', region: 'eu', reason: 'empty' },
-      }),
-    );
+    const fields = { session: 'b', region: 'eu', reason: 'empty' };
+    expect(fake.log).toContainEqual({ level: 'info', message: 'Gameye: a session was stopped.', fields });
   });
 
   it('leaves a session alone that somebody joined before its end came', () => {
-    run('b');
-    store('b', {}, emptySince(T0));
+    both('b', left(NOW));
     pass(10_000);
-    store('b', { u9: { state: 'joined' } });
+    fake.query(`UPDATE gameye_instance SET joined = 1, player_count = 1, open_seats = 3, empty_since = NULL`);
     pass(5 * MINUTE);
     expect(asked('delete')).toBe(0);
     expect(instance('b')?.status).toBe('running');
   });
 
   it('closes the door before it stops a session, so that nobody gets a seat in it', () => {
-    run('b');
-    store('b', {}, emptySince(T0 - 5 * MINUTE));
-    let status = '';
-    lie = ({ method }) => {
-      if (method === 'delete') status = instance('b')?.status ?? 'none';
+    for (const id of ['b', 'c']) both(id, left(NOW - 5 * MINUTE));
+    const statuses: unknown[] = [];
+    api.lie = ({ method }) => {
+      if (method === 'delete') statuses.push(instance('b')?.status, instance('c')?.status);
       return undefined;
     };
     pass(5000);
-    expect(status).toBe('draining');
-    expect(instance('b')).toBeUndefined();
+    expect(statuses.slice(0, 2)).toEqual(['draining', 'draining']);
+    expect(rowsIn(fake, 'instance')).toBe(0);
   });
 
   it('stops it at last when the answer to the stop was lost', () => {
-    run('b');
-    store('b', {}, emptySince(T0 - 5 * MINUTE));
+    both('b', left(NOW - 5 * MINUTE));
     let lost = 0;
-    lie = ({ method, url }) => {
+    api.lie = ({ method }) => {
       if (method !== 'delete' || lost++ > 0) return undefined;
-      sessions.delete(url.slice(-1));
+      api.running.delete('b');
       throw goError('HTTP request error: Delete "http://gameye.test/session/b": EOF');
     };
     pass(30_000);
@@ -162,138 +120,213 @@ describe('the reconciler', () => {
     expect(instance('b')).toBeUndefined();
   });
 
-  it('removes the record of a session that ended, when the API says so of it alone', () => {
-    run('a');
-    store('a');
-    store('b');
+  it('removes the record of a session that ended, when the API says so of it alone, and frees its players', () => {
+    both('a');
+    store(fake, 'b');
+    fake.query(`INSERT INTO gameye_seat (user_id, state, session_id) VALUES ('u1', 'joined', 'b')`);
     pass(5000);
     expect(asked('get /session/b')).toBe(1);
     expect(instance('b')).toBeUndefined();
+    expect(seatOf(fake, 'u1')).toMatchObject({ state: 'left', session_id: '' });
   });
 
   it('stops a stray after the grace, counted from when it was first seen', () => {
-    run('a');
-    store('a');
-    run('stray');
+    both('a');
+    api.run('stray');
     pass(55_000);
-    expect(sessions.has('stray')).toBe(true);
+    expect(api.running.has('stray')).toBe(true);
     pass(10_000);
-    expect([...sessions.keys()]).toEqual(['a']);
+    expect([...api.running.keys()]).toEqual(['a']);
   });
 
   it('remembers a stray when another node goes on', () => {
-    run('a');
-    store('a');
-    run('stray');
+    both('a');
+    api.run('stray');
     pass(30_000);
     state = { reconciler: true };
     call = { ...call, ctx: context({ matchId: 'm2.n2', node: 'n2' }) };
     fake.nk.localcachePut('gameye_reconciler', 'm2.n2', 1e6);
-    vi.advanceTimersByTime(25_000);
+    wait(25_000);
     pass(15_000);
-    expect(sessions.has('stray')).toBe(false);
+    expect(api.running.has('stray')).toBe(false);
   });
 
   it('gives a session with players its record back', () => {
-    run('a', { players: ['u1', 'u2'] });
+    api.run('a', { players: ['u1', 'u2'] });
     pass(5000);
     expect(instance('a')).toMatchObject({ player_count: 2, seats: { u1: { state: 'joined' } }, region: 'eu' });
   });
 
-  it('leaves alone what is being started, given up, or of another deployment', () => {
-    const allocation = newAllocation(
-      'first',
-      { user_ids: [], max_players: 1, latencies: [], metadata: {} },
-      ['eu'],
-      'm',
-      1,
-      T0,
-    );
-    const abandoned = [{ session_id: 'old', since_ms: T0 }];
-    fake.put(ALLOCATIONS, 'first', { ...allocation, session_id: 'second', abandoned });
-    for (const id of ['first', 'second', 'old']) run(id);
-    run('theirs', { owner: 'somebody else' });
+  it('leaves alone what is being started, given up, of another fleet or of another deployment', () => {
+    putAllocation(fake, {}, { session_id: 'second', abandoned: [{ session_id: 'old', since_ms: NOW }] }, 'first');
+    for (const id of ['first', 'second', 'old']) api.run(id);
+    api.run('theirs', { tags: { nakama_fleet: FLEET, nakama_owner: 'somebody else' } });
+    api.run('ranked', { tags: { nakama_fleet: 'ranked', nakama_owner: 'owner-1' } });
     pass(10 * MINUTE);
     expect(asked('delete')).toBe(0);
-    expect(sessions.size).toBe(4);
+    expect(api.running.size).toBe(5);
   });
 
-  it('repairs many records in one transaction', () => {
+  it('leaves a stray alone that turns out to be of another fleet, whatever its labels say beside', () => {
+    api.run('ranked', { tags: { nakama_fleet: 'ranked', nakama_owner: 'owner-1', map: 'default' } });
+    pass(10 * MINUTE);
+    expect(asked('get /session/ranked')).toBeGreaterThan(0);
+    expect(asked('delete')).toBe(0);
+  });
+
+  it('leaves a stray alone that became an allocation’s before its end came', () => {
+    api.run('stray');
+    pass(30_000);
+    putAllocation(fake, {}, { session_id: 'stray' }, 'first');
+    pass(5 * MINUTE);
+    expect(asked('delete')).toBe(0);
+  });
+
+  it('repairs many records in one statement', () => {
     for (let i = 0; i < 120; i++) {
-      run(`s${i}`, { status: 'restarting' });
-      store(`s${i}`);
+      api.run(`s${i}`, { status: 'restarting' });
+      store(fake, `s${i}`);
     }
     pass(3000);
-    const writes = fake.events.filter((event) => event.kind === 'write' && event.keys[0]?.startsWith(INSTANCES));
-    expect(writes).toHaveLength(2);
+    const updates = fake.events.filter(
+      (event) => event.kind === 'sql' && event.statement.includes('UPDATE gameye_instance'),
+    );
+    expect(updates).toHaveLength(1);
     expect(instance('s119')?.status).toBe('restarting');
+    expect(fake.requests).toHaveLength(1);
+  });
+
+  it('does more than one plan holds, without waiting for the next interval', () => {
+    for (let i = 0; i < 600; i++) {
+      api.run(`s${i}`, { status: 'restarting' });
+      store(fake, `s${i}`);
+    }
+    pass(10_000);
+    expect(fake.query(`SELECT count(*) AS n FROM gameye_instance WHERE status = 'restarting'`)).toEqual([{ n: 600 }]);
   });
 });
 
 describe('a list that is wrong', () => {
-  const fill = (count: number): void => {
-    for (let i = 0; i < count; i++) {
-      run(`s${i}`);
-      store(`s${i}`);
-    }
-  };
-  const listing = ({ method, url }: HttpRequest): boolean => method === 'get' && url.includes('/session?');
+  const fill = (count: number): void => Array.from({ length: count }, (_, i) => `s${i}`).forEach((id) => both(id));
 
   it.each<[string, () => HttpResponse]>([
     ['fails', () => answer(500, {})],
     ['is a page of a login', () => ({ code: 200, headers: {}, body: '<html>' })],
     ['is cut off', () => ({ code: 200, headers: {}, body: '{"sessions":[{"id":"s1","stat' })],
+    ['is empty', () => ({ code: 200, headers: {}, body: '' })],
+    ['has no sessions', () => answer(200, { items: [] })],
     ['is forbidden', () => answer(403, {})],
   ])('%s: no record changes, and it is asked for again soon', (_how, reply) => {
     fill(5);
-    lie = (request) => (listing(request) ? reply() : undefined);
+    const before = written();
+    api.lie = (request) => (isListing(request) ? reply() : undefined);
     pass(30_000);
-    expect(fake.rows().filter((row) => row.startsWith(INSTANCES))).toHaveLength(5);
+    expect(written()).toEqual(before);
     expect(asked('get /session?')).toBeGreaterThanOrEqual(2);
-    expect(fake.log).toContainEqual(expect.objectContaining({ level: 'warn' }));
-    lie = undefined;
-    sessions.delete('s0');
+    expect(warnings()).not.toEqual([]);
+    expect(fleetStatus(call, 10).reconcile).toMatchObject({ distrust: 'failed' });
+    api.lie = undefined;
+    api.running.delete('s0');
     pass(20_000);
+    expect(instance('s0')).toBeUndefined();
+  });
+
+  it('is one that the database does not compare: what is due is stopped all the same', () => {
+    fill(2);
+    both('idle', left(NOW - 5 * MINUTE));
+    fake.before = (event) => {
+      if (event.kind === 'sql' && event.values.some((value) => String(value).startsWith('{"sessions"'))) {
+        throw goError('failed to exec db query: canceling statement due to statement timeout (SQLSTATE 57014)');
+      }
+    };
+    pass(5000);
+    expect([...api.running.keys()]).toEqual(['s0', 's1']);
+    expect(fleetStatus(call, 10).reconcile).toMatchObject({ distrust: 'records_unread', records: 3 });
+  });
+
+  it('has a form that only a slow look understands: that is taken with the next one', () => {
+    fill(2);
+    const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    api.lie = (request) => {
+      if (!isListing(request)) return undefined;
+      const body = JSON.stringify({ sessions: [...api.entries(), { ...listed('odd'), more: 'X' }] });
+      return { code: 200, headers: {}, body: body.replace('"X"', nested) };
+    };
+    api.running.delete('s0');
+    pass(5000);
+    expect(fleetStatus(call, 10).reconcile).toMatchObject({ distrust: 'failed' });
+    pass(15_000);
+    expect(fleetStatus(call, 10).reconcile).toMatchObject({ sessions: 2, strays: 1 });
     expect(instance('s0')).toBeUndefined();
   });
 
   it('is empty, as with the token of another account: no record goes, but nobody is sent there', () => {
     fill(5);
-    sessions.clear();
+    api.running.clear();
     pass(30 * MINUTE);
-    expect(fake.rows().filter((row) => row.startsWith(INSTANCES))).toHaveLength(5);
+    expect(rowsIn(fake, 'instance')).toBe(5);
     expect(instance('s0')?.status).toBe('lost');
-    for (let i = 0; i < 5; i++) run(`s${i}`);
+    for (let i = 0; i < 5; i++) api.run(`s${i}`);
     pass(3 * MINUTE);
     expect(instance('s0')?.status).toBe('running');
   });
 
+  it('is empty with a token that is of another account since the last list: no record goes', () => {
+    fill(3);
+    pass(5000);
+    call = { ...call, config: configWith({ GAMEYE_API_TOKEN: 'another' }) };
+    api.running.clear();
+    pass(30 * MINUTE);
+    expect(rowsIn(fake, 'instance')).toBe(3);
+  });
+
   it('is empty, and each session is over: the records go with the end of their ttl', () => {
-    fill(5);
-    sessions.clear();
-    pass(60 * MINUTE);
-    expect(fake.rows().filter((row) => row.startsWith(INSTANCES))).toEqual([]);
+    for (let i = 0; i < 5; i++) store(fake, `s${i}`, { expiresAt: NOW + 30 * MINUTE });
+    pass(30 * MINUTE);
+    expect(rowsIn(fake, 'instance')).toBe(5);
+    pass(5 * MINUTE);
+    expect(rowsIn(fake, 'instance')).toBe(0);
   });
 
   it('is empty, of an account that has shown our sessions: the records go when none is found alone twice', () => {
     fill(3);
     pass(5000);
-    sessions.clear();
+    api.running.clear();
     pass(2 * MINUTE);
     expect(instance('s0')?.status).toBe('lost');
     pass(2 * MINUTE);
-    expect(fake.rows().filter((row) => row.startsWith(INSTANCES))).toEqual([]);
+    expect(rowsIn(fake, 'instance')).toBe(0);
+  });
+
+  it('is empty, and its account has started sessions of ours: they go as well, although no list ever showed them', () => {
+    noteStarted(fake.nk);
+    store(fake, 'a');
+    pass(5000);
+    expect(instance('a')?.status).toBe('lost');
+    pass(2 * MINUTE);
+    expect(instance('a')).toBeUndefined();
+  });
+
+  it('is empty while one session is not found for a moment: it takes two looks in a row', () => {
+    noteStarted(fake.nk);
+    fill(1);
+    let denied = 0;
+    api.lie = (request) => {
+      if (isListing(request)) return answer(200, { sessions: [] });
+      return denied++ % 2 === 0 ? answer(404, {}) : undefined;
+    };
+    pass(20 * MINUTE);
+    expect(denied).toBeGreaterThan(4);
+    expect(rowsIn(fake, 'instance')).toBe(1);
   });
 
   it('is stale: one session that runs all the same makes the rest of it worthless', () => {
     fill(12);
-    run('stray');
-    lie = (request) => {
-      if (!listing(request)) return undefined;
-      const entries = [...sessions].filter(([id]) => id !== 's3');
-      return answer(200, {
-        sessions: entries.map(([id, one]) => describeSession(id, { ...one, status: 'restarting' })),
-      });
+    api.run('stray');
+    api.lie = (request) => {
+      if (!isListing(request)) return undefined;
+      const entries = api.entries().filter(({ id }) => id !== 's3');
+      return answer(200, { sessions: entries.map((one) => ({ ...one, status: 'restarting' })) });
     };
     pass(5000);
     expect(instance('s3')?.status).toBe('running');
@@ -301,12 +334,25 @@ describe('a list that is wrong', () => {
     expect(asked('delete')).toBe(0);
   });
 
+  it('is older than a session: that this one runs says nothing about the list', () => {
+    fill(12);
+    both('young', { createdAt: NOW - 1000 });
+    store(fake, 'gone');
+    api.lie = (request) => {
+      if (!isListing(request)) return undefined;
+      return answer(200, { sessions: api.entries().filter(({ id }) => id !== 'young') });
+    };
+    pass(30_000);
+    expect(asked('get /session/young')).toBe(1);
+    expect(instance('gone')).toBeUndefined();
+    expect(warnings()).toEqual([]);
+  });
+
   it('shows a session that is not there alone: it is not stopped again and again', () => {
     fill(1);
-    lie = (request) => {
-      const entry = describeSession('ghost', { status: 'running', players: [], owner: OWNER });
-      const real = [...sessions].map(([id, one]) => describeSession(id, one));
-      return listing(request) ? answer(200, { sessions: [...real, entry, entry] }) : undefined;
+    api.lie = (request) => {
+      const ghost = listed('ghost');
+      return isListing(request) ? answer(200, { sessions: [...api.entries(), ghost, ghost] }) : undefined;
     };
     pass(10 * MINUTE);
     expect(asked('delete')).toBe(0);
@@ -314,13 +360,14 @@ describe('a list that is wrong', () => {
 });
 
 describe('one reconciler over all nodes', () => {
-  const other = (): Call => ({ ...call, ctx: context({ matchId: 'm2.n2', node: 'n2' }) });
-  /** Another node has a localcache of its own. */
-  const tickOther = (before: Partial<ReconcilerState>): Partial<ReconcilerState> => {
-    const cache = new Map<string, unknown>([['gameye_owner', OWNER]]);
+  /** A reconciler of another node, which has a localcache of its own. */
+  const other = (): Call => {
+    const cache = new Map<string, string>([['gameye_owner', 'owner-1']]);
     const nk = { ...fake.nk, localcacheGet: (key: string) => cache.get(key), localcachePut: () => undefined };
-    return loopReconciler({ ...other(), nk: nk as Call['nk'] }, { reconciler: true, ...before })!;
+    return { ...call, ctx: context({ matchId: 'm2.n2', node: 'n2' }), nk };
   };
+  const tickOther = (before: Partial<ReconcilerState>, there = other()): Partial<ReconcilerState> =>
+    loopReconciler(there, { reconciler: true, ...before })!;
 
   it('works while the others wait', () => {
     pass(2000);
@@ -334,11 +381,19 @@ describe('one reconciler over all nodes', () => {
     expect(fake.requests.length - before).toBe(1);
   });
 
+  it('works for its own fleet only', () => {
+    pass(2000);
+    const ranked = { ...other(), config: configWith({ GAMEYE_FLEET: 'ranked' }) };
+    expect(tickOther({}, ranked).holds).toBe(true);
+    pass(10_000);
+    expect(state.holds).toBe(true);
+  });
+
   it('is taken over when it does not renew its lease', () => {
     pass(2000);
     let waiting: Partial<ReconcilerState> = {};
     for (let i = 0; i < 40 && !waiting.holds; i++) {
-      vi.advanceTimersByTime(1000);
+      wait(1000);
       waiting = tickOther(waiting);
     }
     expect(waiting.holds).toBe(true);
@@ -346,38 +401,79 @@ describe('one reconciler over all nodes', () => {
     expect(state.holds).toBe(false);
   });
 
+  it('throws its plan away when another has taken over while it waited for the list', () => {
+    store(fake, 'gone');
+    api.run('a');
+    api.lie = (request) => {
+      if (isListing(request)) {
+        api.lie = undefined;
+        wait(30_000);
+        tickOther({});
+      }
+      return undefined;
+    };
+    pass(1000);
+    expect(state).toMatchObject({ holds: false, tasks: '[]' });
+  });
+
   it('is taken over although the clock of its node was an hour ahead', () => {
-    vi.setSystemTime(T0 + 60 * MINUTE);
+    fake.clock = () => Date.now() - 60 * MINUTE;
+    vi.setSystemTime(NOW + 60 * MINUTE);
     pass(2000);
-    vi.setSystemTime(T0);
+    expect(state.holds).toBe(true);
+    fake.clock = () => Date.now();
+    vi.setSystemTime(NOW + 2000);
     let waiting: Partial<ReconcilerState> = {};
-    for (let i = 0; i < 60 && !waiting.holds; i++) {
-      vi.advanceTimersByTime(1000);
+    for (let i = 0; i < 30 && !waiting.holds; i++) {
+      wait(1000);
       waiting = tickOther(waiting);
     }
     expect(waiting.holds).toBe(true);
+  });
+
+  it('goes on when the clock of its node is put back by an hour', () => {
+    both('a');
+    pass(2000);
+    fake.clock = () => Date.now() + 60 * MINUTE;
+    vi.setSystemTime(Date.now() - 60 * MINUTE);
+    api.running.delete('a');
+    both('b');
+    pass(5 * MINUTE);
+    expect(rowsIn(fake, 'instance')).toBe(1);
   });
 
   it('is started once on a node, and ends when another one is there', () => {
     fake.nk.localcachePut('gameye_reconciler', 'm9.n1', 60);
     expect(loopReconciler(call, { reconciler: true })).toBeUndefined();
     ensureReconciler(fake.nk);
+    const matches = (): unknown[] => fake.events.filter((event) => event.kind === 'match');
+    expect(matches()).toEqual([]);
+    wait(61_000);
+    ensureReconciler(fake.nk);
+    ensureReconciler(fake.nk);
+    expect(matches()).toHaveLength(1);
+  });
+
+  it('is not missed while it waits for one answer after the other', () => {
+    for (let i = 0; i < 3; i++) both(`s${i}`, left(NOW - 5 * MINUTE));
+    api.lie = () => {
+      ensureReconciler(fake.nk);
+      wait(9000);
+      return undefined;
+    };
+    fake.nk.localcachePut('gameye_reconciler', 'm1.n1', 15);
+    pass(60_000);
     expect(fake.events.filter((event) => event.kind === 'match')).toEqual([]);
-    vi.advanceTimersByTime(61_000);
-    ensureReconciler(fake.nk);
-    ensureReconciler(fake.nk);
-    expect(fake.events.filter((event) => event.kind === 'match')).toHaveLength(1);
+    expect(rowsIn(fake, 'instance')).toBe(0);
   });
 
   it('survives a database that fails, and goes on when it is back', () => {
-    run('a');
-    store('a');
+    both('a');
     pass(2000);
-    sessions.clear();
-    run('c');
-    store('c');
+    api.running.clear();
+    both('c');
     fake.before = (event) => {
-      if (event.kind !== 'http') throw goError('pq: the database system is shutting down');
+      if (event.kind === 'sql') throw goError(DATABASE_GONE);
     };
     pass(3 * MINUTE);
     expect(fake.log).toContainEqual(expect.objectContaining({ level: 'error' }));

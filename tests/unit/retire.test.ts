@@ -1,54 +1,76 @@
-import { describe, expect, it } from 'vitest';
-import { newInstance, recount, type Instance } from '../../src/instances/instance';
-import type { Seats } from '../../src/instances/seats';
-import { retirement } from '../../src/supervision/retire';
-import { configWith } from './support/config';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { lapseSeats } from '../../src/database/instances';
+import { closeDue } from '../../src/database/reconcile';
+import { leaveSeats } from '../../src/database/seats';
+import type { Task } from '../../src/supervision/plan';
+import { fakeNakama, type FakeNakama } from './support/nakama';
+import { config, MINUTE, NOW, plan, store, type RecordLike } from './support/reconcile';
+import { FLEET, instanceIn, putInstance } from './support/records';
 
-const NOW = 1_700_000_000_000;
-const MINUTE = 60_000;
-const config = configWith();
+let fake: FakeNakama;
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: NOW });
+  fake = fakeNakama();
+});
+afterEach(() => void vi.useRealTimers());
 
-function instance(id: string, more: Partial<Instance> = {}, seats: Seats = { u1: { state: 'joined' } }): Instance {
-  const session = { id, region: 'eu', maxPlayers: 4, metadata: {}, startedAtMs: NOW - 10 * MINUTE, ttlMs: 30 * MINUTE };
-  return { ...newInstance(config, session, { host: '1.2.3.4', ports: { '7777/udp': 20001 } }, seats)!, ...more };
-}
+/** What is planned for the only record; undefined: it stays at least until the next pass. */
+const end = (): Task | undefined => plan(fake, undefined).tasks[0];
+const stop = (at_ms: number, reason: string): object => ({ do: 'stop', id: 's1', at_ms, reason, runs: false });
+const close = (): string[] => Object.keys(closeDue(fake.nk, FLEET, ['s1', 'none'], config.emptyGraceMs));
 
 describe('an instance is retired', () => {
-  const empty = (since: number): Instance =>
-    recount(instance('a', { empty_since_ms: since, visited: true }, {}), since);
-  const cases: [string, Instance, { at_ms: number; reason: string } | undefined][] = [
-    ['at the end of its ttl while somebody is in it', instance('a'), { at_ms: NOW + 22 * MINUTE, reason: 'expired' }],
-    ['after the grace, when the last player left', empty(NOW), { at_ms: NOW + MINUTE, reason: 'empty' }],
+  const ends = NOW - MINUTE;
+  const cases: [string, RecordLike, object | undefined][] = [
+    ['at the end of its ttl and a margin while somebody is in it', { expiresAt: ends }, stop(NOW + MINUTE, 'expired')],
     [
-      'after the grace, when nobody came',
-      instance(
-        'a',
-        {},
-        { u1: { state: 'reserved', until_ms: NOW - 5000 }, u2: { state: 'reserved', until_ms: NOW - 9000 } },
-      ),
-      { at_ms: NOW - 5000 + MINUTE, reason: 'no_show' },
+      'after the grace, when the last player left',
+      { players: 0, visited: true, emptySince: NOW },
+      stop(NOW + MINUTE, 'empty'),
     ],
-    ['at once when it drains and is empty', { ...empty(NOW), status: 'draining' }, { at_ms: NOW, reason: 'drained' }],
+    ['after the grace, when nobody came', { players: 0, emptySince: NOW }, stop(NOW + MINUTE, 'no_show')],
     [
-      'at once when it drains and nobody was ever in it',
-      instance('a', { status: 'draining' }, {}),
-      { at_ms: NOW, reason: 'drained' },
+      'at its ttl, when the grace would be over later',
+      { players: 0, emptySince: NOW, expiresAt: NOW - 2 * MINUTE },
+      stop(NOW, 'expired'),
     ],
-    [
-      'at its ttl when it was started for nobody',
-      instance('a', {}, {}),
-      { at_ms: NOW + 22 * MINUTE, reason: 'expired' },
-    ],
+    ['at once when it drains and is empty', { players: 0, status: 'draining', emptySince: NOW }, stop(NOW, 'drained')],
+    ['at once when it drains and nobody was ever in it', { players: 0, status: 'draining' }, stop(NOW, 'drained')],
+    ['at its ttl when it was started for nobody', { players: 0, expiresAt: ends }, stop(NOW + MINUTE, 'expired')],
+    ['not before, when it was started for nobody', { players: 0, expiresAt: NOW + MINUTE }, undefined],
+    ['never, when it was adopted with players and nobody knows its ttl', {}, undefined],
+    ['not while it drains and somebody is in it', { status: 'draining' }, undefined],
   ];
-  it.each(cases)('%s', (_when, one, expected) => {
-    expect(retirement(config, one, NOW)).toEqual(expected);
+  it.each(cases)('%s', (_when, record, expected) => {
+    store(fake, 's1', record);
+    expect(end()).toEqual(expected);
+    // What is not due yet is not closed either.
+    const isDue = expected !== undefined && (expected as Task).at_ms <= NOW;
+    expect(close()).toEqual(isDue ? ['s1'] : []);
+    expect(instanceIn(fake)?.status).toBe(isDue ? 'draining' : (record.status ?? 'running'));
   });
-  it('never, when it was adopted with players and nobody knows its ttl', () => {
-    const { expires_at_ms: _ends, ...adopted } = instance('a');
-    expect(retirement(config, adopted, NOW)).toBeUndefined();
+
+  it('after the grace, counted from the last reservation that ran out', () => {
+    putInstance(fake, {}, { u1: NOW - 9000, u2: NOW + 5000 });
+    vi.setSystemTime(NOW + 4000);
+    lapseSeats(fake.nk);
+    expect(end()).toBeUndefined();
+    vi.setSystemTime(NOW + 5000);
+    lapseSeats(fake.nk);
+    expect(end()).toEqual(stop(NOW + 5000 + MINUTE, 'no_show'));
   });
-  it('not while a reservation holds', () => {
-    const held = instance('a', {}, { u1: { state: 'reserved', until_ms: NOW + 1 } });
-    expect(retirement(config, held, NOW)?.reason).toBe('expired');
+
+  it('not when somebody came back', () => {
+    putInstance(fake, {}, { u1: 'joined' });
+    leaveSeats(fake.nk, 's1', ['u1']);
+    expect(end()).toEqual(stop(NOW + MINUTE, 'empty'));
+    fake.query(`UPDATE gameye_instance SET joined = 1, player_count = 1, open_seats = 1, empty_since = NULL`);
+    vi.setSystemTime(NOW + 2 * MINUTE);
+    expect([end(), close()]).toEqual([undefined, []]);
+  });
+
+  it('only by its own fleet', () => {
+    store(fake, 's1', { fleet: 'ranked', players: 0, status: 'draining' });
+    expect([end(), close()]).toEqual([undefined, []]);
   });
 });

@@ -1,191 +1,332 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newAllocation, type Allocation } from '../../src/allocation/allocation';
-import { afterStart, cancel, fail } from '../../src/allocation/transitions';
-import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
+import { changeOf } from '../../src/allocation/ownership';
+import { endAllocation, storeAllocation } from '../../src/database/allocations';
+import { SCHEMA_VERSION, schemaVersion } from '../../src/database/schema';
+import { ensureSupervisor } from '../../src/supervision/heartbeat';
+import { resumeAllocations } from '../../src/supervision/resume';
 import type { Call } from '../../src/nakama/caller';
-import { needsWorker, nothingSeen, resumeAllocations } from '../../src/supervision/resume';
-import { ensureSupervisor, loopSupervisor } from '../../src/worker/supervisor';
+import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
+import { loopSupervisor, type SupervisorState } from '../../src/worker/supervisor';
 import { configWith } from './support/config';
-import { ALLOCATIONS, INSTANCES } from './support/life';
-import { context, fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { context, DATABASE_GONE, fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { allocationIn, instanceIn, putInstance, rowsIn, seatOf } from './support/records';
 
-const request = { user_ids: ['u1'], max_players: 2, latencies: [], metadata: {} };
-const where = { host: '1.2.3.4', ports: { '7777/udp': 1 } };
 const T0 = 1_700_000_000_000;
-const held = (a: Allocation, until: number): Allocation => ({ ...a, lease: { holder: 'm1', until_ms: until } });
-const starting = (): Allocation => held(newAllocation('s1', request, ['eu'], 'm1', 60_000, T0), T0 + 20_000);
+const MINUTE = 60_000;
+const request = { user_ids: ['u1'], max_players: 2, latencies: [], metadata: {} };
 
 let fake: FakeNakama;
 let call: Call;
 
 beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['Date'], now: T0 });
   fake = fakeNakama();
-  call = { ctx: context({ matchId: 'm2' }), logger: fake.logger, nk: fake.nk, config: configWith() };
+  call = callOf('m2.n2');
 });
+afterEach(() => void vi.useRealTimers());
 
-const matches = (): { [key: string]: unknown }[] =>
-  fake.events.flatMap((event) => (event.kind === 'match' ? [event.params] : []));
+const callOf = (matchId: string, nk = fake.nk): Call => ({
+  ctx: context({ matchId }),
+  logger: fake.logger,
+  nk,
+  config: configWith(),
+});
+const matches = (): { [key: string]: string }[] =>
+  fake.events.flatMap((event) => (event.kind === 'match' ? [event.params as { [key: string]: string }] : []));
+const wait = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
+
+/** Stores an allocation whose worker `m1.n1` has its lease for twenty seconds. */
+function put(id = 'a1', more: object = {}, fleet = 'default', holder = { holder: 'm1.n1', ms: 20_000 }): Allocation {
+  const a = { ...newAllocation(id, { ...request, user_ids: [`of-${id}`] }, ['eu'], MINUTE, Date.now()), ...more };
+  const rest = { create_timeout_ms: MINUTE, guest_pool: null, most_sessions: null, most_starts: null };
+  storeAllocation(fake.nk, { ...changeOf(a), fleet, user_ids: a.request.user_ids, ...rest }, holder);
+  return a;
+}
+
+/** What the match that was started last would begin with. */
+function started(): AllocatorState {
+  const { allocation = '', from } = matches().at(-1)!;
+  return { allocation, ...(from === undefined ? {} : { from }), wake_at_ms: 0 };
+}
 
 describe('an allocation', () => {
-  const situations: [string, Allocation, number, boolean][] = [
-    ['whose worker holds the lease: left to it', starting(), T0 + 19_000, false],
-    ['whose lease ran out: resumed', starting(), T0 + 20_001, true],
-    ['just queued, its worker on the way: left to it', { ...held(starting(), 0), state: 'queued' }, T0 + 4_000, false],
-    ['queued, and nobody came: resumed', { ...held(starting(), 0), state: 'queued' }, T0 + 6_000, true],
-    ['started, players not told: resumed', held(afterStart(starting(), where, false, T0), T0 + 1), T0 + 30_000, true],
-    [
-      'failed, with a session to stop: resumed',
-      held(fail({ ...starting(), in_doubt: true }, 'timeout', T0), 0),
-      T0 + 9e5,
-      true,
-    ],
-    ['cancelled: resumed', held(cancel(starting(), T0), 0), T0 + 9e5, true],
-    ['announced, nothing to stop: left alone', { ...held(starting(), 0), state: 'announced' }, T0 + 9e5, false],
-    [
-      'announced, an old id to stop: resumed',
-      { ...held(starting(), 0), state: 'announced', abandoned: [{ session_id: 'x', since_ms: T0 }] },
-      T0 + 9e5,
-      true,
-    ],
-  ];
-  it.each(situations)('%s', (_situation, allocation, now, expected) => {
-    expect(needsWorker(allocation, now)).toBe(expected);
-    fake.put(ALLOCATIONS, allocation.id, allocation);
-    fake.put(INSTANCES, allocation.session_id, { id: 's1' });
-    resumeAllocations(call, now);
+  it.each<[string, object, number, boolean]>([
+    ['whose worker holds the lease: left to it', {}, 20_000, false],
+    ['whose lease ran out: resumed', {}, 20_001, true],
+    ['queued, and nobody came: resumed', { state: 'queued' }, 20_001, true],
+    ['started, players not told: resumed', { state: 'started', waits: false }, 20_001, true],
+    ['failed, with a session to stop: resumed', { state: 'failed', abandoned: [{ session_id: 'x' }] }, 9e5, true],
+    ['cancelled: resumed', { state: 'cancelled' }, 9e5, true],
+    ['announced, an old id to stop: resumed', { state: 'announced', abandoned: [{ session_id: 'x' }] }, 9e5, true],
+  ])('%s', (_situation, more, after, expected) => {
+    put('a1', more);
+    wait(after);
+    resumeAllocations(call);
     expect(matches()).toHaveLength(expected ? 1 : 0);
-    expect(fake.stored(ALLOCATIONS, 's1')).toEqual(allocation);
+    if (expected) expect(matches()[0]).toMatchObject({ from: 'm2.n2', allocation: expect.stringContaining('"a1"') });
   });
 
-  it('is resumed however many others only lead to sessions that still run', () => {
-    const leads = (id: string): Allocation => ({ ...starting(), id, session_id: `of-${id}`, state: 'announced' });
-    for (let i = 0; i < 300; i++) {
-      const id = `a${String(i).padStart(3, '0')}`;
-      fake.put(ALLOCATIONS, id, leads(id));
-      if (i !== 299) fake.put(INSTANCES, `of-${id}`, { id: `of-${id}` });
+  it('that is over and only kept for whoever asks is left alone', () => {
+    put();
+    endAllocation(fake.nk, 'a1', 'm1.n1', 9e9);
+    wait(9e5);
+    resumeAllocations(call);
+    expect(matches()).toEqual([]);
+    expect(allocationIn(fake)?.state).toBe('over');
+  });
+
+  it('of another fleet is left to its own nodes', () => {
+    put('a1', {}, 'ranked');
+    wait(9e5);
+    resumeAllocations(call);
+    expect(matches()).toEqual([]);
+  });
+
+  it('is given to one of the supervisors that look at the same time', () => {
+    put();
+    wait(21_000);
+    resumeAllocations(call);
+    resumeAllocations(callOf('m3.n3'));
+    resumeAllocations(call);
+    expect(matches()).toHaveLength(1);
+  });
+
+  it('is given another worker when none came of the first: its match was started, or could not be', () => {
+    put();
+    fake.nk.matchCreate = () => {
+      throw goError('error creating match: shutdown in progress');
+    };
+    wait(21_000);
+    resumeAllocations(call);
+    expect(allocationIn(fake)).toBeDefined();
+    fake.nk.matchCreate = (module, params = {}) => (fake.events.push({ kind: 'match', module, params }), 'm4.n2');
+    for (let i = 0; i < 19; i++) {
+      wait(1000);
+      resumeAllocations(call);
     }
-    fake.put(ALLOCATIONS, 's1', starting());
-    resumeAllocations(call, T0 + 20_001);
-    expect(matches()).toHaveLength(1);
-    for (let pass = 0; pass < 500 && fake.stored(ALLOCATIONS, 'a299'); pass++) resumeAllocations(call, T0 + 20_001);
-    expect(fake.stored(ALLOCATIONS, 'a299')).toBeUndefined();
-    expect(fake.stored(ALLOCATIONS, 'a298')).toBeDefined();
-  });
-
-  it('whose node had a clock an hour ahead is resumed when its lease has not changed for longer than one lasts', () => {
-    const hour = 3_600_000;
-    const ahead = { ...held(starting(), T0 + hour + 20_000), created_at_ms: T0 + hour };
-    fake.put(ALLOCATIONS, 's1', ahead);
-    const seen = nothingSeen();
-    for (let at = T0; at <= T0 + 70_000; at += 5000) resumeAllocations(call, at, seen);
     expect(matches()).toEqual([]);
-    resumeAllocations(call, T0 + 75_000, seen);
+    wait(2000);
+    resumeAllocations(call);
     expect(matches()).toHaveLength(1);
-    fake.put(ALLOCATIONS, 's1', held(ahead, T0 + hour + 30_000));
-    resumeAllocations(call, T0 + 80_000, seen);
-    expect(matches()).toHaveLength(1);
-  });
-
-  it('is given one worker at a time, while its record waits for the database, and another when none came of it', () => {
-    fake.put(ALLOCATIONS, 's1', starting());
-    const seen = nothingSeen();
-    for (let at = T0 + 21_000; at < T0 + 51_000; at += 5000) resumeAllocations(call, at, seen);
-    expect(matches()).toHaveLength(1);
-    resumeAllocations(call, T0 + 51_000, seen);
+    wait(21_000);
+    resumeAllocations(call);
     expect(matches()).toHaveLength(2);
-    fake.put(ALLOCATIONS, 's1', { ...starting(), attempts: 1 });
-    resumeAllocations(call, T0 + 52_000, seen);
-    expect(matches()).toHaveLength(3);
   });
 
-  it('is resumed however many others wait for the database', () => {
-    const seen = nothingSeen();
-    const blocked = Array.from({ length: 100 }, (_, i) => `a${String(i).padStart(3, '0')}`);
-    for (const id of blocked) fake.put(ALLOCATIONS, id, { ...starting(), id });
-    resumeAllocations(call, T0 + 21_000, seen);
+  it('whose worker cannot be started keeps no other from its own', () => {
+    for (const id of ['a1', 'a2', 'a3']) put(id);
+    const create = fake.nk.matchCreate;
+    let first = true;
+    fake.nk.matchCreate = (module, params) => {
+      if (!first) return create(module, params);
+      first = false;
+      throw goError('error creating match: out of memory');
+    };
+    wait(21_000);
+    resumeAllocations(call);
+    expect(matches()).toHaveLength(2);
+    expect(fake.log).toContainEqual(expect.objectContaining({ level: 'error' }));
+  });
+
+  it('is resumed however many there are: a hundred in each pass, those that wait longest first', () => {
+    for (let i = 0; i < 150; i++) put(`a${i}`);
+    wait(1000);
+    put('last');
+    wait(21_000);
+    resumeAllocations(call);
     expect(matches()).toHaveLength(100);
-    fake.put(ALLOCATIONS, 's1', starting());
-    resumeAllocations(call, T0 + 26_000, seen);
-    expect(matches()).toHaveLength(101);
+    resumeAllocations(call);
+    expect(matches()).toHaveLength(151);
+    expect(matches().at(-1)?.['allocation']).toContain('"last"');
   });
 
-  it('that only leads to a session that is over is removed', () => {
-    fake.put(ALLOCATIONS, 's1', { ...starting(), state: 'announced', session_id: 's2' });
-    resumeAllocations(call, T0 + 9e5);
-    expect(fake.rows()).toEqual([]);
-    expect(matches()).toEqual([]);
+  it('is resumed by the database’s clock, however wrong that of this server is', () => {
+    put();
+    fake.clock = () => T0 + 21_000;
+    vi.setSystemTime(T0 - 60 * MINUTE);
+    resumeAllocations(call);
+    expect(matches()).toHaveLength(1);
+    fake.clock = () => T0 + 22_000;
+    vi.setSystemTime(T0 + 60 * MINUTE);
+    resumeAllocations(callOf('m3.n3'));
+    expect(matches()).toHaveLength(1);
   });
 });
 
 describe('a worker that takes over', () => {
-  it('does nothing when another one was faster', () => {
-    const version = fake.put(ALLOCATIONS, 's1', starting());
-    const state = { allocation: JSON.stringify(starting()), version, wake_at_ms: 0, claim: 'yes' };
-    fake.put(ALLOCATIONS, 's1', held(starting(), Date.now() + 20_000));
-    expect(loopAllocator(call, state)).toBeUndefined();
-    expect(fake.requests).toEqual([]);
-    expect(fake.sent()).toEqual([]);
+  beforeEach(() => {
+    put();
+    wait(21_000);
+    resumeAllocations(call);
   });
 
-  it('holds the lease before it tells anybody anything', () => {
-    const overdue = starting();
-    const version = fake.put(ALLOCATIONS, 's1', overdue);
-    loopAllocator(call, { allocation: JSON.stringify(overdue), version, wake_at_ms: 0, claim: 'yes' });
-    const kinds = fake.events.map((event) => event.kind);
-    expect(kinds.indexOf('write')).toBeGreaterThanOrEqual(0);
-    expect(kinds.indexOf('write')).toBeLessThan(kinds.indexOf('notify'));
+  it('does nothing when another one was faster', () => {
+    const state = started();
+    wait(21_000);
+    resumeAllocations(callOf('m3.n3'));
+    loopAllocator(callOf('m9.n3'), started());
+    const before = [fake.requests.length, fake.sent().length];
+    expect(loopAllocator(callOf('m5.n2'), state)).toBeUndefined();
+    expect([fake.requests.length, fake.sent().length]).toEqual(before);
+  });
+
+  it('holds the lease before it asks or tells anybody anything', () => {
+    let holder: unknown;
+    fake.before = (event) => {
+      if (event.kind === 'http') holder ??= fake.query('SELECT holder FROM gameye_allocation')[0]?.['holder'];
+    };
+    loopAllocator(callOf('m5.n2'), started());
+    expect(holder).toBe('m5.n2');
   });
 
   it('tries again for the lease when the database fails', () => {
-    const version = fake.put(ALLOCATIONS, 's1', starting());
     fake.before = () => {
-      throw goError('pq: the database system is shutting down');
+      throw goError(DATABASE_GONE);
     };
-    const state = { allocation: JSON.stringify(starting()), version, wake_at_ms: 0, claim: 'yes' };
-    expect(loopAllocator(call, state)).toMatchObject({ claim: 'yes', version });
+    const state = loopAllocator(callOf('m5.n2'), started());
+    expect(state).toMatchObject({ from: 'm2.n2' });
+    expect(fake.requests).toEqual([]);
+    fake.before = () => undefined;
+    wait(2000);
+    loopAllocator(callOf('m5.n2'), state!);
+    expect(fake.requests).not.toEqual([]);
   });
 });
 
 describe('a worker whose server shuts down', () => {
-  const waiting = (a: Allocation): AllocatorState => {
-    const wake_at_ms = Date.now() + 10_000;
-    return { allocation: JSON.stringify(a), version: fake.put(ALLOCATIONS, a.id, a), wake_at_ms, ending: true };
+  /** One that waits for something. */
+  const waiting = (more: object): AllocatorState => {
+    return { allocation: JSON.stringify(put('a1', more)), wake_at_ms: Date.now() + 10_000, ending: true };
   };
 
   it('goes on as long as somebody waits for its answer', () => {
-    const state = waiting(starting());
+    const state = waiting({});
     expect(loopAllocator(call, state)).toEqual(state);
-    const next = loopAllocator(call, { ...waiting({ ...starting(), deadline_ms: Date.now() + 1e5 }), wake_at_ms: 0 });
-    expect(next).toMatchObject({ ending: true });
   });
 
-  it('leaves the sessions that are only to be stopped to the other nodes', () => {
-    const doubtful = { ...starting(), in_doubt: true };
-    for (const a of [fail(doubtful, 'timeout', T0), cancel(doubtful, T0)]) {
-      expect(loopAllocator(call, waiting(a))).toBeDefined();
-      expect(loopAllocator(call, waiting({ ...a, told: true }))).toBeUndefined();
-      expect(fake.stored(ALLOCATIONS, 's1')).toMatchObject({ abandoned: [{ session_id: 's1' }] });
-    }
-  });
+  it.each(['failed', 'cancelled'])(
+    'leaves the sessions that are only to be stopped to the other nodes: %s',
+    (state) => {
+      const ended = { state, reason: 'timeout', abandoned: [{ session_id: 's1', since_ms: T0 }] };
+      expect(loopAllocator(call, waiting({ ...ended, told: false }))).toBeDefined();
+      expect(loopAllocator(call, waiting({ ...ended, told: true }))).toBeUndefined();
+      expect(allocationIn(fake)?.doc).toMatchObject({ abandoned: [{ session_id: 's1' }] });
+    },
+  );
 });
 
 describe('the supervisor of a node', () => {
-  const forget = (): void => fake.nk.localcachePut('gameye_supervisor', '', -1);
+  let state: SupervisorState = { supervisor: true };
   beforeEach(() => {
-    fake = fakeNakama();
-    const cache = new Map<string, unknown>();
-    fake.nk.localcacheGet = (key) => cache.get(key);
-    fake.nk.localcachePut = (key, value) => void cache.set(key, value);
-    call = { ...call, logger: fake.logger, nk: fake.nk };
+    state = { supervisor: true };
+    fake.nk.localcachePut('gameye_supervisor', '', 1e6);
+  });
+  /** Ticks for so long, once a second. */
+  const run = (ms: number): void => {
+    for (let left = ms; left > 0; left -= 1000) {
+      wait(1000);
+      state = loopSupervisor(call, JSON.parse(JSON.stringify(state)) as SupervisorState)!;
+    }
+  };
+
+  it('resumes what has lost its worker, within two seconds', () => {
+    run(1000);
+    put('a1', {}, 'default', { holder: '', ms: 5000 });
+    run(5000);
+    expect(matches()).toEqual([]);
+    run(2000);
+    expect(matches()).toHaveLength(1);
   });
 
-  it('is started once, however many hooks and RPCs miss it', () => {
+  it('frees seats whose reservation ran out, within a second', () => {
+    putInstance(fake, {}, { u1: T0 + 10_000, u2: 'joined' });
+    run(9000);
+    expect(instanceIn(fake)).toMatchObject({ player_count: 2, open_seats: 0 });
+    run(1000);
+    expect(instanceIn(fake)).toMatchObject({ player_count: 1, open_seats: 1 });
+    expect(seatOf(fake, 'u1')).toMatchObject({ state: 'lapsed' });
+  });
+
+  it('deletes what nobody asks for any more, however much there is', () => {
+    fake.query(
+      `INSERT INTO gameye_seat (user_id, state, update_time) SELECT 'u' || n, 'left', to_timestamp($1::float8 / 1000)
+      FROM generate_series(1, 2500) n`,
+      [T0],
+    );
+    put();
+    endAllocation(fake.nk, 'a1', 'm1.n1', MINUTE);
+    run(MINUTE);
+    expect([rowsIn(fake, 'seat'), rowsIn(fake, 'allocation')]).toEqual([2501, 1]);
+    run(2 * MINUTE);
+    expect([rowsIn(fake, 'seat'), rowsIn(fake, 'allocation')]).toEqual([1, 0]);
+  });
+
+  it('survives a pass that fails, says so, and goes on some seconds later', () => {
+    fake.before = (event) => {
+      if (event.kind === 'sql') throw goError(DATABASE_GONE);
+    };
+    run(20_000);
+    const errors = fake.log.filter(({ level }) => level === 'error');
+    expect(errors.length).toBeGreaterThan(1);
+    expect(errors.length).toBeLessThan(6);
+    fake.before = () => undefined;
+    put('a1', {}, 'default', { holder: '', ms: 1 });
+    run(6000);
+    expect(matches()).toHaveLength(1);
+  });
+
+  it('goes on when the clock of its server is put back by an hour', () => {
+    fake.before = () => {
+      throw goError(DATABASE_GONE);
+    };
+    run(1000);
+    fake.before = () => undefined;
+    fake.clock = () => Date.now() + 60 * MINUTE;
+    vi.setSystemTime(Date.now() - 60 * MINUTE);
+    put('a1', {}, 'default', { holder: '', ms: 1 });
+    run(2000);
+    expect(matches()).toHaveLength(1);
+  });
+
+  it('creates the tables when they are missing, and tries that once a minute at most', () => {
+    run(1000);
+    const drop = 'DROP TABLE gameye_seat, gameye_instance, gameye_allocation, gameye_control, gameye_migration CASCADE';
+    fake.query(`${drop}; DROP FUNCTION gameye_sessions, gameye_json, gameye_admits`);
+    let forbidden = 0;
+    fake.before = (event) => {
+      if (event.kind !== 'sql' || !event.statement.includes('CREATE TABLE')) return;
+      forbidden++;
+      throw goError('failed to exec db query: ERROR: permission denied for schema public (SQLSTATE 42501)');
+    };
+    run(50_000);
+    expect(forbidden).toBe(1);
+    fake.before = () => undefined;
+    run(70_000);
+    expect(schemaVersion(fake.nk)).toBe(SCHEMA_VERSION);
+    const before = fake.log.filter(({ level }) => level === 'error').length;
+    run(10_000);
+    expect(fake.log.filter(({ level }) => level === 'error')).toHaveLength(before);
+  });
+
+  it('is started once, however many hooks and RPCs miss it, and again some seconds after it fell silent', () => {
+    fake.nk.localcachePut('gameye_supervisor', '', 0.001);
+    wait(10);
     ensureSupervisor(fake.nk);
     ensureSupervisor(fake.nk);
     expect(matches()).toEqual([{ supervisor: 'yes' }]);
+    run(3000);
+    wait(4000);
+    ensureSupervisor(fake.nk);
+    expect(matches()).toHaveLength(1);
+    wait(2000);
+    ensureSupervisor(fake.nk);
+    expect(matches()).toHaveLength(2);
   });
 
   it('is no reason to fail when the server shuts down', () => {
+    fake.nk.localcachePut('gameye_supervisor', '', 0.001);
+    wait(10);
     fake.nk.matchCreate = () => {
       throw goError('error creating match: shutdown in progress');
     };
@@ -193,20 +334,8 @@ describe('the supervisor of a node', () => {
   });
 
   it('ends when another one supervises the node, and stays when it is alone', () => {
-    forget();
-    const state = loopSupervisor(call, { supervisor: true, next_pass_at_ms: Infinity });
-    expect(state).toBeDefined();
-    const other = { ...call, ctx: context({ matchId: 'm3' }) };
-    expect(loopSupervisor(other, { supervisor: true, next_pass_at_ms: Infinity })).toBeUndefined();
-    expect(loopSupervisor(call, { supervisor: true, next_pass_at_ms: Infinity })).toBeDefined();
-  });
-
-  it('survives a pass that fails, and says so', () => {
-    fake.nk.storageList = () => {
-      throw goError('pq: the database system is shutting down');
-    };
-    const next = loopSupervisor(call, { supervisor: true, next_pass_at_ms: 0 });
-    expect(next?.next_pass_at_ms).toBeGreaterThan(Date.now());
-    expect(fake.log).toContainEqual(expect.objectContaining({ level: 'error' }));
+    expect(loopSupervisor(call, state)).toBeDefined();
+    expect(loopSupervisor(callOf('m3.n2'), { supervisor: true })).toBeUndefined();
+    expect(loopSupervisor(call, state)).toBeDefined();
   });
 });
