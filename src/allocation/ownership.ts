@@ -61,8 +61,7 @@ export function asStored<A extends Allocation>(a: A, row: AllocationRow): A {
 export function save<A extends Allocation>(call: Call, a: A, change: (a: A) => Allocation): Allocation | undefined {
   return untilStored(call, a, (current) => {
     const next = change(current);
-    const isEnding = (next.state === 'failed' || next.state === 'cancelled') && !next.told;
-    if (isEnding || current.version === 0) return next;
+    if (isEnding(next) || current.version === 0) return next;
     const row = saveAllocation(call.nk, changeOf(next), current.version, lease(call));
     return row && asStored(next, row);
   });
@@ -95,6 +94,12 @@ export function reread(call: Call, a: Common): Allocation | undefined {
   return row && fromRow(row);
 }
 
-function isSameAttempt(a: Allocation, b: Allocation): boolean {
-  return a.state === b.state && a.session_id === b.session_id && a.attempts === b.attempts;
+/** One that ends is in another state than its row, which learns of it last. */
+function isSameAttempt(fresh: Allocation, current: Allocation): boolean {
+  const isSameState = fresh.state === current.state || isEnding(current);
+  return isSameState && fresh.session_id === current.session_id && fresh.attempts === current.attempts;
+}
+
+function isEnding(a: Allocation): boolean {
+  return (a.state === 'failed' || a.state === 'cancelled') && !a.told;
 }

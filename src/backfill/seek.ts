@@ -4,7 +4,7 @@ import { countEnd } from '../allocation/measure';
 import { leaseForCallback, reread } from '../allocation/ownership';
 import { decided } from '../allocation/pool';
 import { storeFirst } from '../allocation/starting';
-import { MINUTE } from '../config';
+import { MINUTE, SECOND } from '../config';
 import { databaseNow } from '../database/clock';
 import { lapseSeats } from '../database/instances';
 import { mergeIntoStart, seekSeats } from '../database/seeking';
@@ -23,8 +23,8 @@ import { count } from '../nakama/metrics';
 const PATIENCE = 1 / 4;
 /** How soon a group looks again that others overtook, or that waits for another one of its pool to decide. */
 const AGAIN_MS = 20;
-/** How long it waits for another one to decide. */
-const SOON_MS = 500;
+/** How long it waits for another one to decide, which takes a moment unless its node has just died. */
+const SOON_MS = 3 * SECOND;
 /** After so many sessions that turned out to be gone. */
 const MOST_PASSED = 4;
 /** Nobody is sent to a session that ends so soon. */

@@ -22,6 +22,7 @@ forEachRuntime((runtime) => {
     // Nobody but the heir of the killed nodes does anything.
     GAMEYE_RECONCILE_INTERVAL: '1h',
     GAMEYE_SEAT_TIMEOUT: '10m',
+    GAMEYE_MAX_SESSIONS: '1000',
   });
   const stack = useStack(runtime, quiet);
   let scenes: Record<string, Scene>;

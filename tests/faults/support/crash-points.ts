@@ -57,10 +57,10 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
   const arrived = (one: Scene, what: Progress): void => void stored.push([one, what]);
 
   const steps: Record<Exclude<Point, 'elsewhere' | 'untold'>, (one: Scene) => Promise<void>> = {
-    // Its worker wants to know which version is in force, and what all nodes share is frozen.
+    // Its worker asks whether one more session may be started, and nothing is admitted.
     async queued(one) {
       const hold = await freezer(one);
-      await hold.control();
+      await hold.admission();
       await one.create();
       await hold.untilSomebodyWaits();
       arrived(one, { state: 'queued', attempts: 0 });

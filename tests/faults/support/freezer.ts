@@ -51,9 +51,9 @@ export class Freezer {
     await this.client.query(`LOCK TABLE ${this.schema}.gameye_allocation IN SHARE MODE`);
   }
 
-  /** What all nodes share cannot even be read: a worker waits before its first attempt. */
-  async control(): Promise<void> {
-    await this.client.query(`LOCK TABLE ${this.schema}.gameye_control IN ACCESS EXCLUSIVE MODE`);
+  /** With GAMEYE_MAX_SESSIONS: no session is admitted, so a worker waits before its first attempt. */
+  async admission(): Promise<void> {
+    await this.client.query(`SELECT pg_advisory_xact_lock(7300731, hashtext('default'))`);
   }
 
   /** Until so many wait for what is frozen here. */
