@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { configure, type CallbackResult, type Extension } from '../../src/extension/extension';
-import type { AllocationRequest } from '../../src/allocation/request';
+import type { AllocationRequest } from '../../src/records';
 import { configWith } from './support/config';
 import { CALM, type Fault, type Turn } from './support/gameye';
-import { ALLOCATIONS, INSTANCES, live, type Life, type Plan } from './support/life';
+import { live, rowsOf, type Life, type Plan } from './support/life';
+import { instanceIn } from './support/records';
 
 const config = configWith();
 const turns = (...faults: Fault[]): Turn[] => faults.map((fault) => ({ ...CALM, fault }));
@@ -45,7 +46,7 @@ describe('a callback', () => {
       },
     ]);
     expect(life.told.map(({ code }) => code)).toEqual([7300, 7300]);
-    expect(life.fake.stored(INSTANCES, 'id-0')).toMatchObject({ metadata: { map: 'dust' } });
+    expect(instanceIn(life.fake, 'id-0')).toMatchObject({ metadata: { map: 'dust' } });
   });
   it('is told no seats when the request named no players', () => {
     expect(lived({ request: { user_ids: [] } }).calls).toMatchObject([{ status: 'success', session_info: null }]);
@@ -66,8 +67,7 @@ describe('a callback', () => {
   it('that throws is logged and costs nothing', () => {
     const { life, calls } = lived({}, { fails: true });
     expect(calls).toHaveLength(1);
-    expect(life.fake.rows()).toEqual(expect.arrayContaining([`${INSTANCES}/id-0`]));
-    expect(life.fake.stored(ALLOCATIONS, 'id-0')).toBeUndefined();
+    expect(rowsOf(life.fake)).toEqual(['instance id-0']);
     const fields = expect.objectContaining({ callback: 'ended', error: 'the callback is broken' });
     expect(life.fake.log).toContainEqual(expect.objectContaining({ level: 'error', fields }));
   });
@@ -105,7 +105,7 @@ describe('a request with an image of its own', () => {
   const started = (request: Partial<AllocationRequest>) => {
     const { fake } = live({ config: configWith({ GAMEYE_API_IMAGE_VERSION: '1.0' }), request });
     const { image, version } = fake.requests[0]!.body as { image: string; version?: string };
-    return { image, version, stored: fake.stored(INSTANCES, 'id-0') };
+    return { image, version, stored: instanceIn(fake, 'id-0') };
   };
   it('starts that image, not with the version of the configured one', () => {
     expect(started({})).toMatchObject({ image: 'my-game', version: '1.0' });

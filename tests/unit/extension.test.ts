@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Allocation } from '../../src/allocation/allocation';
 import type { Extension } from '../../src/extension/extension';
 import type { MatchmakerResult } from '../../src/nakama/runtime';
+import type { Instance } from '../../src/records';
 import { configWith, FIVE, SEAT_SECRET } from './support/config';
 import { context, fakeNakama, type FakeNakama } from './support/nakama';
 
@@ -133,14 +134,15 @@ describe('onMatched', () => {
 describe('extras', () => {
   async function told(fake: FakeNakama, extras: Extension['extras'], secret?: string) {
     await vm({ ...(extras ? { extras } : {}) });
-    const { extrasFor } = await import('../../src/extension/extras');
-    const { newInstance } = await import('../../src/instances/instance');
     const { notifyMatch } = await import('../../src/told/notify');
     const config = configWith(secret === undefined ? {} : { GAMEYE_SEAT_SECRET: secret });
-    const session = { id: 's1', region: 'eu', maxPlayers: 2, metadata: { map: 'dust' }, startedAtMs: 0 };
-    const instance = newInstance(config, session, { host: '1.2.3.4', ports: { '7777/udp': 1 } }, {})!;
-    const call = { ctx, logger: fake.logger, nk: fake.nk, config };
-    notifyMatch(fake.nk, fake.logger, config, instance, [USER, OTHER], Date.now(), extrasFor(call, instance));
+    const instance: Instance = {
+      ...{ id: 's1', status: 'running', region: 'eu', image: 'my-game', version: '', metadata: { map: 'dust' } },
+      ...{ player_count: 2, max_players: 2, open_seats: 0, unseated: 0, seats: {}, ports: { '7777/udp': 1 } },
+      connection_info: { ip_address: '1.2.3.4', dns_name: '', port: 1 },
+      create_time: '2026-11-27T10:00:00.000Z',
+    };
+    notifyMatch({ ctx, logger: fake.logger, nk: fake.nk, config }, instance, [USER, OTHER]);
     return fake.sent().map(({ content }) => content);
   }
   const plain = { host: '1.2.3.4', port: 1, session_id: 's1', map: 'dust' };

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { newAllocation, type Allocation } from '../../src/allocation/allocation';
+import { newAllocation, type Waiting } from '../../src/allocation/allocation';
 import { coolDown, coolLast, inTryOrder, regionsAfter } from '../../src/allocation/failover';
 import type { Failure, FailureKind } from '../../src/gameye/failure';
 import { askLocations } from '../../src/gameye/locations';
@@ -17,7 +17,7 @@ const failure = (kind: FailureKind, retry_after_ms?: number): Failure => ({
   message: 'm',
   ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
 });
-const starting = (more: Partial<Allocation> = {}): Allocation => {
+const starting = (more: Partial<Waiting> = {}): Waiting => {
   const request = { user_ids: ['u1'], max_players: 1, latencies: [], metadata: {} };
   return { ...newAllocation('id-1', request, REGIONS, 'w1', 60_000, Date.now()), attempts: 1, ...more };
 };
@@ -59,9 +59,8 @@ describe('a region that refused a session', () => {
   it('changes the order of allocations that begin, and of no other', () => {
     const { nk } = fakeNakama();
     coolDown(nk, 'eu', undefined);
-    const hold = (attempts: number) => ({ allocation: starting({ attempts }), version: '*' });
-    expect(inTryOrder(nk, hold(0)).allocation.regions).toEqual(['us', 'ap', 'sa', 'eu']);
-    expect(inTryOrder(nk, hold(1)).allocation.regions).toEqual(REGIONS);
+    expect(inTryOrder(nk, starting({ attempts: 0 })).regions).toEqual(['us', 'ap', 'sa', 'eu']);
+    expect(inTryOrder(nk, starting({ attempts: 1 })).regions).toEqual(REGIONS);
   });
 });
 
@@ -79,7 +78,7 @@ describe('after a refusal', () => {
     expect(after(fake, kind, starting({ region_index: 1 }))).toEqual(['eu', 'us', 'sa', 'ap']);
     expect(fake.requests).toHaveLength(1);
   });
-  it.each<[string, FailureKind, Partial<Allocation>, number]>([
+  it.each<[string, FailureKind, Partial<Waiting>, number]>([
     ['there is no choice any more', 'no-capacity', { region_index: 2 }, 0],
     ['only one of the others may have the image', 'not-found', { without_image: ['ap', 'sa'] }, 0],
     ['there is a single region', 'no-capacity', { regions: ['eu'] }, 0],

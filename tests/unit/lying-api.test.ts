@@ -1,9 +1,10 @@
 import { describe, expect, it, vi } from 'vitest';
-import { remove } from '../../src/fleet/fleet-manager';
+import { remove } from '../../src/fleet/remove';
 import type { HttpResponse } from '../../src/nakama/runtime';
 import { configWith } from './support/config';
 import { answer, CALM, IGNORES_IDS, type Fault, type Turn } from './support/gameye';
-import { INSTANCES, live, rowsOf, type Life, type Plan } from './support/life';
+import { live, rowsOf, thePost, type Life, type Plan } from './support/life';
+import { putInstance } from './support/records';
 import type { HttpRequest } from './support/nakama';
 
 /*
@@ -22,7 +23,7 @@ function deceived(lie: Lie, plan: Partial<Plan> = {}): Life {
     config,
     ...plan,
     meanwhile: {
-      event: 1,
+      before: () => true,
       act: (life) => {
         // Only an API that looks at the id first says that it is taken.
         life.api.capacityBeforeId = false;
@@ -68,12 +69,12 @@ describe('an API that starts another session than the one asked for', () => {
   it('has the session of another match left alone', () => {
     const life = deceived(({ method }, { fake }) => {
       if (method !== 'post') return undefined;
-      fake.put(INSTANCES, 'theirs', { id: 'theirs' });
+      putInstance(fake, { id: 'theirs' });
       return answer(201, { id: 'theirs', host: 'h', ports: [{ type: 'udp', container: 7777, host: 1 }] });
     });
     expect(reasons(life)).toEqual(['error', 'error']);
     expect(sent(life, 'delete')).not.toContain('theirs');
-    expect(rowsOf(life.fake)).toEqual([`${INSTANCES}/theirs`]);
+    expect(rowsOf(life.fake)).toEqual(['instance theirs']);
     expect(warned(life, /belongs to somebody else/)).toMatchObject({ session: 'theirs' });
   });
 
@@ -187,7 +188,11 @@ describe('answers that are no answers', () => {
 describe('a session that is deleted while its POST is on its way', () => {
   it('is stopped, also when the POST arrives half a minute after its sender ceased to wait', () => {
     const slow = { ...CALM, fault: 'delayed', ms: 14_400 } as const;
-    const life = live({ config, turns: [slow], meanwhile: { event: 2, act: ({ call }) => void remove(call, 'id-0') } });
+    const life = live({
+      config,
+      turns: [slow],
+      meanwhile: { before: thePost, act: ({ call }) => void remove(call, 'id-0') },
+    });
     expect(life.api.sessions.get('id-0')).toMatchObject({ stopped: true });
     expect(life.running).toEqual([]);
     expect(rowsOf(life.fake)).toEqual([]);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { commonDemands, demandsOf, type Demands } from '../../src/matchmaker/demands';
+import { writeControl } from '../../src/database/control';
 import type { Allocation } from '../../src/allocation/allocation';
 import { beforeMatchmakerAdd, configure, matchmakerMatched } from '../../src/library';
 import type { MatchmakerResult } from '../../src/nakama/runtime';
@@ -57,11 +58,12 @@ describe('the door of the matchmaker', () => {
     for (const one of [envelope, party]) {
       expect(refusal(() => beforeMatchmakerAdd(ctx, fake.logger, fake.nk, one))).toEqual({ code, message });
     }
-    expect(fake.events.filter(({ kind }) => kind !== 'read')).toEqual([]);
+    expect(fake.events.filter(({ kind }) => kind !== 'sql')).toEqual([]);
   });
   it('knows the version that an operator has set, and asks the database for it once in a while only', () => {
     const fake = fakeNakama();
-    fake.put('_gameye_control', 'version', override);
+    writeControl(fake.nk, 'version', override);
+    fake.events.length = 0;
     const old = add(ours({ gameye_version: '1.2' }));
     const ticket = add(ours({ gameye_version: '2.0' }));
     for (let i = 0; i < 5; i++) {
@@ -99,7 +101,8 @@ describe('a matched group', () => {
   it('gets the version that its tickets name, also when another came into force meanwhile', () => {
     const fake = fakeNakama();
     beforeMatchmakerAdd(ctx, fake.logger, fake.nk, add(ours({ gameye_version: '1.2' })));
-    fake.put('_gameye_control', 'version', override);
+    writeControl(fake.nk, 'version', override);
+    fake.events.length = 0;
     fake.nk.localcachePut('gameye_version', JSON.stringify(override), 2);
     expect(matched(fake, { gameye_version: '1.2' }, {})).toMatchObject({ request: { version: '1.2' } });
     expect(matched(fake, { gameye_version: '2.0' })).toMatchObject({ request: { version: '2.0' } });

@@ -1,18 +1,43 @@
-import { describe, expect, it } from 'vitest';
-import { newInstance } from '../../src/instances/instance';
+import { describe, expect, it, vi } from 'vitest';
+import type { Instance } from '../../src/records';
+import { addressOf } from '../../src/instances/instance';
 import { notifyFailed, notifyMatch } from '../../src/told/notify';
 import { configWith, SEAT_SECRET } from './support/config';
-import { fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { context, fakeNakama, goError, type FakeNakama } from './support/nakama';
 
 const NOW = 1_700_000_000_500;
 
-function instance(metadata: { [key: string]: unknown } = {}, host = '1.2.3.4', ports = { '7777/udp': 20001 }) {
-  const session = { id: 's1', region: 'eu', maxPlayers: 2, metadata, startedAtMs: NOW };
-  return newInstance(configWith(), session, { host, ports }, {})!;
+function instance(
+  metadata: { [key: string]: unknown } = {},
+  host = '1.2.3.4',
+  ports = { '7777/udp': 20001 },
+): Instance {
+  return {
+    ...{
+      id: 's1',
+      status: 'running',
+      region: 'eu',
+      image: 'my-game',
+      version: '',
+      create_time: '2026-11-27T10:00:00.000Z',
+    },
+    ...{
+      player_count: 1,
+      max_players: 2,
+      open_seats: 1,
+      unseated: 0,
+      seats: { u1: { state: 'joined' } },
+      metadata,
+      ports,
+    },
+    connection_info: { ...addressOf(host), port: Object.values(ports)[0] ?? 0 },
+  };
 }
 
 function told(fake: FakeNakama, one = instance(), config = configWith(), users = ['u1']) {
-  const missed = notifyMatch(fake.nk, fake.logger, config, one, users, NOW);
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(NOW);
+  const missed = notifyMatch({ ctx: context(), logger: fake.logger, nk: fake.nk, config }, one, users);
+  clock.mockRestore();
   return { missed, sent: fake.sent() };
 }
 

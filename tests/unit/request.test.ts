@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { labelsFrom, metadataProblem, publicMetadata, requestFromMatch } from '../../src/allocation/request';
+import { requestFromMatch } from '../../src/allocation/request';
+import { labelsFrom, metadataProblem, publicMetadata } from '../../src/metadata';
 import type { MatchmakerResult } from '../../src/nakama/runtime';
 import { configWith } from './support/config';
 

@@ -1,37 +1,33 @@
 import { describe, expect, it } from 'vitest';
-import { get, remove, update } from '../../src/fleet/fleet-manager';
+import { get } from '../../src/fleet/get';
+import { remove } from '../../src/fleet/remove';
+import { update } from '../../src/fleet/update';
 import { configWith, SEAT_SECRET, TOKEN } from './support/config';
 import { CALM, type Fault, type Turn } from './support/gameye';
-import { ALLOCATIONS, INSTANCES, live, type Life, isAssignment, rowsOf } from './support/life';
-import { goError } from './support/nakama';
+import { live, rowsOf, thePost, theTelling, type Life } from './support/life';
+import { goError, type Event } from './support/nakama';
+import { instanceIn, seatOf } from './support/records';
 
 const config = configWith();
 const oneRegion = configWith({ GAMEYE_API_REGION: 'eu-central-1' });
 const reporting = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: 'http://nakama:7350' });
 const turns = (...faults: Fault[]): Turn[] => faults.map((fault) => ({ ...CALM, fault }));
-const row = `${ALLOCATIONS}/id-0`;
 
-/** What the worker did, in order: storage without reads, requests, notifications. */
+/** What the worker asked and told, in order. */
 function story(life: Life): string[] {
   return life.fake.events.flatMap((event) => {
-    if (isAssignment(event)) return [];
     if (event.kind === 'http') return [`${event.method} ${event.url.replace('http://gameye.test', '')}`];
-    if (event.kind === 'write' || event.kind === 'delete') return [`${event.kind} ${event.keys.join(' ')}`];
     return event.kind === 'notify' ? [`notify ${event.notifications.map((one) => one.code).join(' ')}`] : [];
   });
 }
 
 describe('a worker', () => {
-  it('stores first, then asks, tells the players, and stores the instance last', () => {
-    expect(story(live({ config }))).toEqual([
-      `write ${row} gameye_assignment/current@u1 gameye_assignment/current@u2`,
-      'post /session',
-      `write ${row}`,
-      'notify 7300 7300',
-      `write ${row}`,
-      `write ${INSTANCES}/id-0 ${row}`,
-      'put /session/player/join',
-    ]);
+  it('asks, tells the players, and then tells Gameye of them', () => {
+    expect(story(live({ config }))).toEqual(['post /session', 'notify 7300 7300', 'put /session/player/join']);
+  });
+
+  it('needs three statements for a match: before the POST, after it, and at the end', () => {
+    expect(live({ config }).kinds).toEqual(['sql', 'http', 'sql', 'notify', 'http', 'sql']);
   });
 
   it('leaves an instance with its players seated, and no allocation', () => {
@@ -39,8 +35,8 @@ describe('a worker', () => {
       config: reporting,
       request: { max_players: 4, metadata: { map: 'dust', 'gameye.env': { A: 'b' } } },
     });
-    expect(rowsOf(fake)).toEqual([`${INSTANCES}/id-0`]);
-    expect(fake.stored(INSTANCES, 'id-0')).toMatchObject({
+    expect(rowsOf(fake)).toEqual(['instance id-0']);
+    expect(instanceIn(fake, 'id-0')).toMatchObject({
       id: 'id-0',
       status: 'running',
       region: 'eu-central-1',
@@ -49,6 +45,18 @@ describe('a worker', () => {
       metadata: { map: 'dust' },
       seats: { u1: { state: 'reserved' }, u2: { state: 'reserved' } },
     });
+  });
+
+  it('has the instance and the seats stored when the players are told', () => {
+    let seen: unknown;
+    live({
+      config: reporting,
+      meanwhile: { before: theTelling, act: ({ fake }) => (seen = [instanceIn(fake, 'id-0'), seatOf(fake, 'u1')]) },
+    });
+    expect(seen).toMatchObject([
+      { player_count: 2, status: 'running' },
+      { state: 'reserved', session_id: 'id-0' },
+    ]);
   });
 
   it('sends what a container needs, and stores none of it', () => {
@@ -66,7 +74,8 @@ describe('a worker', () => {
     });
     expect(body.env['SEAT_SECRET']).toMatch(/^[0-9a-f]{64}$/);
     expect(body.env['NAKAMA_SERVER_TOKEN']).toContain('gameye_session_id');
-    const kept = JSON.stringify([fake.stored(INSTANCES, 'id-0'), fake.log, fake.sent()]);
+    const bound = fake.events.filter((event): event is Extract<Event, { kind: 'sql' }> => event.kind === 'sql');
+    const kept = JSON.stringify([bound, fake.log, fake.sent()]);
     for (const secret of [TOKEN, SEAT_SECRET, body.env['SEAT_SECRET']!, body.env['NAKAMA_SERVER_TOKEN']!]) {
       expect(kept).not.toContain(secret);
     }
@@ -81,15 +90,16 @@ describe('a worker', () => {
 
   it('goes to the next region at once when one is full', () => {
     const life = live({ config, turns: [{ ...CALM, full: true }] });
-    expect(life.fake.stored(INSTANCES, 'id-0')).toMatchObject({ region: 'us-east-1' });
+    expect(instanceIn(life.fake, 'id-0')).toMatchObject({ region: 'us-east-1' });
     expect(life.told[0]!.atMs).toBeLessThan(life.deadlineMs - 59_000);
   });
 
   it('tells the players why there is no server, before it stops what may run', () => {
     const life = live({ config, turns: turns('request-lost', 'unauthorized') });
-    const steps = story(life).filter((step) => !step.startsWith('write'));
     const stop = 'delete /session/id-0'; // Absent; asked again when a POST on its way would have arrived.
-    expect(steps).toEqual(['post /session', 'post /session', 'notify 7301 7301', stop, stop, `delete ${row}`]);
+    expect(story(life)).toEqual(['post /session', 'post /session', 'notify 7301 7301', stop, stop]);
+    expect(rowsOf(life.fake)).toEqual([]);
+    expect(seatOf(life.fake, 'u1')).toMatchObject({ state: 'failed', reason: 'misconfigured' });
   });
 
   it('registers the players at Gameye also when it does not answer, without harm', () => {
@@ -104,7 +114,7 @@ describe('a worker', () => {
     const life = live({ config, request: { user_ids: [], max_players: 8 } });
     expect(life.told).toEqual([]);
     expect(story(life)).not.toContain('put /session/player/join');
-    expect(life.fake.stored(INSTANCES, 'id-0')).toMatchObject({ player_count: 0, open_seats: 8 });
+    expect(instanceIn(life.fake, 'id-0')).toMatchObject({ player_count: 0, open_seats: 8 });
   });
 
   it('starts nothing when its time ran out before it began', () => {
@@ -121,7 +131,7 @@ describe('a worker', () => {
   });
 
   it('stops a session of which nobody could be told', () => {
-    const life = live({ config, meanwhile: { event: 1, act: ({ fake }) => breakNotifications(fake) } });
+    const life = live({ config, meanwhile: { before: () => true, act: ({ fake }) => breakNotifications(fake) } });
     expect(life.told.map((one) => one.code)).toEqual([7301, 7301]);
     expect(life.running).toEqual([]);
     expect(rowsOf(life.fake)).toEqual([]);
@@ -135,20 +145,30 @@ describe('a worker', () => {
     expect(life.fake.requests.length).toBeLessThan(32);
     expect(new Set(life.fake.requests.map((one) => (one.body as { id: string }).id))).toEqual(new Set(['id-0']));
   });
+
+  it('takes over no text that the database refuses from an API that fails', () => {
+    const refusal = { code: 422, headers: {}, body: '{"message":"no \\u0000 \\ud800"}' };
+    const act = ({ fake }: Life): void => void (fake.http = () => refusal);
+    const life = live({ config, meanwhile: { before: () => true, act } });
+    expect(life.fake.sent().map((one) => one.content)).toEqual([
+      { reason: 'misconfigured' },
+      { reason: 'misconfigured' },
+    ]);
+    expect(life.ended).toBe(true);
+  });
 });
 
-function breakNotifications(fake: Life['fake'], at: () => void = () => undefined): void {
+function breakNotifications(fake: Life['fake']): void {
   const { before } = fake;
   fake.before = (event) => {
     before(event);
     if (event.kind !== 'notify' || !event.notifications[0]!.persistent) return;
-    at();
     throw goError('violates foreign key constraint');
   };
 }
 
 describe('after a crash', () => {
-  const undisturbed = live({ config }).fake.events.filter((event) => !isAssignment(event)).length;
+  const undisturbed = live({ config }).events;
   const moments = Array.from({ length: undisturbed }, (_, i) => i);
   it.each(moments.flatMap((at) => [['before', at] as const, ['after', at] as const]))(
     '%s step %i the next worker finishes with one session, if anything was stored',
@@ -158,18 +178,18 @@ describe('after a crash', () => {
       const lost = at === 0 && when === 'before';
       expect(life.crashes).toBe(1);
       expect(life.running).toEqual(lost ? [] : ['id-0']);
-      expect(rowsOf(life.fake)).toEqual(lost ? [] : [`${INSTANCES}/id-0`]);
+      expect(rowsOf(life.fake)).toEqual(lost ? [] : ['instance id-0']);
       expect(new Set(life.told.map((one) => one.code))).toEqual(new Set(lost ? [] : [7300]));
     },
   );
 
   it.each(moments.flatMap((at) => [['before', at] as const, ['after', at] as const]))(
-    'a database error %s step %i only costs time',
+    'a database error %s step %i only costs time, and tells nobody twice',
     (when, at) => {
       const blows = [...moments.slice(0, at).map(() => 'none' as const), `error-${when}` as const];
       const life = live({ config, blows });
       expect(life.running).toEqual(['id-0']);
-      expect(rowsOf(life.fake)).toEqual([`${INSTANCES}/id-0`]);
+      expect(rowsOf(life.fake)).toEqual(['instance id-0']);
       expect(new Set(life.told.map((one) => one.code))).toEqual(new Set([7300]));
       expect(life.told[0]!.atMs).toBeLessThan(life.deadlineMs - 50_000);
     },
@@ -183,54 +203,42 @@ describe('after a crash', () => {
 });
 
 describe('meanwhile', () => {
+  const deleted = ({ call }: Life): void => void remove(call, 'id-0');
+
   it('a deleted session is stopped, although its start was on its way', () => {
-    // Event 2 is the POST.
-    const life = live({ config, meanwhile: { event: 2, act: ({ call }) => void remove(call, 'id-0') } });
+    const life = live({ config, meanwhile: { before: thePost, act: deleted } });
     expect(life.running).toEqual([]);
     expect(life.fake.sent().map((one) => one.code)).toEqual([7301, 7301]);
     expect(rowsOf(life.fake)).toEqual([]);
   });
-  it('a session deleted after its players were told is stopped without telling them otherwise', () => {
-    const life = live({ config, meanwhile: { event: 6, act: ({ call }) => void remove(call, 'id-0') } });
+
+  it('a session deleted as its players are told is stopped without telling them otherwise', () => {
+    const life = live({ config, meanwhile: { before: theTelling, act: deleted } });
     expect(life.running).toEqual([]);
     expect(life.fake.sent().map((one) => one.code)).toEqual([7300, 7300]);
     expect(rowsOf(life.fake)).toEqual([]);
   });
-  it('an instance that was asked for, or reported about, is stored once, and its players are registered', () => {
+
+  it('an instance is there for whoever asks or reports as its players are told', () => {
     for (const act of [
       ({ call }: Life) => void update(call, 'id-0', 2, { round: 1 }),
       ({ call }: Life) => void get(call, 'id-0'),
     ]) {
-      const life = live({ config: reporting, meanwhile: { event: 5, act } });
-      expect(rowsOf(life.fake)).toEqual([`${INSTANCES}/id-0`]);
-      expect(life.fake.stored(INSTANCES, 'id-0')).toMatchObject({ seats: { u1: {}, u2: {} }, max_players: 2 });
+      const life = live({ config: reporting, meanwhile: { before: theTelling, act } });
+      expect(rowsOf(life.fake)).toEqual(['instance id-0']);
+      expect(instanceIn(life.fake, 'id-0')).toMatchObject({ seats: { u1: {}, u2: {} }, max_players: 2 });
       expect(life.fake.requests.filter((one) => one.method === 'put')).toHaveLength(1);
     }
   });
-  it('an instance that was asked for goes with its session when nobody could be told', () => {
-    let stored = false;
-    const act = ({ call, fake }: Life) =>
-      breakNotifications(fake, () => {
-        update(call, 'id-0', 1, {});
-        stored = fake.rows().includes(`${INSTANCES}/id-0`);
-      });
-    const life = live({ config: reporting, meanwhile: { event: 1, act } });
-    expect(stored).toBe(true);
-    expect(life.running).toEqual([]);
-    expect(life.fake.rows()).not.toContain(`${INSTANCES}/id-0`);
-  });
+
   it('another worker that took over is left alone', () => {
-    const life = live({
-      config,
-      meanwhile: {
-        event: 3,
-        act: ({ fake, row: read, now }) => {
-          fake.put(ALLOCATIONS, 'id-0', { ...read()!, lease: { holder: 'm-other', until_ms: now() + 1e9 } });
-        },
-      },
-    });
-    expect(story(life).slice(-1)).toEqual([`write ${row}`]); // The write that found the conflict.
+    const taken = ({ fake }: Life): void => {
+      fake.query(
+        `UPDATE gameye_allocation SET holder = 'm-other', lease_until = now() + interval '1 hour', version = version + 1`,
+      );
+    };
+    const life = live({ config, meanwhile: { before: thePost, act: taken } });
     expect(life.told).toEqual([]);
-    expect(life.row()?.lease.holder).toBe('m-other');
+    expect(life.fake.query('SELECT holder FROM gameye_allocation')).toEqual([{ holder: 'm-other' }]);
   });
 });

@@ -1,15 +1,14 @@
 import { vi } from 'vitest';
-import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
-import { newAllocation, type Allocation } from '../../../src/allocation/allocation';
-import type { AllocationRequest } from '../../../src/allocation/request';
+import { fromRow, newAllocation, type Allocation } from '../../../src/allocation/allocation';
+import { changeOf } from '../../../src/allocation/ownership';
 import type { Config } from '../../../src/config';
+import { claimDue, readAllocation, storeAllocation } from '../../../src/database/allocations';
 import type { Call } from '../../../src/nakama/caller';
-import { needsWorker } from '../../../src/supervision/resume';
+import type { AllocationRequest } from '../../../src/records';
+import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
 import { CALM, ModelGameye, type Turn } from './gameye';
-import { context, fakeNakama, goError, type Event, type FakeNakama } from './nakama';
-
-export const ALLOCATIONS = '_gameye_allocations';
-export const INSTANCES = '_gameye_instances';
+import { context, fakeNakama, goError, OWNER, type Event, type FakeNakama } from './nakama';
+import { FLEET } from './records';
 
 /** A lease and a pass of the supervisor. */
 const RESUMED_AFTER_MS = 31_000;
@@ -22,14 +21,12 @@ export interface Plan {
   turns?: Turn[];
   /** One for each event, in order; then no more happens. */
   blows?: Blow[];
-  /** Before the event of this number (from 1), with the server undisturbed: somebody else acts. */
-  meanwhile?: { event: number; act: (life: Life) => void };
+  /** Once, before the first event that it wants, with the server undisturbed: somebody else acts. */
+  meanwhile?: { before: (event: Event, life: Life) => boolean; act: (life: Life) => void };
   request?: Partial<AllocationRequest>;
   createTimeoutMs?: number;
   /** It was stored before its worker began, as `fleet_create` does it. */
   queued?: boolean;
-  /** Blows strike the players' assignments, too. */
-  everywhere?: boolean;
 }
 
 export interface Life {
@@ -40,8 +37,9 @@ export interface Life {
   told: { code: number; atMs: number; sessionId: unknown }[];
   deadlineMs: number;
   crashes: number;
-  /** How many calls of the server could be struck by a blow. */
+  /** How many calls of the server could be struck by a blow, and of what kinds they were. */
   events: number;
+  kinds: Event['kind'][];
   /** The stored record when each crash struck, undefined when there was none. */
   crashedIn: (Allocation | undefined)[];
   ended: boolean;
@@ -51,50 +49,81 @@ export interface Life {
   now: () => number;
 }
 
-/** Players' assignments stand beside the allocation; what happens to them is tested in assignment.test.ts. */
-export function isAssignment(event: Event): boolean {
-  return 'keys' in event && event.keys.every((key) => key.startsWith('gameye_assignment/'));
-}
+/** The start of the session is being asked for. */
+export const thePost = (event: Event): boolean => event.kind === 'http' && event.method === 'post';
 
-/** The rows of allocations and instances. */
+/** The players are being told where they play. */
+export const theTelling = (event: Event): boolean =>
+  event.kind === 'notify' && event.notifications.some(({ code }) => code === 7300);
+
+/** What is stored of sessions and of what is being started, without what is only kept for who asks late. */
 export function rowsOf(fake: FakeNakama): string[] {
-  return fake.rows().filter((row) => !row.startsWith('gameye_assignment/'));
+  return fake
+    .query<{ row: string }>(
+      `SELECT 'allocation ' || id AS row FROM gameye_allocation WHERE state <> 'over'
+       UNION ALL SELECT 'instance ' || id FROM gameye_instance ORDER BY 1`,
+    )
+    .map(({ row }) => row);
 }
 
 /**
- * Lives through one allocation: ticks its allocator as Nakama does, and after a crash starts another one with the stored row,
- * as a supervisor does when the lease has run out. Time is the model's.
+ * Lives through one allocation: ticks its worker as Nakama does, and after a crash starts another one with the stored row, as
+ * a supervisor does when the lease has run out. Time is the model's, the database's clock included.
  */
 export function live(plan: Plan): Life {
   let now = 1_700_000_000_000;
   const clock = vi.spyOn(Date, 'now').mockImplementation(() => now);
+  try {
+    return lived(plan, { now: () => now, set: (at) => void (now = at) });
+  } finally {
+    clock.mockRestore();
+  }
+}
+
+function lived(plan: Plan, time: { now: () => number; set: (at: number) => void }): Life {
   const fake = fakeNakama();
   // As in a burst: another worker of this node has just looked which version is in force.
-  fake.nk.localcachePut('gameye_version', '');
+  fake.nk.localcachePut('gameye_version', '{}');
+  fake.nk.localcachePut('gameye_owner', OWNER);
   const turns = (plan.turns ?? []).slice();
   const blows = (plan.blows ?? []).slice();
-  const api = new ModelGameye({ now: () => now, pass: (ms) => void (now += ms) }, () => turns.shift() ?? CALM);
+  const pass = (ms: number): void => time.set(time.now() + ms);
+  const api = new ModelGameye({ now: time.now, pass }, () => turns.shift() ?? CALM);
   fake.http = (request) => api.handle(request);
   let dead = false;
   let disturbed = false;
-  let events = 0;
+  let acted = false;
   let current: Blow = 'none';
 
+  const config = { ...plan.config, createTimeoutMs: plan.createTimeoutMs ?? 60_000 };
   const request = { user_ids: ['u1', 'u2'], max_players: 2, latencies: [], metadata: {}, ...plan.request };
-  const first = newAllocation('id-0', request, plan.config.regions, 'm1', plan.createTimeoutMs ?? 60_000, now);
+  const first = newAllocation('id-0', request, config.regions, config.createTimeoutMs, time.now());
+  const undisturbed = <T>(act: () => T): T => {
+    disturbed = true;
+    try {
+      return act();
+    } finally {
+      disturbed = false;
+    }
+  };
   const life: Life = {
     fake,
     api,
-    call: { ctx: context({ matchId: 'm1' }), logger: fake.logger, nk: fake.nk, config: plan.config },
+    call: { ctx: context({ matchId: 'm1.n1' }), logger: fake.logger, nk: fake.nk, config },
     told: [],
     deadlineMs: first.deadline_ms,
     crashes: 0,
     events: 0,
+    kinds: [],
     crashedIn: [],
     ended: false,
     running: [],
-    row: () => fake.stored(ALLOCATIONS, 'id-0') as Allocation | undefined,
-    now: () => now,
+    row: () =>
+      undisturbed(() => {
+        const row = readAllocation(fake.nk, FLEET, 'id-0');
+        return row && row.state !== 'over' ? fromRow(row) : undefined;
+      }),
+    now: time.now,
   };
   const strike = (blow: Blow, event: Event): void => {
     if (blow.startsWith('crash')) {
@@ -106,19 +135,16 @@ export function live(plan: Plan): Life {
       event.kind === 'notify' ? event.notifications.some((one) => one.persistent) : event.kind !== 'http';
     if (blow.startsWith('error') && database) throw goError('pq: the database system is shutting down');
   };
-  const counts = (event: Event): boolean => plan.everywhere === true || !isAssignment(event);
   fake.before = (event) => {
     if (disturbed) return;
     if (dead) throw goError('context canceled');
-    if (!counts(event)) return;
-    events++;
-    life.events = events;
-    if (plan.meanwhile?.event === events) {
-      disturbed = true;
-      const at = now;
-      plan.meanwhile.act(life);
-      now = at; // At the same time as the worker's call, not in between.
-      disturbed = false;
+    life.events++;
+    life.kinds.push(event.kind);
+    if (!acted && plan.meanwhile?.before(event, life)) {
+      acted = true;
+      const at = time.now();
+      undisturbed(() => plan.meanwhile?.act(life));
+      time.set(at); // At the same time as the worker's call, not in between.
     }
     current = blows.shift() ?? 'none';
     if (current.endsWith('before')) strike(current, event);
@@ -126,35 +152,56 @@ export function live(plan: Plan): Life {
   fake.after = (event) => {
     if (event.kind === 'notify') {
       for (const one of event.notifications) {
-        life.told.push({ code: one.code, atMs: now, sessionId: one.content['session_id'] });
+        life.told.push({ code: one.code, atMs: time.now(), sessionId: one.content['session_id'] });
       }
     }
-    if (!disturbed && counts(event) && current.endsWith('after')) strike(current, event);
+    if (!disturbed && current.endsWith('after')) strike(current, event);
   };
 
-  if (plan.queued) first.state = 'queued';
-  const stored = plan.queued ? fake.put(ALLOCATIONS, 'id-0', first) : '*';
-  let state: AllocatorState | undefined = { allocation: JSON.stringify(first), version: stored, wake_at_ms: 0 };
+  if (plan.queued) undisturbed(() => storeQueued(life, config));
+  let state: AllocatorState | undefined = { allocation: JSON.stringify(first), wake_at_ms: 0 };
+  if (plan.queued) state = { allocation: JSON.stringify(life.row()), wake_at_ms: 0, from: '' };
   for (let tick = 0; state && tick < 3000; tick++) {
-    now = Math.max(now + 17, state.wake_at_ms);
+    time.set(Math.max(time.now() + 17, state.wake_at_ms));
     // Nakama exports the state after every tick.
     state = loopAllocator(life.call, JSON.parse(JSON.stringify(state)) as AllocatorState);
-    if (dead) life.crashedIn.push(life.row());
     const row = life.row();
-    if (!dead && (state || !row || !needsWorker(row, now + RESUMED_AFTER_MS))) continue;
-    // The node died, or the worker does not know that it got the lease: once that ran out, a supervisor starts another.
+    if (dead) life.crashedIn.push(row);
+    if (!dead && (state || !row)) continue;
+    // The node died, or the worker gave up its row: once the lease has run out, a supervisor starts another worker.
     dead = false;
     life.crashes++;
-    now += RESUMED_AFTER_MS;
-    life.call = { ...life.call, ctx: context({ matchId: `m${life.crashes + 1}` }) };
-    disturbed = true;
-    const version = fake.nk.storageRead([{ collection: ALLOCATIONS, key: 'id-0', userId: '' }])[0]?.version;
-    disturbed = false;
-    state = row && version ? { allocation: JSON.stringify(row), version, wake_at_ms: 0, claim: 'yes' } : undefined;
+    life.call = { ...life.call, ctx: context({ matchId: `m${life.crashes + 1}.n1` }) };
+    state = undisturbed(() => resumed(fake, time));
   }
   life.ended = state === undefined;
   api.settleAll();
   life.running = api.running().map((one) => one.id);
-  clock.mockRestore();
+  disturbed = true; // Whatever a test looks at afterwards.
   return life;
+}
+
+/** A step with a callback has a longer lease. */
+function resumed(fake: FakeNakama, time: { now: () => number; set: (at: number) => void }): AllocatorState | undefined {
+  for (let passes = 0; passes < 3; passes++) {
+    time.set(time.now() + RESUMED_AFTER_MS);
+    const [due] = claimDue(fake.nk, FLEET, { holder: 'supervisor', ms: 20_000 }, 10);
+    if (due) return { allocation: JSON.stringify(fromRow(due)), wake_at_ms: 0, from: 'supervisor' };
+  }
+  return undefined;
+}
+
+function storeQueued({ fake, call }: Life, config: Config): void {
+  const request = { user_ids: ['u1', 'u2'], max_players: 2, latencies: [], metadata: {} };
+  const queued = newAllocation('id-0', request, config.regions, config.createTimeoutMs, Date.now());
+  storeAllocation(
+    call.nk,
+    {
+      ...changeOf({ ...queued, state: 'queued' }),
+      ...{ fleet: FLEET, create_timeout_ms: config.createTimeoutMs, guest_pool: null, user_ids: request.user_ids },
+      ...{ most_sessions: null, most_starts: null },
+    },
+    { holder: '', ms: 5000 },
+  );
+  fake.events.length = 0;
 }
