@@ -1,11 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  newAllocation,
-  nextStep,
-  type Allocation,
-  type AllocationState,
-  type Step,
-} from '../../src/allocation/allocation';
+import { newAllocation, nextStep, type Allocation, type Step } from '../../src/allocation/allocation';
 import { afterStop, cancel, fail, SETTLE_MS, timeOut } from '../../src/allocation/transitions';
 import type { FailureKind, Outcome } from '../../src/gameye/failure';
 
@@ -14,9 +8,10 @@ const DEADLINE = NOW + 60_000;
 const TTL_MS = 600_000;
 const chance = { newId: () => 'id-2', random: () => 0 };
 
-function allocation(more: Partial<Allocation> = {}): Allocation {
+/** A stored allocation in any state. */
+function allocation(more: object = {}): Allocation {
   const request = { user_ids: ['u1'], max_players: 1, latencies: [], metadata: {} };
-  return { ...newAllocation('id-1', request, ['eu'], 'w1', 60_000, NOW), ...more };
+  return { ...newAllocation('id-1', request, ['eu'], 60_000, NOW), version: 1, ...more } as Allocation;
 }
 const left = (since_ms: number, session_id = 'old') => ({ session_id, since_ms });
 const refused = (kind: FailureKind, retry_after_ms = 0): Outcome<never> => ({
@@ -25,7 +20,7 @@ const refused = (kind: FailureKind, retry_after_ms = 0): Outcome<never> => ({
 });
 
 describe('the next step', () => {
-  const rows: [string, Partial<Allocation>, number, Step][] = [
+  const rows: [string, object, number, Step][] = [
     ['queued: begins', { state: 'queued' }, NOW, { do: 'run' }],
     ['starting: asks', {}, NOW, { do: 'run' }],
     ['starting: looks', { next: 'look-up' }, NOW, { do: 'look-up' }],
@@ -40,16 +35,17 @@ describe('the next step', () => {
     ['started: tells the players', { state: 'started' }, NOW, { do: 'announce' }],
     ['started after the deadline: tells the players', { state: 'started' }, DEADLINE + 1, { do: 'announce' }],
     ['started, nobody told: waits', { state: 'started', next_at_ms: NOW + 1 }, NOW, { do: 'wait', untilMs: NOW + 1 }],
-    ['started and told: stores the instance', { state: 'started', told: true }, NOW, { do: 'record' }],
-    [
-      'started and told, in a burst: waits',
-      { state: 'started', told: true, next_at_ms: NOW + 700, abandoned: [left(NOW)] },
-      NOW,
-      { do: 'wait', untilMs: NOW + 700 },
-    ],
-    ['announced: finished', { state: 'announced', told: true }, NOW, { do: 'finish' }],
+    ['started and told: tells Gameye', { state: 'started', told: ['u1'], next_at_ms: NOW + 9 }, NOW, { do: 'close' }],
+    ['started, its server is not ready: looks', { state: 'started', waits: true }, NOW, { do: 'await-server' }],
+    ['started, its server never was ready: gives up', { state: 'started', waits: true }, DEADLINE, { do: 'time-out' }],
+    ['started and waiting, cancelled: ends', { state: 'started', waits: true, cancelled: true }, NOW, { do: 'cancel' }],
+    ['started, cancelled too late: tells the players', { state: 'started', cancelled: true }, NOW, { do: 'announce' }],
+    ['queued, cancelled: ends', { state: 'queued', cancelled: true }, NOW, { do: 'cancel' }],
+    ['starting, cancelled while it waits: ends', { cancelled: true, next_at_ms: NOW + 9 }, NOW, { do: 'cancel' }],
+    ['seated: tells the players', { state: 'seated' }, DEADLINE + 1, { do: 'welcome' }],
+    ['seated and told: tells Gameye', { state: 'seated', told: ['u1'] }, NOW, { do: 'close' }],
+    ['announced: finished', { state: 'announced' }, NOW, { do: 'finish' }],
     ['failed: tells the players first', { state: 'failed', abandoned: [left(NOW)] }, NOW, { do: 'tell-failure' }],
-    ['failed: tells the players at once', { state: 'failed', next_at_ms: NOW + 9 }, NOW, { do: 'tell-failure' }],
     ['cancelled: tells the players', { state: 'cancelled' }, NOW, { do: 'tell-failure' }],
     ['failed and told: finished', { state: 'failed', told: true }, DEADLINE, { do: 'finish' }],
     [
@@ -60,7 +56,7 @@ describe('the next step', () => {
     ],
     [
       'announced, an id left: stops it',
-      { state: 'announced', told: true, abandoned: [left(NOW, 'a'), left(NOW, 'b')] },
+      { state: 'announced', abandoned: [left(NOW, 'a'), left(NOW, 'b')] },
       DEADLINE + 99,
       { do: 'stop', sessionId: 'a' },
     ],
@@ -120,7 +116,6 @@ describe('giving up', () => {
   it('keeps an id in doubt to be stopped', () => {
     const after = timeOut(allocation({ in_doubt: true, abandoned: [left(NOW)] }), DEADLINE);
     expect(after.abandoned).toEqual([left(NOW), left(DEADLINE, 'id-1')]);
-    expect(after.in_doubt).toBe(false);
   });
   it('stops nothing that cannot run', () => {
     expect(fail(allocation(), 'no_capacity', NOW).abandoned).toEqual([]);
@@ -128,37 +123,30 @@ describe('giving up', () => {
 });
 
 describe('a cancelled allocation', () => {
-  const rows: [AllocationState, Partial<Allocation>, string[]][] = [
+  const rows: [Allocation['state'], object, string[]][] = [
     ['queued', {}, []],
-    ['starting', {}, ['id-1']],
+    ['starting', {}, []],
     ['starting', { in_doubt: true }, ['id-1']],
-    ['starting', { abandoned: [left(NOW)] }, ['old', 'id-1']],
-    ['started', { wait_for_server: true }, ['id-1']],
-    ['started', { told: true }, ['id-1']],
+    ['starting', { in_doubt: true, abandoned: [left(NOW)] }, ['old', 'id-1']],
+    ['started', { waits: true }, ['id-1']],
+    ['seated', {}, []],
   ];
   it.each(rows)('that was %s with %j stops %j', (state, more, ids) => {
     const after = cancel(allocation({ ...more, state }), NOW + 5);
-    expect(after).toMatchObject({ state: 'cancelled', reason: 'error', told: more.told ?? false, in_doubt: false });
+    expect(after).toMatchObject({ state: 'cancelled', reason: 'error', told: false });
     expect(after.abandoned.map((one) => one.session_id)).toEqual(ids);
-  });
-
-  it('leaves its players with the address alone when its worker may just be telling them', () => {
-    const told = (more: Partial<Allocation>): boolean => cancel(allocation({ ...more, state: 'started' }), NOW).told;
-    expect(told({})).toBe(true);
-    expect(told({ wait_for_server: true })).toBe(false);
-    expect(told({ wait_for_server: true, server_ready: true })).toBe(true);
   });
 });
 
 describe('a POST that is still on its way when its allocation is cancelled', () => {
-  const since = (more: Partial<Allocation>): number => cancel(allocation(more), NOW).abandoned[0]!.since_ms;
+  const since = (more: object): number => cancel(allocation({ in_doubt: true, ...more }), NOW).abandoned[0]!.since_ms;
   it('counts as sent until its sender ceases to wait', () => {
     expect(since({ answer_by_ms: NOW + 14_000 })).toBe(NOW + 14_000);
   });
   it('does not count any more once that time has passed', () => expect(since({ answer_by_ms: NOW - 1 })).toBe(NOW));
   it('is not on its way in any other allocation', () => expect(since({})).toBe(NOW));
   it('is looked for until it has arrived or never will', () => {
-    const a = { ...cancel(allocation({ answer_by_ms: NOW + 14_000 }), NOW), told: true };
+    const a = { ...cancel(allocation({ in_doubt: true, answer_by_ms: NOW + 14_000 }), NOW), told: true };
     const absent = (now: number): Allocation =>
       afterStop(a, 'id-1', { kind: 'done', value: 'absent' }, TTL_MS, now, chance);
     expect(nextStep(absent(NOW), NOW)).toEqual({ do: 'wait', untilMs: NOW + 14_000 + SETTLE_MS });
@@ -169,7 +157,7 @@ describe('a POST that is still on its way when its allocation is cancelled', () 
 
 describe('after a DELETE of an abandoned id', () => {
   const later = { ...left(NOW, 'next'), next_at_ms: NOW + SETTLE_MS + 99_000 };
-  const told = (since_ms: number, more: Partial<Allocation> = {}) =>
+  const told = (since_ms: number, more: object = {}) =>
     allocation({ state: 'failed', told: true, abandoned: [{ ...left(since_ms), failures: 2 }, later], ...more });
   const after = (a: Allocation, outcome: Outcome<'stopped' | 'absent' | 'not-ours'>) =>
     afterStop(a, 'old', outcome, TTL_MS, NOW, chance);

@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { nextStep, type Allocation } from '../../src/allocation/allocation';
-import { afterGiveUpId, afterLookUp, afterNobodyTold, type Finding } from '../../src/allocation/transitions';
+import { nextStep, type Started, type Waiting } from '../../src/allocation/allocation';
+import {
+  afterGiveUpId,
+  afterLookUp,
+  afterNobodyTold,
+  afterStart,
+  type Finding,
+} from '../../src/allocation/transitions';
 import type { Outcome } from '../../src/gameye/failure';
 import type { SessionView } from '../../src/gameye/wire';
 import { chance, expectNext, gone, NOW, refused, starting, unknown, type Next } from './support/transitions';
@@ -17,7 +23,7 @@ describe('after the id was looked up', () => {
   } as SessionView;
   const found = { kind: 'done', value: view } as const;
   const base = { next: 'look-up', in_doubt: true } as const;
-  const rows: [string, Partial<Allocation>, Outcome<SessionView>, Finding | undefined, Next][] = [
+  const rows: [string, Partial<Waiting>, Outcome<SessionView>, Finding | undefined, Next][] = [
     ['it is still starting: wait and look', base, found, 'starting', { ...base, session_id: 'id-1', wait: 250 }],
     [
       'it is starting for long: still wait',
@@ -168,12 +174,15 @@ describe('after the DELETE that makes way for another id', () => {
 });
 
 describe('when nobody could be told', () => {
-  const started = { state: 'started', last_failure: refused('no-capacity', 3_600_000).failure } as const;
+  const begun = (): Started => {
+    const where = { host: 'h', ports: { '7777/udp': 1 } };
+    return afterStart(starting({ last_failure: refused('no-capacity', 3_600_000).failure }), where, false, NOW);
+  };
   it('tries again soon, whatever the API asked for earlier', () => {
-    expectNext(afterNobodyTold(starting(started), NOW, chance), { state: 'started', failures: 1, wait: 250 });
+    expectNext(afterNobodyTold(begun(), NOW, chance), { state: 'started', failures: 1, wait: 250 });
   });
   it('ends the allocation and stops the session when the create timeout is over, not sooner', () => {
-    const tired = starting({ ...started, failures: 20 });
+    const tired = { ...begun(), failures: 20 };
     expect(afterNobodyTold(tired, tired.deadline_ms - 1, chance).state).toBe('started');
     const after = afterNobodyTold({ ...tired, deadline_ms: NOW }, NOW, chance);
     expectNext(after, { state: 'failed', reason: 'error', abandoned: [gone], told: false });

@@ -54,7 +54,7 @@ function play(given: {
   let ids = 0;
   const chance = { newId: () => `id-${++ids}`, random: () => given.random };
   const request = { user_ids: ['u1'], max_players: 1, latencies: [], metadata: {} };
-  const first = newAllocation('id-0', request, given.regions, 'w1', CREATE_TIMEOUT_MS, now);
+  const first = { ...newAllocation('id-0', request, given.regions, CREATE_TIMEOUT_MS, now), version: 1 };
   let unreachable = given.unreachablePlayers;
   const story = drive(fake.nk, configWith(), clock, first, chance, () => --unreachable < 0);
   api.settleAll();

@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { Allocation } from '../../src/allocation/allocation';
+import type { Waiting } from '../../src/allocation/allocation';
 import { afterGiveUpId, afterPortMissing, afterRun, SETTLE_MS } from '../../src/allocation/transitions';
-import { chance, expectNext, gone, NOW, refused, starting, unknown, type Next } from './support/transitions';
+import { chance, expectNext, gone, NOW, refused, starting, unknown, waiting, type Next } from './support/transitions';
 
 describe('after a POST that started nothing', () => {
   const final = (reason: string) => ({ state: 'failed', reason, abandoned: [] }) as Next;
-  const finalInDoubt = (reason: string) => ({ state: 'failed', reason, in_doubt: false, abandoned: [gone] }) as Next;
+  const finalInDoubt = (reason: string) => ({ state: 'failed', reason, abandoned: [gone] }) as Next;
   const again = { state: 'starting', next: 'run', session_id: 'id-1', region_index: 0 } as Next;
   const lookUp = { state: 'starting', next: 'look-up', session_id: 'id-1', in_doubt: true, wait: 0 } as Next;
   const taken = { ...lookUp, taken: true } as Next;
@@ -99,15 +99,15 @@ describe('after a POST that started nothing', () => {
   });
 
   describe('that says it does not know the image, in one region of several,', () => {
-    const where = (more: Partial<Allocation>) => starting({ regions: ['eu', 'us', 'ap'], ...more });
-    const after = (a: Allocation) => afterRun(a, refused('not-found'), NOW, chance);
+    const where = (more: Partial<Waiting>) => starting({ regions: ['eu', 'us', 'ap'], ...more });
+    const after = (a: Waiting) => afterRun(a, refused('not-found'), NOW, chance);
 
     it('goes round those that may have it, and pauses after the last of them', () => {
       const second = after(where({}));
       expectNext(second, { region_index: 1, without_image: ['eu'], wait: 0 });
-      const third = afterRun(second, refused('no-capacity'), NOW, chance);
+      const third = afterRun(waiting(second), refused('no-capacity'), NOW, chance);
       expectNext(third, { region_index: 2, wait: 0 });
-      expectNext(afterRun(third, refused('no-capacity'), NOW, chance), { region_index: 1, wait: 2000 });
+      expectNext(afterRun(waiting(third), refused('no-capacity'), NOW, chance), { region_index: 1, wait: 2000 });
     });
     it('ends when no region knows it', () => {
       expectNext(after(where({ region_index: 2, without_image: ['eu', 'us'] })), {
@@ -124,7 +124,7 @@ describe('after a POST that started nothing', () => {
     it('counts a region once, however often it says so', () => {
       const again = after(where({ without_image: ['eu'], in_doubt: true }));
       expectNext(again, { next: 'give-up-id', without_image: ['eu'] });
-      const given = afterGiveUpId(again, { kind: 'done', value: 'absent' }, NOW, chance);
+      const given = afterGiveUpId(waiting(again), { kind: 'done', value: 'absent' }, NOW, chance);
       expectNext(given, { region_index: 1, session_id: 'id-2', in_doubt: false, abandoned: [gone] });
     });
   });
@@ -134,7 +134,7 @@ describe('after a POST that started nothing', () => {
     for (const regions of [['eu'], ['eu', 'us']]) {
       const outcome = { kind: 'unknown', failure: { ...failure, other_id: 'theirs' } } as const;
       const after = afterRun(starting({ regions, answer_by_ms: NOW + 9000 }), outcome, NOW, chance);
-      expectNext(after, { state: 'failed', reason: 'error', session_id: 'id-1', in_doubt: false });
+      expectNext(after, { state: 'failed', reason: 'error', session_id: 'id-1' });
       expect(after.abandoned).toEqual([{ session_id: 'theirs', since_ms: NOW, named_by_api: true }, gone]);
     }
     const nameless = afterRun(starting(), unknown('not-idempotent'), NOW, chance);
@@ -171,9 +171,9 @@ describe('after a POST that got no answer in time', () => {
   it('the same id is asked for again soon, and another one only when the POST cannot arrive any more', () => {
     const first = afterRun(starting(), late(), NOW, chance);
     expectNext(first, { next: 'run', session_id: 'id-1', wait: 250 });
-    const second = afterRun(first, unknown(), NOW, chance);
+    const second = afterRun(waiting(first), unknown(), NOW, chance);
     expectNext(second, { next: 'give-up-id', session_id: 'id-1', wait: 10_000 });
-    const other = afterGiveUpId(second, { kind: 'done', value: 'absent' }, NOW + 10_000, chance);
+    const other = afterGiveUpId(waiting(second), { kind: 'done', value: 'absent' }, NOW + 10_000, chance);
     expect(other).toMatchObject({
       next: 'run',
       session_id: 'id-2',
@@ -181,6 +181,6 @@ describe('after a POST that got no answer in time', () => {
       abandoned: [{ session_id: 'id-1' }],
     });
     // What is held up is an id, not the allocation.
-    expect(other.held_until_ms).toBeUndefined();
+    expect(waiting(other).held_until_ms).toBeUndefined();
   });
 });

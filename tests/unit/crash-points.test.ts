@@ -93,17 +93,25 @@ describe('a worker that dies at any of its calls', () => {
     const met = new Set<string>();
     for (const [, plan] of courses) for (const { life } of crashes(plan)) met.add(situation(life.crashedIn[0]));
     expect([...met].sort()).toEqual([
+      'announced',
       'announced, ids to stop',
       'cancelled',
+      'cancelled, ids to stop',
+      'cancelled, told',
       'cancelled, told, ids to stop',
       'failed',
+      'failed, ids to stop',
+      'failed, told',
       'failed, told, ids to stop',
       'no record',
       'queued',
       'started',
       'started, awaiting its server',
+      'started, ids to stop',
       'starting',
+      'starting, ids to stop',
       'starting, in doubt',
+      'starting, in doubt, ids to stop',
     ]);
   });
 });

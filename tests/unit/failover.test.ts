@@ -19,7 +19,7 @@ const failure = (kind: FailureKind, retry_after_ms?: number): Failure => ({
 });
 const starting = (more: Partial<Waiting> = {}): Waiting => {
   const request = { user_ids: ['u1'], max_players: 1, latencies: [], metadata: {} };
-  return { ...newAllocation('id-1', request, REGIONS, 'w1', 60_000, Date.now()), attempts: 1, ...more };
+  return { ...newAllocation('id-1', request, REGIONS, 60_000, Date.now()), attempts: 1, ...more };
 };
 const offering = (...ids: string[]) => answer(200, { locations: ids.map((id) => ({ id, ips: ['10.0.0.1'] })) });
 

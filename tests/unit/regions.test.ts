@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { acceptableRegions, rankRegions } from '../../src/allocation/regions';
-import type { Latency } from '../../src/allocation/request';
+import type { Latency } from '../../src/records';
 import { noCapacityDelayMs, retryDelayMs } from '../../src/allocation/backoff';
 import { configWith } from './support/config';
 

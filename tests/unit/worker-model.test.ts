@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { remove } from '../../src/fleet/fleet-manager';
+import { remove } from '../../src/fleet/remove';
 import { configWith } from './support/config';
 import { FAULTS, type Turn } from './support/gameye';
-import { ALLOCATIONS, INSTANCES, live, type Blow, rowsOf } from './support/life';
+import { live, type Blow, rowsOf } from './support/life';
 
 /*
  * The worker with a storage, a Session API and a process that all fail at any moment: whatever happens, one allocation
@@ -26,19 +26,15 @@ const disturbed = fc.record({
   blows: fc.array(blow, { maxLength: 25 }),
 });
 // A few seconds' worth; set FC_RUNS to search for longer.
-const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 200) };
+const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 40) };
 
 describe('a worker, whatever fails around it', () => {
-  it('ends, and keeps no allocation but one that leads from its id to another', () => {
+  it('ends, and keeps no allocation', () => {
     fc.assert(
       fc.property(disturbed, (plan) => {
-        const { ended, row, running } = live(plan);
+        const { ended, row } = live(plan);
         expect(ended).toBe(true);
-        const left = row();
-        if (left) {
-          expect(left).toMatchObject({ state: 'announced', abandoned: [], told: true, session_id: running[0] });
-          expect(left.session_id).not.toBe(left.id);
-        }
+        expect(row()).toBeUndefined();
       }),
       runs,
     );
@@ -52,7 +48,7 @@ describe('a worker, whatever fails around it', () => {
         expect(running.length).toBeLessThanOrEqual(1);
         for (const id of running) {
           expect(announced).toContain(id);
-          expect(rowsOf(fake)).toContain(`${INSTANCES}/${id}`);
+          expect(rowsOf(fake)).toContain(`instance ${id}`);
         }
       }),
       runs,
@@ -63,8 +59,8 @@ describe('a worker, whatever fails around it', () => {
     fc.assert(
       fc.property(disturbed, (plan) => {
         const { api, fake } = live(plan);
-        const stopped = [...api.sessions.values()].filter((one) => one.stopped).map((one) => `${INSTANCES}/${one.id}`);
-        expect(fake.rows().filter((row) => stopped.includes(row))).toEqual([]);
+        const stopped = [...api.sessions.values()].filter((one) => one.stopped).map((one) => `instance ${one.id}`);
+        expect(rowsOf(fake).filter((row) => stopped.includes(row))).toEqual([]);
       }),
       runs,
     );
@@ -74,8 +70,6 @@ describe('a worker, whatever fails around it', () => {
     fc.assert(
       fc.property(disturbed, (plan) => {
         const { told, fake } = live(plan);
-        const stored = fake.events.some((event) => event.kind === 'write' && event.keys[0]?.startsWith(ALLOCATIONS));
-        if (!stored) return;
         const codes = new Set(told.map((one) => one.code));
         // A crash between the first write's arrival at the database and its commit leaves nothing behind.
         if (codes.size === 0) expect(fake.requests).toEqual([]);
@@ -98,12 +92,13 @@ describe('a worker, whatever fails around it', () => {
 
   it('leaves nothing running after fleet_delete answered, at whatever moment it came', () => {
     fc.assert(
-      fc.property(disturbed, fc.integer({ min: 1, max: 12 }), (plan, event) => {
+      fc.property(disturbed, fc.integer({ min: 1, max: 12 }), (plan, nth) => {
         let deleted = false;
+        let seen = 0;
         const { running } = live({
           ...plan,
           meanwhile: {
-            event,
+            before: () => ++seen === nth,
             act: (life) => {
               const known = life.row() !== undefined;
               try {

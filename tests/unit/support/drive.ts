@@ -1,7 +1,6 @@
 import type { Config } from '../../../src/config';
-import { nextStep, timeFor, type Allocation } from '../../../src/allocation/allocation';
+import { nextStep, timeFor, type Allocation, type Waiting } from '../../../src/allocation/allocation';
 import {
-  afterAnnouncement,
   afterGiveUpId,
   afterLookUp,
   afterNobodyTold,
@@ -32,7 +31,7 @@ export function drive(
   nk: Nakama,
   config: Config,
   clock: { now: () => number; pass: (ms: number) => void },
-  first: Allocation,
+  first: Waiting,
   chance: Chance,
   notify: () => boolean,
 ): Story {
@@ -50,7 +49,7 @@ export function drive(
         break;
       case 'run': {
         if ([...inDoubt].some((id) => id !== a.session_id)) careless.push(a.session_id);
-        a = { ...a, state: 'starting', attempts: a.attempts + 1 };
+        a = { ...waiting(a), state: 'starting', attempts: a.attempts + 1 };
         const run = { id: a.session_id, location: regionOf(a), image: config.image, ttl: config.ttl, env: {} };
         const timeoutMs = timeFor(a, 15_000, clock.now());
         const labels = { nakama_fleet: config.fleet };
@@ -64,18 +63,18 @@ export function drive(
       }
       case 'look-up': {
         const outcome = describeSession(nk, config, a.session_id, timeFor(a, 10_000, clock.now()));
-        const found = outcome.kind === 'done' ? finding(config, a, outcome.value) : undefined;
+        const found = outcome.kind === 'done' ? finding(config, waiting(a), outcome.value) : undefined;
         if (found === 'ended' || found === 'not-ours') inDoubt.delete(a.session_id);
         a =
           found === 'adoptable' && outcome.kind === 'done'
-            ? afterStart(a, outcome.value, false, clock.now())
-            : afterLookUp(a, outcome, found, clock.now(), chance);
+            ? afterStart(waiting(a), outcome.value, false, clock.now())
+            : afterLookUp(waiting(a), outcome, found, clock.now(), chance);
         break;
       }
       case 'give-up-id': {
         const outcome = stopSession(nk, config, a.session_id, timeFor(a, 10_000, clock.now()));
         if (outcome.kind === 'done') inDoubt.delete(a.session_id);
-        a = afterGiveUpId(a, outcome, clock.now(), chance);
+        a = afterGiveUpId(waiting(a), outcome, clock.now(), chance);
         break;
       }
       case 'time-out':
@@ -84,23 +83,12 @@ export function drive(
       case 'announce':
         if (notify()) {
           told.push({ what: 'address', sessionId: a.session_id, region: regionOf(a), atMs: clock.now() });
-          a = afterAnnouncement(a, clock.now(), chance);
+          a = { ...a, state: 'announced' } as Allocation;
         } else a = afterNobodyTold(a, clock.now(), chance);
-        break;
-      case 'await-server':
-      case 'join':
-      case 'register':
-      case 'vacate':
-      case 'welcome':
-        throw new Error(
-          `Nobody asked for "${step.do}" here: no ready game server, no backfill, no seats that are held.`,
-        );
-      case 'record':
-        a = { ...a, state: 'announced' };
         break;
       case 'tell-failure':
         told.push({ what: 'failure', sessionId: a.session_id, region: regionOf(a), atMs: clock.now() });
-        a = { ...a, told: true };
+        a = { ...a, told: true } as Allocation;
         break;
       case 'stop':
         a = afterStop(
@@ -114,7 +102,14 @@ export function drive(
         break;
       case 'finish':
         return { end: a, told, careless, steps };
+      default:
+        throw new Error(`Nobody asked for "${step.do}" here: no ready game server, no backfill, nobody who cancels.`);
     }
   }
   throw new Error(`The allocation did not end: ${JSON.stringify(a)}`);
+}
+
+function waiting(a: Allocation): Waiting {
+  if (a.state !== 'starting' && a.state !== 'queued') throw new Error(`it is ${a.state}`);
+  return a;
 }
