@@ -8,8 +8,8 @@ import { readListed } from './wire';
  * labels, with the secrets of its game server.
  */
 
-/** What is left where an environment has a form that nobody knows, or is somewhere else. */
-const SECRETS = ['"env"', 'SEAT_SECRET', 'NAKAMA_SERVER_TOKEN'];
+/** What is left where an environment has a form that nobody knows, or is somewhere else; and what no JSON has. */
+const ODD = ['"env"', 'SEAT_SECRET', 'NAKAMA_SERVER_TOKEN', '\0'];
 
 /** The letters of `env`, written in another way. */
 const ESCAPED_NAME = /\\u00(?:65|6[eE]|76)/;
@@ -21,7 +21,7 @@ const UNSTORABLE = /\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})/g;
 export function withoutSecrets(body: string, apiToken: string): string {
   const text = withoutEnvironments(body);
   const hasEscapes = text.includes('\\u');
-  if (SECRETS.some((one) => text.includes(one)) || (hasEscapes && ESCAPED_NAME.test(text))) {
+  if (ODD.some((one) => text.includes(one)) || (hasEscapes && ESCAPED_NAME.test(text))) {
     return comparedOnly(body, apiToken);
   }
   return redacted(hasEscapes ? text.replace(UNSTORABLE, '\\ufffd') : text, apiToken);
@@ -38,7 +38,8 @@ function withoutEnvironments(body: string): string {
     parts.push(body.slice(from, at));
     from = end;
   }
-  return from === 0 ? body : parts.concat(body.slice(from)).join('"-":""');
+  // Bytes that are no text stay in a body that nobody took apart, and Postgres refuses them.
+  return from === 0 ? body.slice(0, 1) + body.slice(1) : parts.concat(body.slice(from)).join('"-":""');
 }
 
 /** Where the text after a name at this place begins, behind its quote; undefined: another value follows. */

@@ -110,11 +110,17 @@ describe('a text that Postgres does not take', () => {
 });
 
 describe('what is no list', () => {
-  it.each(['', '<html>', '[]', '{"sessions":{}}', '{"sessions":[{"id":"a"', 'null', '{"env":{}'])(
-    'leads to no list: %s',
-    (body) => {
-      expect(plan(fake, undefined, { body: withoutSecrets(body, TOKEN) }).distrust).toBe('failed');
-      expect(plan(fake, undefined, { body: comparedOnly(body, TOKEN) }).distrust).toBe('failed');
-    },
-  );
+  it.each([
+    '',
+    '<html>',
+    '{"sessions":[{"id":"\0"}]}',
+    '[]',
+    '{"sessions":{}}',
+    '{"sessions":[{"id":"a"',
+    'null',
+    '{"env":{}',
+  ])('leads to no list: %s', (body) => {
+    expect(plan(fake, undefined, { body: withoutSecrets(body, TOKEN) }).distrust).toBe('failed');
+    expect(plan(fake, undefined, { body: comparedOnly(body, TOKEN) }).distrust).toBe('failed');
+  });
 });
