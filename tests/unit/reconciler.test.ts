@@ -65,6 +65,24 @@ describe('the reconciler', () => {
     expect(written()).toEqual(before);
   });
 
+  it('binds no secret of a container, and not the API token, however they are listed', () => {
+    both('a');
+    const env = { SEAT_SECRET: 'seat-secret-1', NAKAMA_SERVER_TOKEN: 'server-token-1' };
+    const forms = [JSON.stringify(env), env, [env], null];
+    api.lie = (request) => {
+      if (!isListing(request)) return undefined;
+      const [entry] = api.entries();
+      const more = { note: call.config.apiToken, env: forms.shift() };
+      return answer(200, { sessions: [{ ...entry, labels: { ...(entry?.['labels'] as object), ...more } }] });
+    };
+    pass(8 * MINUTE);
+    expect(forms).toEqual([]);
+    const bound = JSON.stringify(fake.events.flatMap((event) => (event.kind === 'sql' ? event.values : [])));
+    expect(bound).toContain('sessions');
+    for (const secret of [...Object.values(env), call.config.apiToken]) expect(bound).not.toContain(secret);
+    expect(fleetStatus(call, 10).reconcile).not.toHaveProperty('distrust');
+  });
+
   it('says what it found, to operators', () => {
     for (const id of ['a', 'b']) both(id);
     api.run('stray');
