@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { AllocatorState } from '../../src/worker/allocator.ts';
 import { ModelGameye, CALM, type Turn } from '../unit/support/gameye';
 import { context, fakeNakama, type FakeNakama } from '../unit/support/nakama';
+import { rowsIn } from '../unit/support/records';
 import { FIVE, SEAT_SECRET } from '../unit/support/config';
 import { nakamaVm } from './support/vm.ts';
 
@@ -65,7 +66,7 @@ describe('InitModule', () => {
   it('registers, checks the configuration, and says that it is ready', () => {
     const fake = fakeNakama();
     const { calls } = initModule(fake);
-    expect(calls).toContain('registerStorageIndex');
+    expect(calls).toContain('registerMatchmakerMatched');
     expect(fake.log.map((line) => line.level)).not.toContain('error');
     expect(fake.log.map((line) => line.message)).toContain('Gameye: fleet manager ready.');
   });
@@ -164,11 +165,10 @@ describe('in a frozen VM', () => {
         if (next === null) break;
         ({ state } = next as { state: AllocatorState });
       }
-      expect(fake.sent().map((one) => [one.userId, one.code])).toEqual([
-        [USER, 7300],
-        [OTHER, 7300],
-      ]);
-      expect(fake.rows().filter((row) => row.startsWith('_gameye_instances/'))).toHaveLength(1);
+      const told = fake.sent().map((one) => [one.userId, one.code]);
+      expect(new Map(told as [string, number][])).toEqual(new Map([USER, OTHER].map((userId) => [userId, 7300])));
+      expect(told).toHaveLength(2);
+      expect(rowsIn(fake, 'instance')).toBe(1);
       expect(fake.log.filter((line) => line.level === 'error')).toEqual([]);
     }
   });
@@ -176,7 +176,7 @@ describe('in a frozen VM', () => {
   it('nobody joins an allocator, and its other functions keep its state', () => {
     const { global } = nakamaVm(true);
     const fake = fakeNakama();
-    const state = { allocation: '{}', version: '*', wake_at_ms: 0 };
+    const state = { allocation: '{}', wake_at_ms: 0 };
     const call = (key: string) => global(match[key]!)(ctx, fake.logger, fake.nk, {}, 1, state, []);
     expect(call('matchJoinAttempt')).toMatchObject({ accept: false, state });
     for (const key of ['matchJoin', 'matchLeave', 'matchSignal']) expect(call(key)).toEqual({ state });

@@ -29,12 +29,12 @@ describe('the file', () => {
     expect(names).toContain('InitModule');
     // Everything that is no function declaration is the library: no work at the top level.
     const others = program.body.filter((one) => one.type !== 'FunctionDeclaration');
-    expect(others.filter((one) => one.type === 'VariableDeclaration')).toHaveLength(1);
-    expect(names).toContain('library');
+    expect(others.filter((one) => one.type === 'VariableDeclaration')).toHaveLength(2);
+    expect(names).toEqual(expect.arrayContaining(['library', 'allocator']));
   });
   it('stays small: every VM parses it, and there is one for each match', () => {
-    // 338 KB when this was written, and a quarter on top. Whoever raises it measures what a VM costs then.
-    expect(Buffer.byteLength(source)).toBeLessThan(420_000);
+    // 434 KB when this was written, for a worker's part stands in it twice, and a sixth on top.
+    expect(Buffer.byteLength(source)).toBeLessThan(500_000);
     expect(Buffer.byteLength(source)).toBeGreaterThan(30_000);
   });
   it('holds no path of the machine that built it', () =>
