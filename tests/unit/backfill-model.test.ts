@@ -1,152 +1,177 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { readAssignment } from '../../src/players/assignment';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { fromRow } from '../../src/allocation/allocation';
+import { newAllocation } from '../../src/allocation/create';
+import { claimDue } from '../../src/database/allocations';
+import { lapseSeats } from '../../src/database/instances';
+import { cancelStart, leaveAll } from '../../src/players/standing';
+import type { Call } from '../../src/nakama/caller';
+import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
 import { configWith, SEAT_SECRET } from './support/config';
-import { liveTogether, MAX_PLAYERS, type Act, type Crowd, type CrowdPlan } from './support/crowd';
-import { FAULTS, type Turn } from './support/gameye';
-import { ALLOCATIONS, type Blow } from './support/life';
+import { CALM, ModelGameye, type Turn } from './support/gameye';
+import { rowsOf } from './support/life';
+import { context, fakeNakama, type FakeNakama } from './support/nakama';
+import { FLEET } from './support/records';
 
 /*
- * Many groups that look for seats at once, with a storage, a Session API and processes that all fail at any moment: whatever
- * happens, nobody gets two answers, no seat is given twice or kept for nobody, and no session of others is ever stopped.
+ * Groups that look for seats, all at the same time: workers take turns in any order, die, players go away or are matched again.
+ * Whatever happens, nobody has two seats, no session has more players than seats, and everybody who still waits is told.
  */
-const backfill = { GAMEYE_BACKFILL: 'on', GAMEYE_API_REGION: 'eu-central-1' };
-const reporting = {
-  ...{ ...backfill, GAMEYE_READY: 'server', GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: 'http://nakama:7350' },
-  GAMEYE_SEAT_TIMEOUT: '24h',
-};
-const turn: fc.Arbitrary<Turn> = fc.record({
-  fault: fc.constantFrom(...FAULTS.filter((one) => one !== 'unauthorized')),
-  full: fc.boolean(),
-  dies: fc.constant(false),
-  warm: fc.boolean(),
-  ms: fc.integer({ min: 1, max: 3000 }),
+const SEATS = 4;
+const config = configWith({
+  GAMEYE_BACKFILL: 'on',
+  GAMEYE_MAX_PLAYERS: String(SEATS),
+  GAMEYE_SEAT_SECRET: SEAT_SECRET,
+  GAMEYE_NAKAMA_URL: 'http://nakama.test',
+  GAMEYE_SEAT_TIMEOUT: '10m',
+  GAMEYE_API_REGION: 'eu',
 });
-const blow = fc.constantFrom<Blow>(
-  ...(['none', 'none', 'none', 'none', 'error-before', 'error-after', 'crash-before', 'crash-after'] as const),
-);
-const act = fc.constantFrom<Act>('none', 'none', 'switch', 'switch', 'switch', 'cancel', 'ready', 'report');
-const calm = {
-  config: fc.constantFrom(configWith(backfill), configWith(reporting)),
-  groups: fc.array(fc.record({ size: fc.integer({ min: 1, max: 4 }), afterMs: fc.integer({ min: 0, max: 700 }) }), {
-    minLength: 2,
-    maxLength: 9,
-  }),
-  running: fc.array(fc.record({ taken: fc.integer({ min: 0, max: MAX_PLAYERS }), gone: fc.boolean() }), {
-    maxLength: 3,
-  }),
-  blind: fc.boolean(),
-};
-const plan: fc.Arbitrary<CrowdPlan> = fc.record({
-  ...calm,
-  turns: fc.array(turn, { maxLength: 6 }),
-  blows: fc.array(blow, { maxLength: 40 }),
-  acts: fc.array(act, { maxLength: 120 }),
-});
-const undisturbed: fc.Arbitrary<CrowdPlan> = fc.record({
-  ...calm,
-  acts: fc.array(
-    act.filter((one) => one !== 'cancel'),
-    { maxLength: 120 },
-  ),
-});
-// A few seconds' worth; set FC_RUNS to search for longer.
-const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 100), endOnFailure: true };
 
-const check = (arbitrary: fc.Arbitrary<CrowdPlan>, judge: (crowd: Crowd) => void): void =>
-  fc.assert(
-    fc.property(arbitrary, (one) => {
-      const crowd = liveTogether(one);
-      expect(crowd.ended).toBe(true);
-      judge(crowd);
+type Act =
+  | { do: 'match'; players: number[] }
+  | { do: 'tick' | 'kill'; worker: number }
+  | { do: 'cancel' | 'leave'; player: number }
+  | { do: 'pass'; ms: number };
+
+const player = fc.nat({ max: 11 });
+const act: fc.Arbitrary<Act> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant('match' as const),
+      players: fc.uniqueArray(player, { minLength: 1, maxLength: 3 }),
     }),
-    runs,
-  );
+  },
+  { weight: 8, arbitrary: fc.record({ do: fc.constant('tick' as const), worker: fc.nat({ max: 9 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), worker: fc.nat({ max: 9 }) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('cancel' as const, 'leave' as const), player }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 3000 }) }) },
+);
+const turn: fc.Arbitrary<Turn> = fc.constantFrom(
+  CALM,
+  CALM,
+  CALM,
+  { ...CALM, full: true },
+  { ...CALM, fault: 'reply-lost' as const },
+);
 
-/** What a player was told; who was missed because the database failed, finds it in the assignment. */
-function answersTo({ told, fake }: Crowd, user: string): string[] {
-  const heard = (told.get(user) ?? []).map((one) => String(one.sessionId ?? one.reason));
-  if (heard.length > 0) return heard;
-  const found = readAssignment(fake.nk, user)?.value;
-  if (found?.state === 'ready') return [found.session_id];
-  return found?.state === 'failed' ? [String(found.reason)] : [];
+interface World {
+  fake: FakeNakama;
+  api: ModelGameye;
+  /** Sessions that each player was told of, and reasons. */
+  told: Map<string, string[]>;
 }
 
-describe('groups that look for seats at once, whatever fails around them', () => {
-  it('never take more seats than there are', () => {
-    check(plan, ({ oversold }) => expect(oversold).toEqual([]));
-  });
+const userId = (n: number): string => `player-${n}`;
+const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 25) };
 
-  it('are told one answer each once they were stored, and none when they cancelled before', () => {
-    check(plan, (crowd) => {
-      for (const user of crowd.users.flat()) {
-        const told = new Set(answersTo(crowd, user));
-        expect(told.size).toBeLessThanOrEqual(1);
-        if (crowd.stored.has(user) && !crowd.cancelled.has(user)) expect(told.size).toBe(1);
-      }
-    });
+function play(acts: Act[], turns: Turn[]): World {
+  let now = 1_700_000_000_000;
+  vi.spyOn(Date, 'now').mockImplementation(() => now);
+  const pass = (ms: number): void => void (now += ms);
+  const left = turns.slice();
+  const fake = fakeNakama();
+  const api = new ModelGameye({ now: () => now, pass }, () => left.shift() ?? CALM);
+  api.capacity = 99;
+  fake.http = (request) => api.handle(request);
+  const world: World = { fake, api, told: new Map() };
+  fake.after = (event) => {
+    for (const one of event.kind === 'notify' ? event.notifications : []) {
+      const answer = String(one.content['session_id'] ?? one.content['reason']);
+      world.told.set(one.userId, [...(world.told.get(one.userId) ?? []), answer]);
+    }
+  };
+  const workers = new Map<string, AllocatorState>();
+  let made = 0;
+  const callOf = (matchId: string): Call => ({
+    ctx: context({ matchId, node: 'n1' }),
+    logger: fake.logger,
+    nk: fake.nk,
+    config,
   });
+  const begin = (state: AllocatorState): void => void workers.set(`m${++made}.n1`, state);
+  const tick = (id: string): void => {
+    const state = workers.get(id);
+    if (!state) return;
+    const next = loopAllocator(callOf(id), JSON.parse(JSON.stringify(state)) as AllocatorState);
+    if (next) workers.set(id, next);
+    else workers.delete(id);
+  };
+  const nth = (n: number): string => [...workers.keys()][n % Math.max(1, workers.size)] ?? '';
+  const resume = (): void => {
+    for (const row of claimDue(fake.nk, FLEET, { holder: 'supervisor', ms: 20_000 }, 50)) {
+      begin({ allocation: JSON.stringify(fromRow(row)), wake_at_ms: 0, from: 'supervisor' });
+    }
+  };
+  for (const one of acts) {
+    pass(7);
+    if (one.do === 'match') {
+      const request = { user_ids: one.players.map(userId), max_players: SEATS, latencies: [], metadata: {} };
+      const a = { ...newAllocation(callOf('hook'), request), created_at_ms: 0 };
+      begin({ allocation: JSON.stringify(a), wake_at_ms: 0 });
+    } else if (one.do === 'tick') tick(nth(one.worker));
+    else if (one.do === 'kill') workers.delete(nth(one.worker));
+    else if (one.do === 'cancel') cancelStart(callOf('rpc'), userId(one.player));
+    else if (one.do === 'leave') leaveAll(callOf('rpc'), userId(one.player));
+    else pass(one.ms);
+  }
+  for (
+    let round = 0;
+    round < 400 && (workers.size > 0 || rowsOf(fake).some((row) => row.startsWith('allocation')));
+    round++
+  ) {
+    pass(300);
+    for (const id of [...workers.keys()]) tick(id);
+    if (workers.size === 0) pass(31_000);
+    resume();
+    lapseSeats(fake.nk);
+  }
+  api.settleAll();
+  return world;
+}
 
-  it('stay together: all of a group are told the same', () => {
-    check(plan, (crowd) => {
-      for (const group of crowd.users) {
-        const told = group.filter((user) => !crowd.cancelled.has(user)).map((user) => answersTo(crowd, user)[0]);
-        expect(new Set(told).size).toBeLessThanOrEqual(1);
-      }
-    });
-  });
+const scenario = fc.tuple(fc.array(act, { minLength: 5, maxLength: 40 }), fc.array(turn, { maxLength: 10 }));
+afterEach(() => vi.restoreAllMocks());
 
-  it('stop no session that ran before, and leave none running that nobody was told', () => {
-    check(plan, (crowd) => {
-      const told = new Set(crowd.users.flat().flatMap((user) => answersTo(crowd, user)));
-      for (const id of crowd.before) expect(crowd.api.sessions.get(id)?.stopped).toBeUndefined();
-      const running = crowd.api.running().map(({ id }) => id);
-      expect(running.filter((id) => !crowd.before.includes(id) && !told.has(id))).toEqual([]);
-    });
-  });
-
-  it('leave no seat taken but for players who were told to come', () => {
-    check(plan, (crowd) => {
-      for (const { id, seats } of crowd.instances()) {
-        const strangers = Object.keys(seats).filter(
-          (user) => !user.startsWith('early-') && answersTo(crowd, user)[0] !== id,
+describe('groups that look for seats at the same time', () => {
+  it('are seated once, in sessions that are not overfull, and told; nothing is left over', () => {
+    fc.assert(
+      fc.property(scenario, ([acts, turns]) => {
+        const { fake, api, told } = play(acts, turns);
+        expect(rowsOf(fake).filter((row) => row.startsWith('allocation'))).toEqual([]);
+        const instances = fake.query<{ id: string; player_count: number; seats: number; open_seats: number }>(
+          `SELECT i.id, i.player_count, i.open_seats, (SELECT count(*)::int4 FROM gameye_seat s
+             WHERE s.session_id = i.id AND s.state IN ('reserved', 'joined')) AS seats FROM gameye_instance i ORDER BY i.id`,
         );
-        expect(strangers.filter((user) => !crowd.cancelled.has(user) || crowd.before.includes(id))).toEqual([]);
-      }
-    });
+        for (const { player_count, seats, open_seats } of instances) {
+          expect(player_count).toBe(seats);
+          expect(open_seats).toBe(SEATS - seats);
+        }
+        // What runs is recorded.
+        expect(
+          api
+            .running()
+            .map(({ id }) => id)
+            .sort(),
+        ).toEqual(instances.map(({ id }) => id));
+        const seats = fake.query<{ user_id: string; state: string; session_id: string; reason: string }>(
+          'SELECT * FROM gameye_seat',
+        );
+        for (const { user_id, state, session_id, reason } of seats) {
+          expect(state).not.toBe('starting');
+          if (state === 'reserved' || state === 'joined') expect(told.get(user_id)?.at(-1)).toBe(session_id);
+          if (state === 'failed') expect(told.get(user_id)?.at(-1)).toBe(reason);
+        }
+      }),
+      runs,
+    );
   });
 
-  it('leave no allocation behind but those that lead from one id to another', () => {
-    check(plan, (crowd) => {
-      const left = crowd.fake.rows().filter((row) => row.startsWith(ALLOCATIONS));
-      for (const row of left) {
-        const [collection = '', key = ''] = row.split('/');
-        expect(crowd.fake.stored(collection, key)).toMatchObject({ state: 'announced', abandoned: [] });
-      }
-    });
-  });
-});
-
-describe('groups that look for seats at once, when nothing fails', () => {
-  it('are each told once, where they have seats, and no fuller than can be', () => {
-    check(undisturbed, (crowd) => {
-      for (const user of crowd.users.flat()) {
-        const told = answersTo(crowd, user);
-        expect(told).toHaveLength(1);
-        const instance = crowd.instances().find(({ id }) => id === told[0]);
-        expect(instance?.seats[user]).toBeDefined();
-      }
-    });
-  });
-
-  it.each([
-    ['started', configWith(backfill), 700],
-    ['ready long after that', configWith(reporting), 700],
-  ])('start a session for eight, not one for each, until it is %s', (_what, config, _ms) => {
-    const groups = Array.from({ length: 50 }, () => ({ size: 1, afterMs: 20 }));
-    const acts = Array.from({ length: 400 }, (_, i): Act => (i % 3 === 0 ? 'switch' : 'none'));
-    const crowd = liveTogether({ config, groups, acts });
-    expect(crowd.api.sessions.size).toBe(7);
-    expect(new Set(crowd.users.flat().flatMap((user) => answersTo(crowd, user))).size).toBe(7);
+  it('share one session when they come together and nothing goes wrong', () => {
+    const together: Act[] = [0, 1, 2, 3].map((n) => ({ do: 'match', players: [n] }));
+    const { api, told } = play(together, []);
+    expect(api.running()).toHaveLength(1);
+    const [session] = api.running();
+    expect([...told.values()]).toEqual(Array.from({ length: 4 }, () => [session?.id]));
   });
 });

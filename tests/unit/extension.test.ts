@@ -44,8 +44,7 @@ describe('configure', () => {
   it('is missed where only InitModule called it: players are told, and the log says what to do', async () => {
     const fake = fakeNakama();
     const initModule = await vm({ onMatched: () => false });
-    const initializer = { registerStorageIndex: () => undefined };
-    initModule.initialize(ctx, fake.logger, fake.nk, initializer as never);
+    initModule.initialize(ctx, fake.logger, fake.nk);
     vi.resetModules();
     const { started, reasons } = await matched(fake);
     expect(started).toBeUndefined();

@@ -1,35 +1,32 @@
 import { vi } from 'vitest';
-import { newAllocation, type Allocation } from '../../../src/allocation/allocation';
-import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
-import { isAnnouncing } from '../../../src/allocation/host';
-import { locateInstance, markReady } from '../../../src/allocation/locate';
-import { poolOf, seekingSeats } from '../../../src/backfill/pool';
-import type { AllocationRequest } from '../../../src/allocation/request';
+import { fromRow, newAllocation } from '../../../src/allocation/allocation';
+import { decided } from '../../../src/allocation/pool';
 import type { Config } from '../../../src/config';
-import { newInstance, type Instance } from '../../../src/instances/instance';
-import { take } from '../../../src/instances/seats';
+import { claimDue, markReady } from '../../../src/database/allocations';
+import { arrive } from '../../../src/database/reports';
+import { leaveSeats } from '../../../src/database/seats';
+import { withdraw } from '../../../src/database/standing';
 import type { Call } from '../../../src/nakama/caller';
-import { cancelStart } from '../../../src/players/standing';
-import { needsWorker } from '../../../src/supervision/resume';
+import type { AllocationRequest } from '../../../src/records';
+import { loopAllocator, type AllocatorState } from '../../../src/worker/allocator';
 import { CALM, ModelGameye, answer, type Turn } from './gameye';
-import { ALLOCATIONS, INSTANCES, type Blow } from './life';
-import { context, fakeNakama, goError, type Event, type FakeNakama } from './nakama';
+import type { Blow } from './life';
+import { context, fakeNakama, goError, OWNER, type Event, type FakeNakama } from './nakama';
+import { FLEET, putInstance, type InstanceLike } from './records';
 
 /** What somebody else does between two calls of a worker. */
-export type Act = 'none' | 'switch' | 'cancel' | 'ready' | 'report' | 'end';
+export type Act = 'none' | 'switch' | 'cancel' | 'again' | 'leave' | 'arrive' | 'ready' | 'end';
 
 export interface CrowdPlan {
   config: Config;
   /** Sizes of the groups, in the order in which they are matched, and how long after the one before. */
   groups: { size: number; afterMs: number; request?: Partial<AllocationRequest> }[];
   /** Sessions that run before anybody comes, each with so many of its seats taken; `gone` only in our records. */
-  running?: { taken: number; gone?: boolean; change?: Partial<Instance> }[];
+  running?: { taken: number; gone?: boolean; change?: Partial<InstanceLike> }[];
   turns?: Turn[];
   /** One for each call of a worker, in order; then no more happens. */
   blows?: Blow[];
   acts?: Act[];
-  /** Nothing is found in this node's index, as when another node stored it. */
-  blind?: boolean;
 }
 
 export interface Crowd {
@@ -37,13 +34,16 @@ export interface Crowd {
   api: ModelGameye;
   /** By player: what they were told, in order. */
   told: Map<string, { code: number; sessionId: unknown; reason: unknown }[]>;
+  /** Players by group, in the order in which the groups were matched; who is matched again makes a group of one. */
   users: string[][];
+  /** Who waited and went away. */
   cancelled: Set<string>;
-  /** Players whose group was stored at some moment. */
-  stored: Set<string>;
+  /** Who was matched a second time, whatever they had. */
+  again: Set<string>;
+  /** Who left a session that they had been told of. */
+  left: Set<string>;
   /** Ids of the sessions that ran before. */
   before: string[];
-  instances: () => Instance[];
   /** Instances that had more players than seats, at any moment. */
   oversold: string[];
   ended: boolean;
@@ -52,8 +52,10 @@ export interface Crowd {
 
 export const MAX_PLAYERS = 8;
 
+/** A lease and a pass of the supervisor. */
+const RESUMED_AFTER_MS = 31_000;
+
 interface Worker {
-  id: string;
   match: string;
   dead: boolean;
   state: AllocatorState | undefined;
@@ -61,167 +63,175 @@ interface Worker {
 }
 
 /**
- * Lives through many allocations at once, each with its worker; at any call of one, another may go on, players cancel, game
- * servers report. After a crash a supervisor starts another worker with the stored row. Time is the model's.
+ * Lives through many allocations at once, each with its worker; at any call of one, another may go on, players cancel, leave
+ * or are matched again, game servers report. After a crash a supervisor claims what is due. Time is the model's, the
+ * database's clock included.
  */
 export function liveTogether(plan: CrowdPlan): Crowd {
   let now = 1_700_000_000_000;
   const clock = vi.spyOn(Date, 'now').mockImplementation(() => now);
+  try {
+    return lived(plan, { now: () => now, set: (at) => void (now = at) });
+  } finally {
+    clock.mockRestore();
+  }
+}
+
+function lived(plan: CrowdPlan, time: { now: () => number; set: (at: number) => void }): Crowd {
   const fake = fakeNakama();
-  fake.nk.localcachePut('gameye_version', '');
-  fake.nk.localcachePut('gameye_owner', 'owner');
+  fake.nk.localcachePut('gameye_version', '{}');
+  fake.nk.localcachePut('gameye_owner', OWNER);
   const turns = (plan.turns ?? []).slice();
   const blows = (plan.blows ?? []).slice();
   const acts = (plan.acts ?? []).slice();
   const { config } = plan;
-  const api = new ModelGameye({ now: () => now, pass: (ms) => void (now += ms) }, () => turns.shift() ?? CALM);
+  const api = new ModelGameye({ now: time.now, pass: (ms) => time.set(time.now() + ms) }, () => turns.shift() ?? CALM);
   api.capacity = 1000;
   const stack: { worker: Worker; blow: Blow }[] = [];
   let aside = false;
+  let matches = 0;
   const call = (match: string): Call => ({
     ctx: context({ matchId: `${match}.n1` }),
     logger: fake.logger,
     nk: fake.nk,
     config,
   });
-  const instances = (): Instance[] =>
-    fake.rows().flatMap((row) => {
-      const [collection = '', key = ''] = row.split('/');
-      return collection === INSTANCES ? [fake.stored(collection, key) as Instance] : [];
-    });
-
   fake.http = (request) => {
     const { session } = (request.body ?? {}) as { session?: string };
     const runs = api.running().some(({ id }) => id === session);
     if (request.method === 'put' && !runs) return answer(404, { message: 'no such session' });
     return api.handle(request);
   };
-  fake.indexAnswer = ([, query]) => {
-    const wanted = (pattern: RegExp): string => pattern.exec(String(query))?.[1] ?? '';
-    const objects = instances()
-      .filter(() => plan.blind !== true)
-      .filter((one) => one.pool === wanted(/pool:(\S+)/) && one.open_seats >= Number(wanted(/open_seats:>=(\d+)/)))
-      .filter((one) => new RegExp(`^(${wanted(/region:\/(\S+)\//)})$`).test(one.region) && one.status === 'running')
-      .flatMap(({ id }) => aloud(() => fake.nk.storageRead([{ collection: INSTANCES, key: id, userId: '' }])));
-    objects.forEach((one) => (one.userId = '00000000-0000-0000-0000-000000000000'));
-    return { objects: objects.slice(0, 5), cursor: null };
-  };
 
-  fake.nk.sqlQuery = (_query, parameters) => void (now += 1000 * Number(parameters?.[1]));
-
-  /** With the server undisturbed. */
-  function aloud<T>(act: () => T): T {
+  /** With the server undisturbed, at the same time as the worker's call. */
+  function undisturbed<T>(act: () => T): T {
     const was = aside;
+    const at = time.now();
     aside = true;
     try {
       return act();
     } finally {
       aside = was;
+      time.set(at);
     }
   }
 
-  const users: string[][] = [];
   const workers: Worker[] = [];
   const crowd: Crowd = {
-    ...{ fake, api, users, instances, told: new Map(), cancelled: new Set(), stored: new Set() },
+    ...{ fake, api, users: [], told: new Map(), cancelled: new Set(), again: new Set(), left: new Set() },
     ...{ before: [], oversold: [], ended: false, crashes: 0 },
   };
-  const requestOf = (userIds: string[], more: Partial<AllocationRequest> = {}): AllocationRequest => ({
-    ...{ user_ids: userIds, max_players: MAX_PLAYERS, latencies: [], metadata: {} },
-    ...more,
-  });
+  const match = (group: string[], atMs: number, more: Partial<AllocationRequest> = {}): void => {
+    const request = { user_ids: group, max_players: MAX_PLAYERS, latencies: [], metadata: {}, ...more };
+    const first = newAllocation(`id-${crowd.users.length}`, request, config.regions, config.createTimeoutMs, atMs);
+    const asked = config.backfill ? { ...first, next: 'seek' } : first;
+    const state = { allocation: JSON.stringify(asked), wake_at_ms: 0 };
+    crowd.users.push(group);
+    workers.push({ match: `m${++matches}`, dead: false, state, wakeAtMs: atMs });
+  };
 
   for (const [i, { taken, gone, change }] of (plan.running ?? []).entries()) {
     const id = `running-${i}`;
-    const session = { id, region: config.regions[0] ?? '', maxPlayers: MAX_PLAYERS, metadata: {}, startedAtMs: now };
-    const seated = Array.from({ length: taken }, (_, seat) => `early-${i}-${seat}`);
-    const where = { host: '10.0.0.1', ports: { '7777/udp': 23456 } };
-    const instance = newInstance(config, session, where, take({}, seated, undefined)) as Instance;
-    fake.put(INSTANCES, id, { ...instance, pool: poolOf(fake.nk, config, requestOf([])), ...change });
-    if (!gone) {
-      api.sessions.set(id, { id, region: session.region, labels: { nakama_fleet: 'default' }, startedAtMs: now });
-    }
+    const region = config.regions[0] ?? '';
+    const request = { user_ids: [], max_players: MAX_PLAYERS, latencies: [], metadata: {} };
+    const pool = undisturbed(() => decided(fake.nk, config, newAllocation(id, request, [region], 1, time.now())).pool);
+    const seated = Array.from({ length: taken }, (_, seat) => [`early-${i}-${seat}`, 'joined' as const]);
+    const like = { id, region, max_players: MAX_PLAYERS, metadata: {}, ...(pool === undefined ? {} : { pool }) };
+    putInstance(fake, { ...like, ...change }, Object.fromEntries(seated));
+    if (!gone) api.sessions.set(id, { id, region, labels: { nakama_fleet: FLEET }, startedAtMs: time.now() });
     crowd.before.push(id);
   }
-  let startAtMs = now;
+  let startAtMs = time.now();
   for (const [i, { size, afterMs, request }] of plan.groups.entries()) {
-    const group = Array.from({ length: size }, (_, seat) => `u${i}-${seat}`);
-    users.push(group);
     startAtMs += afterMs;
-    const id = `id-${i}`;
-    const asked = newAllocation(id, requestOf(group, request), config.regions, `m${i}`, 60_000, startAtMs);
-    const state = { allocation: JSON.stringify(seekingSeats(config, asked)), version: '*', wake_at_ms: 0 };
-    workers.push({ id, match: `m${i}`, dead: false, state, wakeAtMs: startAtMs });
+    match(
+      Array.from({ length: size }, (_, seat) => `u${i}-${seat}`),
+      startAtMs,
+      request,
+    );
   }
+
+  /** When a supervisor looks for allocations without a worker; undefined while nobody has died. */
+  let supervisorAtMs: number | undefined;
 
   function tick(worker: Worker): void {
     const { state } = worker;
     if (!state) return;
-    now = Math.max(now, worker.wakeAtMs);
+    time.set(Math.max(time.now(), worker.wakeAtMs));
     stack.push({ worker, blow: 'none' });
     worker.state = loopAllocator(call(worker.match), JSON.parse(JSON.stringify(state)) as AllocatorState);
     stack.pop();
-    worker.wakeAtMs = Math.max(now + 17, worker.state?.wake_at_ms ?? 0);
-    if (worker.state && !worker.dead) return;
-    const left = fake.stored(ALLOCATIONS, worker.id) as Allocation | undefined;
-    if (!worker.dead && (!left || !needsWorker(left, Infinity))) return;
-    // Its lease runs out, then a supervisor finds the row.
-    if (worker.dead) crowd.crashes++;
-    worker.dead = false;
-    worker.match = `${worker.match}'`;
-    worker.wakeAtMs = now + 31_000;
-    worker.state = left && { allocation: '', version: '', wake_at_ms: 0 };
+    worker.wakeAtMs = Math.max(time.now() + 17, worker.state?.wake_at_ms ?? 0);
+    if (!worker.dead) return;
+    crowd.crashes++;
+    worker.state = undefined;
+    supervisorAtMs ??= time.now() + RESUMED_AFTER_MS;
   }
 
-  /** A worker that takes over begins with what is stored then. */
-  function resume(worker: Worker): void {
-    if (worker.state?.allocation !== '' || worker.wakeAtMs > now) return;
-    const row = aloud(() => fake.nk.storageRead([{ collection: ALLOCATIONS, key: worker.id, userId: '' }])[0]);
-    worker.state = row && {
-      ...{ allocation: JSON.stringify(row.value), version: row.version, wake_at_ms: 0, claim: 'yes' },
-    };
+  /** A worker for every allocation whose lease ran out. */
+  function supervise(): void {
+    supervisorAtMs = undefined;
+    const due = undisturbed(() => claimDue(fake.nk, FLEET, { holder: 'supervisor', ms: 20_000 }, 100));
+    for (const row of due) {
+      const state = { allocation: JSON.stringify(fromRow(row)), wake_at_ms: 0, from: 'supervisor' };
+      workers.push({ match: `m${++matches}`, dead: false, state, wakeAtMs: time.now() });
+    }
   }
-
-  const isRunning = (worker: Worker): boolean => stack.some((one) => one.worker === worker);
 
   function perform(act: Act): void {
-    const due = workers.filter((one) => one.state && !isRunning(one) && one.wakeAtMs <= now);
-    // Who is interrupted here goes on only when the other is done, which must not wait for that.
-    const isWaitedFor = stack.some(({ worker }) => {
-      const a = fake.stored(ALLOCATIONS, worker.id) as Allocation | undefined;
-      return a !== undefined && isAnnouncing(a, now);
-    });
-    if (act === 'switch' && due[0] && stack.length < 4 && !isWaitedFor) {
-      resume(due[0]);
-      tick(due[0]);
+    if (act === 'switch') {
+      const isRunning = (worker: Worker): boolean => stack.some((one) => one.worker === worker);
+      const due = workers.find((one) => one.state && !isRunning(one) && one.wakeAtMs <= time.now());
+      if (due && stack.length < 4) tick(due);
       return;
     }
-    aloud(() => {
-      const at = now;
-      const other = call('other');
-      const [host] = api.running().filter(({ id }) => id.startsWith('id-'));
-      const waiting = users.flat().filter((user) => !crowd.told.has(user) && !crowd.cancelled.has(user));
-      const [player] = waiting.slice(-1);
-      if (act === 'ready' && host) markReady(other, host.id, host.id);
-      if (act === 'report' && host) locateInstance(other, host.id);
-      if (act === 'cancel' && player && cancelStart(other, player) === 'cancelled') crowd.cancelled.add(player);
-      if (act === 'end' && host) host.endedAtMs = now;
-      now = at;
+    undisturbed(() => {
+      const [host] = api.running().filter(({ id }) => !crowd.before.includes(id));
+      const players = crowd.users.flat();
+      const waiting = players.filter((user) => !crowd.told.has(user) && !crowd.cancelled.has(user)).pop();
+      const [known] = [...crowd.told].find(([user]) => !crowd.left.has(user)) ?? [];
+      const where = known === undefined ? undefined : crowd.told.get(known)?.at(-1)?.sessionId;
+      switch (act) {
+        case 'ready':
+          if (host) markReady(fake.nk, FLEET, host.id);
+          break;
+        case 'cancel':
+          if (waiting !== undefined && withdraw(fake.nk, FLEET, waiting).withdrawn) crowd.cancelled.add(waiting);
+          break;
+        case 'leave':
+          if (known !== undefined && typeof where === 'string' && leaveSeats(fake.nk, where, [known]).length > 0) {
+            crowd.left.add(known);
+          }
+          break;
+        case 'arrive':
+          if (known !== undefined && typeof where === 'string') arrive(fake.nk, FLEET, where, [known]);
+          break;
+        case 'again': {
+          const [player] = players.filter((user) => !crowd.again.has(user));
+          if (player === undefined || crowd.again.size >= 3) break;
+          crowd.again.add(player);
+          match([player], time.now());
+          break;
+        }
+        case 'none':
+          break;
+        case 'end':
+          if (host) host.endedAtMs = time.now();
+          break;
+      }
     });
   }
 
   fake.before = (event: Event) => {
-    if (aside) return;
     const top = stack[stack.length - 1];
-    if (!top) return;
+    if (aside || !top) return;
     if (top.worker.dead) throw goError('context canceled');
     perform(acts.shift() ?? 'none');
-    if (top.worker.dead) throw goError('context canceled');
     top.blow = blows.shift() ?? 'none';
     if (top.blow.endsWith('before')) strike(top, event);
   };
   fake.after = (event: Event) => {
-    note(event);
+    if (event.kind === 'notify') note(event);
     const top = stack[stack.length - 1];
     if (!aside && top?.blow.endsWith('after')) strike(top, event);
   };
@@ -232,38 +242,44 @@ export function liveTogether(plan: CrowdPlan): Crowd {
       top.worker.dead = true;
       throw goError('context canceled');
     }
-    if (event.kind !== 'http' && event.kind !== 'match') throw goError('pq: the database system is shutting down');
+    // A notification that is not persistent does not touch the database.
+    const database = event.kind === 'notify' ? event.notifications.some((one) => one.persistent) : event.kind === 'sql';
+    if (database) throw goError('pq: the database system is shutting down');
   }
-  function note(event: Event): void {
-    if (event.kind === 'notify') {
-      for (const { userId, code, content } of event.notifications) {
-        const before = crowd.told.get(userId) ?? [];
-        crowd.told.set(userId, [...before, { code, sessionId: content['session_id'], reason: content['reason'] }]);
-      }
+  function note(event: Extract<Event, { kind: 'notify' }>): void {
+    for (const { userId, code, content } of event.notifications) {
+      const heard = crowd.told.get(userId) ?? [];
+      crowd.told.set(userId, [...heard, { code, sessionId: content['session_id'], reason: content['reason'] }]);
     }
-    if (event.kind !== 'write') return;
-    for (const one of instances()) {
-      if (Object.keys(one.seats).length > one.max_players) crowd.oversold.push(one.id);
-    }
-    for (const row of event.keys.filter((key) => key.startsWith(`${ALLOCATIONS}/`))) {
-      const a = fake.stored(ALLOCATIONS, row.slice(ALLOCATIONS.length + 1)) as Allocation | undefined;
-      for (const user of a?.request.user_ids ?? []) crowd.stored.add(user);
-    }
+    const full = fake.query<{ id: string }>(
+      `SELECT i.id FROM gameye_instance i WHERE i.max_players <
+         (SELECT count(*) FROM gameye_seat s WHERE s.session_id = i.id AND s.state IN ('reserved', 'joined'))`,
+    );
+    crowd.oversold.push(...full.map(({ id }) => id));
   }
 
-  for (let i = 0; i < 20_000; i++) {
+  const isOver = (): boolean => fake.query(`SELECT 1 FROM gameye_allocation WHERE state <> 'over'`).length === 0;
+  for (let i = 0; i < 5_000; i++) {
     const next = workers.filter((one) => one.state).sort((a, b) => a.wakeAtMs - b.wakeAtMs)[0];
-    if (!next) break;
-    now = Math.max(now, next.wakeAtMs);
-    resume(next);
+    if (supervisorAtMs !== undefined && (!next || supervisorAtMs <= time.now())) {
+      time.set(Math.max(time.now(), supervisorAtMs));
+      supervise();
+      continue;
+    }
+    if (!next) {
+      crowd.ended = isOver();
+      if (crowd.ended) break;
+      // A worker gave its row up, or somebody else's lease has to run out first.
+      supervisorAtMs = time.now() + RESUMED_AFTER_MS;
+      continue;
+    }
     tick(next);
     // Game servers say that they are ready in the end.
-    if (config.ready === 'server' && i % 20 === 19) {
-      aloud(() => api.running().forEach(({ id }) => markReady(call('other'), id, id)));
+    if (config.ready === 'server' && i % 5 === 4) {
+      undisturbed(() => api.running().forEach(({ id }) => markReady(fake.nk, FLEET, id)));
     }
   }
-  crowd.ended = workers.every((one) => !one.state);
   api.settleAll();
-  clock.mockRestore();
+  aside = true; // Whatever a test looks at afterwards.
   return crowd;
 }
