@@ -29,8 +29,10 @@ const config = configWith({
 
 type Act =
   | { do: 'match'; players: number[] }
-  | { do: 'tick' | 'kill'; worker: number }
-  | { do: 'cancel' | 'leave'; player: number }
+  | { do: 'tick'; worker: number }
+  | { do: 'kill'; worker: number }
+  | { do: 'cancel'; player: number }
+  | { do: 'leave'; player: number }
   | { do: 'pass'; ms: number };
 
 const player = fc.nat({ max: 11 });
@@ -44,7 +46,13 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 8, arbitrary: fc.record({ do: fc.constant('tick' as const), worker: fc.nat({ max: 9 }) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const), worker: fc.nat({ max: 9 }) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('cancel' as const, 'leave' as const), player }) },
+  {
+    weight: 1,
+    arbitrary: fc.oneof(
+      fc.record({ do: fc.constant('cancel' as const), player }),
+      fc.record({ do: fc.constant('leave' as const), player }),
+    ),
+  },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 3000 }) }) },
 );
 const turn: fc.Arbitrary<Turn> = fc.constantFrom(
