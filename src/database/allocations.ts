@@ -454,6 +454,8 @@ WITH cancelled AS (
   UPDATE gameye_allocation a SET cancelled = true, version = a.version + 1
   WHERE a.id = $1::text AND a.fleet = $2::text AND a.state NOT IN ('over', 'announced', 'failed', 'cancelled')
     AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = a.session_id AND i.status <> 'starting')
+    -- Of the row itself: after waiting for a worker that stores the start, other tables are those of before.
+    AND NOT (a.state = 'started' AND NOT coalesce((a.doc->>'waits')::boolean, false))
     AND NOT a.state = 'seated'
   RETURNING a.*
 )
