@@ -26,8 +26,12 @@ export function answer(value: string, from = ''): string {
   return `SELECT to_json(${value})::text AS answer, ${ms('clock_timestamp()')} AS now_ms ${from}`;
 }
 
-/** A deadlock undid the statement, or Nakama gave up on a serialization failure: nothing happened, so it is tried again. */
-const TRIED_AGAIN = ['40P01', '40001'];
+/**
+ * A deadlock undid the statement, or Nakama gave up on a serialization failure: nothing happened, so it is tried again. So
+ * is one that a CHECK refused: Postgres checks a row as the statement's snapshot has it before it notices that somebody
+ * changed that row meanwhile, and a new snapshot has the change.
+ */
+const TRIED_AGAIN = ['40P01', '40001', '23514'];
 const MOST_TRIES = 3;
 
 /**
