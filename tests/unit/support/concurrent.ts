@@ -16,7 +16,7 @@ export interface Concurrent {
   close: () => Promise<void>;
 }
 
-/** How often the module's door tries a statement that a deadlock undid. */
+/** How often the module's door tries a statement that others undid. */
 const MOST_TRIES = 3;
 
 /** A database of its own with the module's tables, or `empty`, in the Postgres of this run. */
@@ -49,9 +49,8 @@ export async function concurrent(connections: number, tables: 'tables' | 'empty'
       try {
         rows = await query(text, values);
       } catch (error) {
-        if (process.env['DBG']) console.log((error as any).constraint, (error as any).detail, String((error as any).message), text.slice(0,400), JSON.stringify(values));
         const { message, code } = error as { message: string; code?: string };
-        if (tries < MOST_TRIES && (code === '40P01' || code === '40001')) continue;
+        if (tries < MOST_TRIES && ['40P01', '40001', '23514'].includes(code ?? '')) continue;
         failure = new Error(`${message} (SQLSTATE ${String(code)})`);
       }
       return act(

@@ -82,6 +82,8 @@ function openDatabase(): SyncDatabase {
   const name = `unit_${randomBytes(6).toString('hex')}`;
   const server = openSyncDatabase(address);
   server.exec(`CREATE DATABASE ${name}`, []);
+  // For the connection that follows one on which a statement failed.
+  server.exec(`ALTER DATABASE ${name} SET search_path = clock, pg_catalog, public`, []);
   void server.close();
   database = openSyncDatabase(`${address.slice(0, address.lastIndexOf('/'))}/${name}`);
   database.exec(FAKE_CLOCK, []);
@@ -101,6 +103,17 @@ function databaseOf(server: object, now: number): SyncDatabase {
   }
   if (clockMs !== now) opened.query(`SELECT set_config('test.now_ms', $1::text, false)`, [String((clockMs = now))]);
   return opened;
+}
+
+/** After a statement that failed comes another connection, whose clock is not set. */
+function onDatabase<T>(server: object, now: number, act: (database: SyncDatabase) => T): T {
+  const opened = databaseOf(server, now);
+  try {
+    return act(opened);
+  } catch (error) {
+    clockMs = undefined;
+    throw error;
+  }
 }
 
 /**
@@ -131,9 +144,13 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
       return act({ kind: 'http', method, url, body: parsed }, () => fake.http(request));
     },
     sqlQuery: (statement, values = []) =>
-      act({ kind: 'sql', statement, values }, () => databaseOf(deployment, fake.clock()).query(statement, values)),
+      act({ kind: 'sql', statement, values }, () =>
+        onDatabase(deployment, fake.clock(), (one) => one.query(statement, values)),
+      ),
     sqlExec: (statement, values = []) =>
-      act({ kind: 'sql', statement, values }, () => databaseOf(deployment, fake.clock()).exec(statement, values)),
+      act({ kind: 'sql', statement, values }, () =>
+        onDatabase(deployment, fake.clock(), (one) => one.exec(statement, values)),
+      ),
     notificationsSend: (notifications) => act({ kind: 'notify', notifications }, () => undefined),
     matchCreate: (module, params = {}) => act({ kind: 'match', module, params }, () => `${randomUUID()}.n1`),
     authenticateTokenGenerate: (userId, username, exp, vars) => ({
@@ -173,7 +190,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
     requests: [],
     sent: () => fake.events.flatMap((event) => (event.kind === 'notify' ? event.notifications : [])),
     query: <Row extends object>(text: string, values: unknown[] = []) =>
-      databaseOf(deployment, fake.clock()).query(text, values) as Row[],
+      onDatabase(deployment, fake.clock(), (one) => one.query(text, values)) as Row[],
     clock: () => Date.now(),
     http: () => {
       throw goError('HTTP request error: Get "http://gameye": dial tcp 127.0.0.1:1: connect: connection refused');
