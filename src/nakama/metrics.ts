@@ -15,7 +15,6 @@ export const COUNTERS = {
   gameye_seats: ['outcome'],
   gameye_backfills: ['outcome'],
   gameye_refusals: ['reason'],
-  gameye_conflicts: ['record'],
   gameye_reconciled: ['change'],
   gameye_retired: ['reason'],
   gameye_notifications: ['subject', 'outcome'],
