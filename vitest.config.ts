@@ -1,8 +1,9 @@
 import { defineConfig } from 'vitest/config';
+import { testFiles } from './dev/test-parts.ts';
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
+    include: testFiles(),
     // Builds the module and the demo game server once, and starts one Postgres for all files.
     globalSetup: ['tests/helpers/global-setup.ts'],
     maxWorkers: 2,

@@ -13,7 +13,7 @@ const GRACE_SEC = 20;
 /** A lease, a pass of the supervisor, and what a busy machine adds. */
 const TAKEN_OVER_MS = 60_000;
 
-forEachRuntime((runtime) => {
+forEachRuntime('slow', (runtime) => {
   const stack = useStack(
     runtime,
     quietStack(['home', 'busy', 'pending', 'full'], { GAMEYE_RECONCILE_INTERVAL: '1h', GAMEYE_SEAT_TIMEOUT: '10m' }),
