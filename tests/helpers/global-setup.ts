@@ -1,6 +1,5 @@
 import type { TestProject } from 'vitest/node';
 import { buildGameServer } from '../../dev/demo/build-game-server.ts';
-import { findChromium, HOW_TO_GET_ONE } from '../../dev/stack/chromium.ts';
 import { ensureModule } from '../../dev/stack/module.ts';
 import { startPostgres } from '../../dev/stack/postgres.ts';
 import { findNakama } from '../../dev/stack/runtimes.ts';
@@ -18,11 +17,6 @@ export default async function setup(project: TestProject): Promise<() => Promise
     process.stderr.write(
       '\n*** No real Nakama was found: the integration tests run on the embedded runtime ONLY. ***\n' +
         '*** Put `nakama` on the PATH, or set NAKAMA_BIN=/path/to/nakama[:/path/to/another].  ***\n\n',
-    );
-  }
-  if (!(await findChromium())) {
-    process.stderr.write(
-      `\n*** No browser was found: the simulator's page is NOT tested in one. ***\n*** ${HOW_TO_GET_ONE} ***\n\n`,
     );
   }
   // Postgres last: what fails before it leaves nothing behind that would keep vitest from ending.
