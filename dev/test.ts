@@ -47,8 +47,7 @@ async function main(): Promise<number> {
   if (filters.length > 0) {
     counted.push(await runTests(undefined, filters, endAtMs));
   } else {
-    counted.push(await runChecks());
-    counted.push(await runTests('usual', [], endAtMs));
+    counted.push(...(await Promise.all([runChecks(), runTests('usual', [], endAtMs)])));
     if (all) counted.push(await runTests('long', [], endAtMs));
   }
   const sum = (key: keyof Counts): number => counted.reduce((total, counts) => total + counts[key], 0);
@@ -56,15 +55,27 @@ async function main(): Promise<number> {
   return sum('failed') === 0 && sum('passed') > 0 ? 0 : 1;
 }
 
+/** One after the other, beside the tests, which mostly wait. What a check prints is shown when it has ended. */
 async function runChecks(): Promise<Counts> {
   const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
   for (const [name, args] of CHECKS) {
     const startedAtMs = Date.now();
-    const ok = (await run(args)) === 0;
-    counts[ok ? 'passed' : 'failed']++;
-    console.log(`${ok ? '✓' : '✗'} ${name} (${((Date.now() - startedAtMs) / 1000).toFixed(1)} s)`);
+    const { code, printed } = await capture(args);
+    counts[code === 0 ? 'passed' : 'failed']++;
+    console.log(`${printed}${code === 0 ? '✓' : '✗'} ${name} (${((Date.now() - startedAtMs) / 1000).toFixed(1)} s)`);
   }
   return counts;
+}
+
+function capture(args: string[]): Promise<{ code: number; printed: string }> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { cwd: projectRoot, stdio: ['ignore', 'pipe', 'pipe'] });
+    let printed = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => (printed += text));
+    }
+    child.on('close', (code) => resolve({ code: code ?? 1, printed }));
+  });
 }
 
 async function runTests(part: TestPart | undefined, filters: string[], endAtMs: number): Promise<Counts> {

@@ -1,8 +1,9 @@
 import type { TestProject } from 'vitest/node';
 import { buildGameServer } from '../../dev/demo/build-game-server.ts';
+import { trustBundles } from '../../dev/stack/bundle-program.ts';
 import { ensureModule } from '../../dev/stack/module.ts';
 import { startPostgres } from '../../dev/stack/postgres.ts';
-import { findNakama } from '../../dev/stack/runtimes.ts';
+import { buildEmbeddedRuntime, findNakama } from '../../dev/stack/runtimes.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -20,7 +21,8 @@ export default async function setup(project: TestProject): Promise<() => Promise
     );
   }
   // Postgres last: what fails before it leaves nothing behind that would keep vitest from ending.
-  await Promise.all([ensureModule(), buildGameServer()]);
+  await Promise.all([ensureModule(), buildGameServer(), buildEmbeddedRuntime()]);
+  trustBundles();
   const postgres = await startPostgres();
   project.provide('postgres', postgres.address);
   return () => postgres.stop();
