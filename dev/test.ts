@@ -91,7 +91,7 @@ async function runTests(part: TestPart | undefined, filters: string[], endAtMs: 
   delete env['TEST_PART'];
   if (part !== undefined) env['TEST_PART'] = part;
   if (part === 'long') {
-    console.log('\nThe long part: what takes minutes, on every runtime, and thousands of random cases.');
+    console.log('\nThe long part: what takes minutes, on every runtime, and up to ten thousand random cases each.');
     args.push(`--testTimeout=${LONG_TEST_MS}`);
     env[CASES_VARIABLE] ??= String(LONG_CASES);
   }
