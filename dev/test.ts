@@ -6,18 +6,22 @@ import { countsFile, type Counts } from './test-counts.ts';
 import { CASES_VARIABLE, LONG_CASES, type TestPart } from './test-parts.ts';
 
 /*
- * `npm test`: format, types, lint, and the usual part of the tests; `npm run test:all`: that, then the long part.
+ * `npm test`: format, types, lint, floors, and the usual part of the tests; `npm run test:all`: that, then the long part.
  * Each static check counts as one test. Goes on after a failure, so that one run shows everything; ends with
  * `N passed, N failed, N skipped`. Arguments are passed on to vitest, leave the static checks out and run all that is in
  * the files they name: `npm test -- tests/unit`. `--minutes N` ends tests that still run then, and counts that as a failure.
  */
 const bin = (...parts: string[]): string => path.join(projectRoot, 'node_modules', ...parts);
 
+/** Which room of src/ may import from which. */
+const FLOORS = '.dependency-cruiser.mjs';
+
 const CHECKS: [string, string[]][] = [
   ['format', [bin('prettier', 'bin', 'prettier.cjs'), '--check', '--log-level', 'warn', '.']],
   ['types of src', [bin('typescript', 'bin', 'tsc'), '-p', 'tsconfig.json', '--noEmit']],
   ['types of dev and tests', [bin('typescript', 'bin', 'tsc'), '-p', 'dev/tsconfig.json']],
   ['lint', [bin('eslint', 'bin', 'eslint.js'), '--max-warnings', '0', '.']],
+  ['floors', [bin('dependency-cruiser', 'bin', 'dependency-cruise.mjs'), '--config', FLOORS, 'src', 'dev/gameye']],
 ];
 
 const LONG_TEST_MS = 20 * 60_000;
