@@ -1,11 +1,18 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { testFiles, testPart } from './dev/test-parts.ts';
+import LongestFirst from './tests/helpers/sequencer.ts';
 
 export default defineConfig({
   test: {
-    include: ['tests/**/*.test.ts'],
+    include: testFiles(),
     // Builds the module and the demo game server once, and starts one Postgres for all files.
     globalSetup: ['tests/helpers/global-setup.ts'],
-    maxWorkers: 2,
+    // Ten thousand cases of a test that uses a database would take hours.
+    setupFiles: testPart() === 'long' ? ['tests/helpers/long-cases.ts'] : [],
+    // Tests of servers wait more than they work.
+    maxWorkers: Math.min(4, 2 * availableParallelism()),
+    sequence: { sequencer: LongestFirst },
     testTimeout: 30_000,
     hookTimeout: 90_000,
   },

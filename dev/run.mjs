@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const [task = '', ...args] = process.argv.slice(2);
-const typescript = (file) => [process.execPath, ['--import', 'tsx', file, ...args]];
+const typescript = (file, ...more) => [process.execPath, ['--import', 'tsx', file, ...more, ...args]];
 const tasks = {
   demo: { build: true, command: typescript('dev/demo/main.ts') },
   dev: { build: true, command: typescript('dev/demo/dev.ts') },
@@ -18,6 +18,7 @@ const tasks = {
   chaos: { build: true, command: typescript('dev/chaos/main.ts') },
   bench: { build: true, command: typescript('dev/bench/main.ts') },
   test: { build: false, command: typescript('dev/test.ts') },
+  'test:all': { build: false, command: typescript('dev/test.ts', '--all') },
   build: { build: true },
 };
 

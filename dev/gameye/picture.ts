@@ -3,20 +3,19 @@
  * What it shows is made up here: sessions without processes, some players, a full region, an outage and a fault.
  */
 import { writeFile } from 'node:fs/promises';
-import { startBrowser } from '../stack/browser.ts';
-import { findChromium, HOW_TO_GET_ONE } from '../stack/chromium.ts';
+import { HOW_TO_GET_ONE, openPage, startBrowser } from '../stack/browser.ts';
 import { until } from '../stack/until.ts';
 import { startSimulator } from './simulator.ts';
 
 const file = process.argv[2] ?? 'dev/gameye/page.png';
-const chromium = await findChromium();
-if (!chromium) throw new Error(`There is no browser. ${HOW_TO_GET_ONE}`);
+const started = await startBrowser();
+if (!started) throw new Error(`No browser works. ${HOW_TO_GET_ONE}`);
+const { browser } = started;
 const simulator = await startSimulator({
   startMs: 180,
   regions: { 'eu-central-1': { capacity: 8 }, 'eu-west-1': { capacity: 3 }, 'us-east-1': { capacity: 20 } },
   images: { 'demo-game': { command: [], ports: ['7777/udp', '8080/tcp'], tags: ['1.4.0'] } },
 });
-const browser = await startBrowser(chromium);
 
 async function call(method: string, path: string, body?: object): Promise<void> {
   const headers = { authorization: 'Bearer sim-token', ...(body ? { 'content-type': 'application/json' } : {}) };
@@ -51,8 +50,8 @@ try {
   await call('DELETE', `/session/${id(2)}`);
   simulator.faults.add({ operation: 'session-list', region: 'us-east-1', on: 'always', action: { kind: 'truncate' } });
   simulator.configure({ regions: { 'us-east-1': { outage: true } } });
-  const page = await browser.open(`${simulator.url}/_sim`);
-  await page.look(1280, 960, 'light');
+  const page = await openPage(browser, `${simulator.url}/_sim`);
+  await page.setViewportSize({ width: 1280, height: 960 });
   await until(() => page.evaluate<boolean>("document.querySelectorAll('#requests tr').length > 5"), 10_000, 'the page');
   await writeFile(file, await page.screenshot());
 } finally {

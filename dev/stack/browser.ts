@@ -1,137 +1,99 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
-import WebSocket from 'ws';
-import { startChild } from './child.ts';
-import type { Chromium } from './chromium.ts';
-import { projectRoot } from './paths.ts';
-import { until } from './until.ts';
+import { chromium, type Browser, type Page } from 'playwright-core';
+import { browserCandidates, type BrowserProgram } from './browser-programs.ts';
+import { cacheDir } from './paths.ts';
 
-type Params = Record<string, unknown>;
-type Send = (method: string, params?: Params, sessionId?: string) => Promise<Params>;
+/** What to do when no browser works. */
+export const HOW_TO_GET_ONE =
+  'Install Chromium or Chrome, or set CHROME_BIN=/path/to/one. On Linux x64 npm ci brings one.';
 
-/** A tab. Every method rejects when the browser does not do it. */
-export interface Page {
-  /** The value of an expression in the page, as JSON; a promise is waited for. */
-  evaluate<T>(expression: string): Promise<T>;
-  /** Sets how the page is seen: its size in pixels, and which colours its reader prefers. */
-  look(width: number, height: number, scheme: 'light' | 'dark'): Promise<void>;
-  /** Presses keys into whatever has the focus. */
-  type(text: string): Promise<void>;
-  screenshot(): Promise<Buffer>;
-  /** What the page asked for, in order. */
+/** A browser that works has shown its first page by then, on a busy machine too. */
+const DEADLINE_MS = 10_000;
+
+/*
+ * The sandbox needs rights that root and containers do not have; only pages of this machine are loaded. The rest keeps the
+ * browser from asking its maker's servers for anything: many connections that a closed network refuses slow it down.
+ */
+const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-sync'];
+
+/** A running browser without a window, and where it comes from. */
+export interface StartedBrowser {
+  from: string;
+  browser: Browser;
+}
+
+/** A tab that remembers what happened in it. */
+export type WatchedPage = Page & {
+  /** The urls that the page asked for, in order. */
   readonly requested: string[];
   /** Uncaught errors of its scripts, and what the browser complained about. */
   readonly complaints: string[];
+};
+
+/**
+ * Starts the first browser of this machine that loads a page; undefined when none does. It ends with this process. Rejects
+ * when CHROME_BIN names one that does not work, because somebody meant it.
+ */
+export async function startBrowser(deadlineMs = DEADLINE_MS): Promise<StartedBrowser | undefined> {
+  for await (const program of browserCandidates()) {
+    try {
+      return { from: program.from, browser: await launch(program, deadlineMs) };
+    } catch (error) {
+      if (program.isDemanded) throw new Error(`${program.from} loads no page: ${(error as Error).message}`);
+    }
+  }
+  return undefined;
 }
 
-export interface Browser {
-  open(url: string): Promise<Page>;
-  close(): Promise<void>;
-}
-
-/** Starts a browser without a window. It ends with this process, however this ends. */
-export async function startBrowser({ binary, env }: Chromium): Promise<Browser> {
-  const profile = await mkdtemp(path.join(tmpdir(), 'gameye-browser-'));
-  const lines: string[] = [];
-  const child = await startChild({
-    command: binary,
-    // Its sandbox needs rights that root and containers do not have; it only ever loads pages of this machine.
-    args: ['--headless', '--no-sandbox', '--remote-debugging-port=0', `--user-data-dir=${profile}`, 'about:blank'],
-    cwd: projectRoot,
-    env: { PATH: process.env['PATH'] ?? '', HOME: profile, ...env },
-    onLine: (line) => void lines.push(line),
+async function launch(program: BrowserProgram, timeout: number): Promise<Browser> {
+  const home = path.join(cacheDir, 'browser-home');
+  await mkdir(home, { recursive: true });
+  const browser = await chromium.launch({
+    executablePath: program.binary,
+    args: FLAGS,
+    env: { PATH: process.env['PATH'] ?? '', HOME: home, ...program.env },
+    timeout,
   });
-  const close = async (): Promise<void> => {
-    await child.stop(5_000);
-    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
-  };
   try {
-    const listening = () => lines.map((line) => /^DevTools listening on (ws:\S+)/.exec(line)?.[1]).find(Boolean);
-    const url = await until(listening, 30_000, () => `the browser ${binary}; it said: ${lines.join(' | ')}`);
-    const { send, listen, end } = await connect(url);
-    return {
-      open: (address) => openPage(send, listen, address),
-      close: async () => {
-        end();
-        await close();
-      },
-    };
+    await loadPage(browser, timeout);
+    return browser;
   } catch (error) {
-    await close();
+    await browser.close();
     throw error;
   }
 }
 
-type Listen = (sessionId: string, listener: (method: string, params: Params) => void) => void;
-
-/** The DevTools Protocol over one socket: answers by their id, events by the tab they come from. */
-async function connect(url: string): Promise<{ send: Send; listen: Listen; end: () => void }> {
-  const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 256 * 1024 * 1024 });
-  const waiting = new Map<number, { resolve: (result: Params) => void; reject: (error: Error) => void }>();
-  const listeners = new Map<string, (method: string, params: Params) => void>();
-  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
-  socket.on('message', (data: Buffer) => {
-    const { id, result, error, method, params, sessionId } = JSON.parse(data.toString()) as {
-      id?: number;
-      result?: Params;
-      error?: { message: string };
-      method?: string;
-      params?: Params;
-      sessionId?: string;
-    };
-    if (id === undefined) return listeners.get(sessionId ?? '')?.(method ?? '', params ?? {});
-    const call = waiting.get(id);
-    waiting.delete(id);
-    if (error) call?.reject(new Error(error.message));
-    else call?.resolve(result ?? {});
+/** Some browsers start, and then load nothing: what is missing shows with a page only. */
+async function loadPage(browser: Browser, timeout: number): Promise<void> {
+  const server = createServer((_request, response) => {
+    response.setHeader('content-type', 'text/html').end('<title>It works</title>');
   });
-  socket.on('close', () => waiting.forEach(({ reject }) => reject(new Error('the browser is gone'))));
-  let last = 0;
-  const send: Send = (method, params = {}, sessionId) =>
-    new Promise((resolve, reject) => {
-      const id = ++last;
-      waiting.set(id, { resolve, reject });
-      socket.send(JSON.stringify({ id, method, params, ...(sessionId ? { sessionId } : {}) }));
-    });
-  return { send, listen: (id, listener) => void listeners.set(id, listener), end: () => socket.close() };
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  try {
+    const page = await browser.newPage();
+    await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { timeout });
+    if ((await page.title()) !== 'It works') throw new Error('its first page is empty');
+    await page.close();
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
 }
 
-async function openPage(send: Send, listen: Listen, url: string): Promise<Page> {
-  const { targetId } = await send('Target.createTarget', { url: 'about:blank' });
-  const { sessionId } = (await send('Target.attachToTarget', { targetId, flatten: true })) as { sessionId: string };
-  const ask = (method: string, params?: Params): Promise<Params> => send(method, params, sessionId);
+/** A new tab with this page, loaded. */
+export async function openPage(browser: Browser, url: string): Promise<WatchedPage> {
   const requested: string[] = [];
   const complaints: string[] = [];
-  let isLoaded = false;
-  listen(sessionId, (method, params) => {
-    if (method === 'Page.loadEventFired') isLoaded = true;
-    if (method === 'Network.requestWillBeSent') requested.push((params['request'] as { url: string }).url);
-    if (method === 'Runtime.exceptionThrown') complaints.push(JSON.stringify(params['exceptionDetails']));
-    if (method === 'Log.entryAdded') complaints.push((params['entry'] as { text: string }).text);
+  const page = await browser.newPage();
+  page.on('request', (request) => void requested.push(request.url()));
+  page.on('pageerror', (error) => void complaints.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
   });
-  await Promise.all(['Page', 'Network', 'Runtime', 'Log'].map((domain) => ask(`${domain}.enable`)));
-  await ask('Page.navigate', { url });
-  await until(() => isLoaded, 15_000, `the page ${url}`);
-  return {
-    requested,
-    complaints,
-    async evaluate<T>(expression: string): Promise<T> {
-      const options = { expression, awaitPromise: true, returnByValue: true };
-      const { result, exceptionDetails } = await ask('Runtime.evaluate', options);
-      if (exceptionDetails) throw new Error(`${expression}: ${JSON.stringify(exceptionDetails)}`);
-      return (result as { value: T }).value;
-    },
-    async look(width, height, scheme) {
-      await ask('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: 1, mobile: false });
-      await ask('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
-    },
-    async type(text) {
-      await ask('Input.insertText', { text });
-    },
-    async screenshot() {
-      const { data } = await ask('Page.captureScreenshot', { format: 'png' });
-      return Buffer.from(data as string, 'base64');
-    },
-  };
+  await page.goto(url);
+  return Object.assign(page, { requested, complaints });
 }

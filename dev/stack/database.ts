@@ -11,9 +11,18 @@ export async function createDatabase(address: string): Promise<string> {
   return `${address.slice(0, address.lastIndexOf('/'))}/${name}`;
 }
 
-/** Runs one query and answers its rows. */
+const pools = new Map<string, pg.Pool>();
+
+/** Runs one query and answers its rows. Who polls does not connect each time; idle connections close, and keep nobody up. */
 export async function query<Row extends object>(address: string, sql: string, values: unknown[] = []): Promise<Row[]> {
-  return withClient(address, async (client) => (await client.query<Row>(sql, values)).rows);
+  let pool = pools.get(address);
+  if (!pool) {
+    const connectionString = `postgres://${address}`;
+    pool = new pg.Pool({ connectionString, max: 4, idleTimeoutMillis: 3_000, allowExitOnIdle: true });
+    pool.on('error', () => {}); // An idle connection was closed by its server: the next query opens another.
+    pools.set(address, pool);
+  }
+  return (await pool.query<Row>(sql, values)).rows;
 }
 
 /**

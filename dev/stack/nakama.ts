@@ -177,7 +177,7 @@ async function run(
   env: Record<string, string>,
   onLog?: (entry: LogEntry) => void,
 ) {
-  const { command, args } = runtimeCommand(runtime);
+  const { command, args } = await runtimeCommand(runtime);
   const log = new LogBook();
   const onLine = (line: string): void => {
     const entry = log.add(line);

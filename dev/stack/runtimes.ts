@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
-import { projectRoot } from './paths.ts';
+import { bundleProgram } from './bundle-program.ts';
 
 /** Which Nakama to start: the stand-in in dev/nakama (imitating a version), or a real binary. */
 export type NakamaRuntime = { kind: 'embedded'; version?: string } | { kind: 'real'; binary: string };
@@ -37,9 +37,14 @@ export function chooseRuntime(forceEmbedded: boolean): NakamaRuntime {
 }
 
 /** The command and first arguments that every call of this runtime starts with. */
-export function runtimeCommand(runtime: NakamaRuntime): { command: string; args: string[] } {
+export async function runtimeCommand(runtime: NakamaRuntime): Promise<{ command: string; args: string[] }> {
   if (runtime.kind === 'real') return { command: runtime.binary, args: [] };
-  return { command: process.execPath, args: ['--import', 'tsx', path.join(projectRoot, 'dev', 'nakama', 'main.ts')] };
+  return { command: process.execPath, args: [await buildEmbeddedRuntime()] };
+}
+
+/** Bundles the embedded runtime to one file and answers its path. */
+export function buildEmbeddedRuntime(): Promise<string> {
+  return bundleProgram('dev/nakama/main.ts', 'embedded-nakama.mjs');
 }
 
 /** How a person calls this runtime, for banners and test names. */

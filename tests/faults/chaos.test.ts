@@ -11,7 +11,7 @@ import { forEachRuntime } from '../helpers/runtimes.ts';
 /** The long one is `npm run chaos`. */
 const SHORT = { allocations: 80, seed: 3, kills: 4, nodes: 2, regions: CHAOS_REGIONS };
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   it('every promise is kept while nodes, game servers and connections are killed and the API fails', async () => {
     const plan = planOf(SHORT);
     const { evidence, verdicts, logs } = await runChaos({

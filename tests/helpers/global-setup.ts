@@ -1,9 +1,9 @@
 import type { TestProject } from 'vitest/node';
 import { buildGameServer } from '../../dev/demo/build-game-server.ts';
-import { findChromium, HOW_TO_GET_ONE } from '../../dev/stack/chromium.ts';
+import { trustBundles } from '../../dev/stack/bundle-program.ts';
 import { ensureModule } from '../../dev/stack/module.ts';
 import { startPostgres } from '../../dev/stack/postgres.ts';
-import { findNakama } from '../../dev/stack/runtimes.ts';
+import { buildEmbeddedRuntime, findNakama } from '../../dev/stack/runtimes.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -20,13 +20,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
         '*** Put `nakama` on the PATH, or set NAKAMA_BIN=/path/to/nakama[:/path/to/another].  ***\n\n',
     );
   }
-  if (!(await findChromium())) {
-    process.stderr.write(
-      `\n*** No browser was found: the simulator's page is NOT tested in one. ***\n*** ${HOW_TO_GET_ONE} ***\n\n`,
-    );
-  }
   // Postgres last: what fails before it leaves nothing behind that would keep vitest from ending.
-  await Promise.all([ensureModule(), buildGameServer()]);
+  await Promise.all([ensureModule(), buildGameServer(), buildEmbeddedRuntime()]);
+  trustBundles();
   const postgres = await startPostgres();
   project.provide('postgres', postgres.address);
   return () => postgres.stop();

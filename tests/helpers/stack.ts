@@ -15,6 +15,9 @@ export const SEAT_SECRET = 'test-seat-secret-0123456789abcdef';
 
 const SETTLE_MS = 10_000;
 
+/** Starting 32 threads for VMs, as the embedded runtime does, costs a test more than all that it does with them. */
+const FEW_VMS = ['--embedded.reserve', '6'];
+
 /**
  * One stack for the tests of the surrounding `describe`: Nakama, simulator, a database of its own. Afterwards checks what
  * must hold whatever the tests did: no session still runs, and no secret shows in a log or in the database.
@@ -46,7 +49,8 @@ export function useStack(runtime: NakamaRuntime, options: TestStackOptions = {})
 export function startTestStack(runtime: NakamaRuntime, options: Omit<StackOptions, 'runtime'> = {}): Promise<Stack> {
   const env = { GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: '{nakama}', ...options.env };
   const simulator = { startMs: 100, ...options.simulator };
-  return startStack({ ...options, runtime, env, simulator, postgres: sharedPostgres() });
+  const flags = [...(runtime.kind === 'embedded' ? FEW_VMS : []), ...(options.flags ?? [])];
+  return startStack({ ...options, runtime, env, simulator, flags, postgres: sharedPostgres() });
 }
 
 /** Fails while a session runs that nobody ended; gives those that are just ending some time. */

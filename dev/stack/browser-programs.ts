@@ -5,12 +5,15 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { cacheDir, projectRoot } from './paths.ts';
 
-/** A browser that speaks the Chrome DevTools Protocol, and what its process needs in its environment. */
-export interface Chromium {
+/** A program that may be a browser of Chromium's family; whether it works, nobody has tried. */
+export interface BrowserProgram {
   binary: string;
   /** Where it comes from, for messages. */
   from: string;
+  /** What its process needs in its environment. */
   env: Record<string, string>;
+  /** Somebody asked for this one and no other. */
+  isDemanded: boolean;
 }
 
 const run = promisify(execFile);
@@ -21,38 +24,28 @@ const PLACES = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
 ];
-/** Its binary is Linux on x64 only; there it needs nothing else on the machine. */
+/** Its binary is Linux on x64 only; there it needs nothing of the machine but glibc. */
 const PACKAGE = path.join(projectRoot, 'node_modules', '@sparticuz', 'chromium');
 
-/** What to do when there is no browser. */
-export const HOW_TO_GET_ONE =
-  'Install Chromium or Chrome, or set CHROME_BIN=/path/to/one. On Linux x64 one comes with npm ci.';
-
-/** CHROME_BIN, else the one that `npm ci` installs, else one of the machine; undefined when there is none. */
-export async function findChromium(): Promise<Chromium | undefined> {
+/** CHROME_BIN alone when it is set; else those of the machine, then the one that `npm ci` installs. */
+export async function* browserCandidates(): AsyncGenerator<BrowserProgram> {
   const named = process.env['CHROME_BIN'];
-  if (named) {
-    if (!isProgram(named)) throw new Error(`CHROME_BIN is no program: ${named}`);
-    return { binary: named, from: 'CHROME_BIN', env: {} };
-  }
-  if (process.platform === 'linux' && process.arch === 'x64' && existsSync(PACKAGE)) {
-    const ours = await unpacked();
-    // Not where the C library is another one, as in Alpine Linux.
-    if (await run(ours.binary, ['--version'], { env: ours.env }).then(Boolean, () => false)) return ours;
-  }
+  if (named) return yield { binary: named, from: `CHROME_BIN (${named})`, env: {}, isDemanded: true };
   const folders = (process.env['PATH'] ?? '').split(path.delimiter).filter((folder) => folder !== '');
-  const candidates = [...folders.flatMap((folder) => NAMES.map((name) => path.join(folder, name))), ...PLACES];
-  const binary = candidates.find(isProgram);
-  return binary === undefined ? undefined : { binary, from: 'this machine', env: {} };
+  const places = [...folders.flatMap((folder) => NAMES.map((name) => path.join(folder, name))), ...PLACES];
+  for (const binary of places.filter(isProgram)) yield { binary, from: binary, env: {}, isDemanded: false };
+  const ours = await unpacked().catch(() => undefined);
+  if (ours) yield ours;
 }
 
 /** The package's browser, unpacked into the cache when that has not been done yet. */
-async function unpacked(): Promise<Chromium> {
+async function unpacked(): Promise<BrowserProgram | undefined> {
+  if (process.platform !== 'linux' || process.arch !== 'x64' || !existsSync(PACKAGE)) return undefined;
   const { version } = JSON.parse(readFileSync(path.join(PACKAGE, 'package.json'), 'utf8')) as { version: string };
   const folder = path.join(cacheDir, `chromium-${version}`);
   if (!existsSync(folder)) await unpack(folder);
   const env = { LD_LIBRARY_PATH: path.join(folder, 'al2023', 'lib'), FONTCONFIG_PATH: path.join(folder, 'fonts') };
-  return { binary: path.join(folder, 'chromium'), from: 'npm ci', env };
+  return { binary: path.join(folder, 'chromium'), from: 'npm ci', env, isDemanded: false };
 }
 
 /**
