@@ -13,8 +13,11 @@ export interface HookRun {
   tookMs: number;
 }
 
-/** Writes a copy of the module whose hook logs its own duration, and answers that file. Nothing else is changed. */
-export async function withHookProbe(moduleFile: string): Promise<string> {
+/**
+ * Writes a copy of the module, as `<name>.js` into the cache of the bench, whose hook logs its own duration. Nothing else is
+ * changed. Answers that file.
+ */
+export async function withHookProbe(moduleFile: string, name: string): Promise<string> {
   const code = await readFile(moduleFile, 'utf8');
   const declaration = `function ${HOOK}(`;
   if (code.split(declaration).length !== 2) throw new Error(`${moduleFile} does not declare ${HOOK} exactly once`);
@@ -27,7 +30,7 @@ function ${HOOK}(ctx, logger, nk, entries) {
   logger.withFields({ users: users, at: String(at), took: String(took) }).info('${MESSAGE}');
 }
 `;
-  const file = path.join(cacheDir, 'bench', 'index.js');
+  const file = path.join(cacheDir, 'bench', `${name}.js`);
   await mkdir(path.dirname(file), { recursive: true });
   await writeFile(file, code.replace(declaration, 'function measuredHook(') + probe);
   return file;

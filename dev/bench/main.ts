@@ -1,161 +1,117 @@
 import os from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { startNakama, type Nakama } from '../stack/nakama.ts';
 import { buildDir } from '../stack/paths.ts';
-import { startPostgres } from '../stack/postgres.ts';
-import { describeRuntime, findNakama, type NakamaRuntime } from '../stack/runtimes.ts';
-import { runBurst, type BurstResult } from './burst.ts';
-import { withFillProbe } from './fill-probe.ts';
-import { floorModule } from './floor-module.ts';
-import { withHookProbe } from './hook-probe.ts';
-import { listTable } from './list.ts';
+import { chooseRuntime, describeRuntime } from '../stack/runtimes.ts';
+import { goalTable, type Figure } from './goals.ts';
+import { listFigures } from './list.ts';
+import { matchFigures, type Rate } from './matches.ts';
 import { placementTable } from './placement.ts';
-import { BENCH_INTERVAL, reconcileTable, startListingApi } from './reconcile.ts';
-import { startSimulatorProcess, type SimulatorProcess } from './simulator-process.ts';
-import { markdownTable, percentile } from './statistics.ts';
+import { reconcileFigures } from './reconcile.ts';
+import { Servers } from './servers.ts';
+import { startSimulatorProcess } from './simulator-process.ts';
+import { startStubApi } from './stub-api.ts';
 import { measureVms, vmTable, withIdleMatches, type VmCost } from './vm.ts';
 
 /** The API takes this long to start a session; goals are beyond it. */
 const API_MS = 500;
-/** Matches before the first measured burst: every VM of the pool has then loaded the module. */
-const WARM_UP = 50;
-const HEADER = [
-  'module',
-  'burst',
-  'hook ms p50 / p99 / max',
-  'goal',
-  'hook → notification beyond the API, ms',
-  'goal',
-  'missed',
-];
+const PARTS = ['sustained', 'growing', 'bursts', 'lists', 'reconcile'];
 
-/** `npm run bench`: the numbers of the design on whichever runtime is there. */
+const HELP = `The numbers of the design, as one table: each beside that of a module that stores nothing, and beside its goal.
+
+  npm run bench -- [flags]       about 12 minutes
+
+  --only PARTS       some of ${PARTS.join(',')}
+  --rate N           matches a second, sustained; default 30
+  --seconds S        for so long; default 40
+  --growing-rate N   matches a second while the fleet grows; default 8
+  --growing-to N     sessions that it grows to; default 1200
+  --bursts N,…       matches at once; default 1,50,200
+  --instances N,…    how many instances there are for lists, seats and comparisons; default 10000,100000
+  --embedded         the embedded runtime although there is a real Nakama
+  --placement        only where groups are placed with and without backfill and ranking, which needs no server
+  --vms N            only what so many VMs cost, with an empty module and with ours
+`;
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      embedded: { type: 'boolean' },
-      /** Sizes of the bursts, comma-separated. */
+      only: { type: 'string', default: PARTS.join(',') },
+      rate: { type: 'string', default: '30' },
+      seconds: { type: 'string', default: '40' },
+      'growing-rate': { type: 'string', default: '8' },
+      'growing-to': { type: 'string', default: '1200' },
       bursts: { type: 'string', default: '1,50,200' },
-      /** Instead of bursts: lists and joins among this many instances. */
-      list: { type: 'string' },
-      /** Only where groups are placed with and without backfill and ranking, which needs no server. */
+      instances: { type: 'string', default: '10000,100000' },
+      embedded: { type: 'boolean' },
       placement: { type: 'boolean' },
-      /** Instead of bursts: what so many VMs cost, with an empty module and with ours. */
       vms: { type: 'string' },
-      /** Instead of bursts: comparing this many instances with the list of sessions. */
-      reconcile: { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
     },
   });
-  const sizes = values.bursts.split(',').map(Number);
-  if (sizes.some((size) => !Number.isInteger(size) || size < 1))
-    throw new Error('--bursts takes sizes such as 1,50,200');
-  const number = (flag: 'list' | 'reconcile' | 'vms'): number | undefined => {
-    const text = values[flag];
-    if (text === undefined || /^[1-9]\d*$/.test(text)) return text === undefined ? undefined : Number(text);
-    throw new Error(`--${flag} takes a number such as 10000`);
-  };
-  const instances = number('list');
-  const compared = number('reconcile');
-  const vms = number('vms');
-  if ([instances, compared, vms].every((one) => one === undefined)) console.log(`${placementTable()}\n`);
-  if (values.placement) return;
-  const runtime: NakamaRuntime = (values.embedded ? undefined : findNakama()[0]) ?? { kind: 'embedded' };
-  const ends: (() => Promise<void>)[] = [];
+  const numbers = (
+    flag: 'rate' | 'seconds' | 'growing-rate' | 'growing-to' | 'bursts' | 'instances' | 'vms',
+  ): number[] =>
+    (values[flag] ?? '').split(',').map((text) => {
+      if (/^[1-9]\d*$/.test(text)) return Number(text);
+      throw new Error(`--${flag} takes whole numbers such as 50, not "${text}". See --help.`);
+    });
+  const one = (flag: Parameters<typeof numbers>[0]): number => numbers(flag)[0]!;
+  const parts = values.only.split(',');
+  const unknown = parts.find((part) => !PARTS.includes(part));
+  if (unknown !== undefined) throw new Error(`--only takes some of ${PARTS.join(',')}, not "${unknown}".`);
+  if (values.help) return void process.stdout.write(HELP);
+  if (values.placement) return console.log(placementTable());
+
+  const runtime = chooseRuntime(values.embedded === true);
+  const servers = await Servers.start(runtime);
+  const about = `${describeRuntime(runtime)}, ${os.cpus().length} cores`;
   try {
-    const postgres = await startPostgres();
-    ends.push(() => postgres.stop());
-    const ours = path.join(buildDir, 'index.js');
-    const database = await postgres.newDatabase();
-    if (compared !== undefined) {
-      const api = await startListingApi();
-      ends.push(() => api.stop());
-      const env = { ...variables(api), GAMEYE_RECONCILE_INTERVAL: BENCH_INTERVAL };
-      const nakama = await startNakama({ runtime, database, modulePath: await withFillProbe(ours), env });
-      ends.push(() => nakama.stop());
-      console.log(`${describeRuntime(runtime)}, ${os.cpus().length} cores\n`);
-      console.log(await reconcileTable(nakama, api, database, compared));
-      return;
-    }
-    if (vms !== undefined) {
-      const cost = async (modulePath: string): Promise<VmCost> => {
-        const nakama = await startNakama({ runtime, database, modulePath, env: { GAMEYE_RECONCILE_INTERVAL: '1h' } });
-        ends.push(() => nakama.stop());
-        const measured = await measureVms(nakama, vms);
-        await nakama.stop();
-        return measured;
+    if (values.vms !== undefined) return await vms(servers, one('vms'), about);
+    const startedAt = performance.now();
+    const say = (text: string): void =>
+      console.error(`[${Math.round((performance.now() - startedAt) / 1000)} s] ${text}`);
+    const sustained: Rate = { perSecond: one('rate'), seconds: one('seconds') };
+    const perSecond = one('growing-rate');
+    const growing: Rate = { perSecond, seconds: Math.ceil(one('growing-to') / perSecond) };
+    const bursts = parts.includes('bursts') ? numbers('bursts') : [];
+    const figures: Figure[] = [];
+    if (parts.some((part) => ['sustained', 'growing', 'bursts'].includes(part))) {
+      const simulator = await startSimulatorProcess(API_MS);
+      servers.endsWith(() => simulator.stop());
+      const plan = {
+        bursts,
+        ...(parts.includes('sustained') ? { sustained } : {}),
+        ...(parts.includes('growing') ? { growing } : {}),
       };
-      const empty = await cost(await withIdleMatches('empty'));
-      console.log(`${describeRuntime(runtime)}, ${os.cpus().length} cores, ${vms} matches that do nothing\n`);
-      console.log(vmTable(empty, await cost(await withIdleMatches('ours', ours))));
-      return;
+      figures.push(...(await matchFigures(servers, simulator, plan, say)));
     }
-    const simulator = await startSimulatorProcess(API_MS);
-    ends.push(() => simulator.stop());
-    const start = (modulePath: string, more: Record<string, string> = {}): Promise<Nakama> => {
-      const env = { ...variables(simulator), ...more };
-      // Long enough for a whole burst to queue before the matchmaker looks.
-      return startNakama({ runtime, database, modulePath, env, matchmakerIntervalSec: 4 });
-    };
-    console.log(
-      `${describeRuntime(runtime)}, ${os.cpus().length} cores, Session API that takes ${API_MS} ms, groups of 2\n`,
-    );
-    if (instances !== undefined) {
-      const nakama = await start(await withFillProbe(ours), { GAMEYE_BACKFILL: 'on' });
-      ends.push(() => nakama.stop());
-      console.log(await listTable(nakama, instances));
-      return;
+    const sizes = numbers('instances');
+    if (parts.includes('lists')) figures.push(...(await listFigures(servers, sizes, say)));
+    if (parts.includes('reconcile')) {
+      for (const size of sizes) figures.push(...(await reconcileFigures(servers, size, say)));
     }
-    const rows: string[][] = [];
-    for (const [name, module] of [
-      ['floor', await floorModule()],
-      ['ours', ours],
-    ] as const) {
-      const nakama = await start(await withHookProbe(module));
-      ends.push(() => nakama.stop());
-      await runBurst(WARM_UP, nakama, simulator);
-      for (const size of sizes) rows.push([name, ...(await measure(size, nakama, simulator))]);
-      await nakama.stop();
-    }
-    console.log(markdownTable(HEADER, rows));
+    const took = Math.round((performance.now() - startedAt) / 1000);
+    console.log(`${about}, a Session API that takes ${API_MS} ms, groups of 2, ${took} s in all\n`);
+    console.log(goalTable(figures));
   } finally {
-    for (const end of ends.reverse()) await end();
+    await servers.stop();
   }
 }
 
-/** One row: a burst of this size, after the name of the module. */
-async function measure(size: number, nakama: Nakama, simulator: SimulatorProcess): Promise<string[]> {
-  // A burst of one is repeated: a single value is no distribution.
-  const repeats = size < 10 ? 10 : 1;
-  const total: BurstResult = { matches: 0, hookMs: [], beyondApiMs: [], missed: 0 };
-  for (let i = 0; i < repeats; i++) {
-    const one = await runBurst(size, nakama, simulator);
-    total.hookMs.push(...one.hookMs);
-    total.beyondApiMs.push(...one.beyondApiMs);
-    total.missed += one.missed;
-  }
-  const figures = (values: number[]): string =>
-    `${percentile(values, 0.5)} / ${percentile(values, 0.99)} / ${Math.max(...values)}`;
-  return [
-    repeats > 1 ? `${size} (${repeats} times)` : String(size),
-    figures(total.hookMs),
-    'p99 ≤ 10',
-    figures(total.beyondApiMs),
-    size === 1 ? 'p50 ≤ 30' : 'p50 ≤ 60, p99 ≤ 130',
-    String(total.missed),
-  ];
-}
-
-function variables(simulator: { url: string }): Record<string, string> {
-  return {
-    GAMEYE_API_URL: simulator.url,
-    GAMEYE_API_TOKEN: 'sim-token',
-    GAMEYE_API_IMAGE: 'demo-game',
-    GAMEYE_API_REGION: 'eu-central-1',
-    // What is measured here has no sessions; nothing is to look for them.
-    GAMEYE_RECONCILE_INTERVAL: '1h',
-    GAMEYE_SEAT_SECRET: 'bench-seat-secret-0123456789abcdef',
+async function vms(servers: Servers, amount: number, about: string): Promise<void> {
+  const api = await startStubApi();
+  servers.endsWith(() => api.stop());
+  const cost = async (modulePath: string): Promise<VmCost> => {
+    const { nakama } = await servers.nakama(modulePath, api, { env: { GAMEYE_RECONCILE_INTERVAL: '12h' } });
+    const measured = await measureVms(nakama, amount);
+    await nakama.stop();
+    return measured;
   };
+  const empty = await cost(await withIdleMatches('empty'));
+  const ours = await cost(await withIdleMatches('ours', path.join(buildDir, 'index.js')));
+  console.log(`${about}, ${amount} matches that do nothing\n`);
+  console.log(vmTable(empty, ours));
 }
 
 await main();

@@ -1,37 +1,19 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import { query } from '../stack/database.ts';
-import type { Nakama } from '../stack/nakama.ts';
+import { buildDir } from '../stack/paths.ts';
 import { until } from '../stack/until.ts';
-import { fill } from './fill-probe.ts';
-import { markdownTable, percentile } from './statistics.ts';
+import { fill, schemaOf } from './fill.ts';
+import type { Figure } from './goals.ts';
+import { memoryMb } from './processor.ts';
+import type { Servers } from './servers.ts';
+import { percentile } from './statistics.ts';
+import { startStubApi } from './stub-api.ts';
 
 const PASSES = 10;
 /** Passes come so often here; the time of each is what the module says that it took. */
-export const BENCH_INTERVAL = '2s';
+const INTERVAL = '2s';
 
-/** A Session API that only lists, at once: what is measured is Nakama, its database and the module. */
-export interface ListingApi {
-  url: string;
-  /** What it lists from now on. */
-  show(body: string): void;
-  stop(): Promise<void>;
-}
-
-export async function startListingApi(): Promise<ListingApi> {
-  let body = '{"sessions":[]}';
-  const server: Server = createServer((_request, response) => {
-    response.writeHead(200, { 'content-type': 'application/json' }).end(body);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    show: (next) => void (body = next),
-    stop: () => new Promise((resolve) => void server.close(() => resolve())),
-  };
-}
-
-interface Last {
+interface Pass {
   at_ms: number;
   took_ms: number;
   records: number;
@@ -40,59 +22,98 @@ interface Last {
   distrust?: string;
 }
 
-/** Stores `instances`, lists the same as sessions, and measures how long the module compares them when nothing changed. */
-export async function reconcileTable(
-  nakama: Nakama,
-  api: ListingApi,
-  database: string,
+/** The module compares so many records with a list of the same sessions: how long it takes, and what of Nakama's memory. */
+export async function reconcileFigures(
+  servers: Servers,
   instances: number,
-): Promise<string> {
-  const table = nakama.kind === 'embedded' ? 'embedded_nakama.storage' : 'public.storage';
-  const owner = await until(() => ownerOf(database, table), 30_000, 'the owner that the first comparison stores');
-  await fill(nakama, instances);
-  const rows = await query<{ value: StoredInstance }>(
-    database,
-    `SELECT value FROM ${table} WHERE collection = '_gameye_instances'`,
-  );
-  const body = JSON.stringify({ sessions: rows.map(({ value }) => listed(value, owner)) });
+  say: (text: string) => void,
+): Promise<Figure[]> {
+  const api = await startStubApi();
+  servers.endsWith(() => api.stop());
+  const module = path.join(buildDir, 'index.js');
+  const schema = schemaOf(servers.runtime);
+  // A first start makes the tables and the owner's id; what is measured has all of it from the beginning.
+  const first = await servers.nakama(module, api, { env: { GAMEYE_RECONCILE_INTERVAL: '12h' } });
+  const { database } = first;
+  const owner = await until(() => ownerOf(database, schema), 30_000, 'the owner that the first comparison stores');
+  await first.nakama.stop();
+  await fill(database, schema, 0, instances);
+  const body = await listOf(database, schema, owner);
   api.show(body);
-  const before = await lastChange(database, table);
-  const passes: Last[] = [];
-  const status = async (): Promise<Last | undefined> => {
-    const { payload } = await nakama.rpc('gameye_status', { limit: 1 });
-    return (payload as { reconcile?: Last }).reconcile;
-  };
+
+  const { nakama } = await servers.nakama(module, api, { database, env: { GAMEYE_RECONCILE_INTERVAL: INTERVAL } });
+  const idle = await memoryMb(nakama.pid);
+  const passes: Pass[] = [];
+  let writes: number | undefined;
   const collect = async (): Promise<boolean> => {
-    const last = await status();
-    // The first comparisons read all records for the first time, and may take more than one go.
+    const { payload } = await nakama.rpc('gameye_status', { limit: 1 });
+    const last = (payload as { reconcile?: Pass }).reconcile;
     const isWhole = last && last.sessions === instances && last.records === instances;
     if (isWhole && last.at_ms !== passes.at(-1)?.at_ms) passes.push(last);
+    if (passes.length === 1) writes ??= await changes(database, schema);
     return passes.length > PASSES;
   };
-  await until(collect, 120_000, `${PASSES} comparisons`, 200);
+  await until(collect, 180_000, `${PASSES} comparisons`, 200);
   const wrong = passes.find(({ tasks, distrust }) => tasks > 0 || distrust);
   if (wrong) throw new Error(`a comparison found something to do: ${JSON.stringify(wrong)}`);
+  const memory = await memoryMb(nakama.pid);
+  const written = (await changes(database, schema)) - (writes ?? 0);
+  await nakama.stop();
+  await api.stop();
+  // The first also loads the library.
   const took = passes.slice(1).map(({ took_ms }) => took_ms);
-  const figures = [percentile(took, 0.5), Math.max(...took)].join(' / ');
-  const writes = before === (await lastChange(database, table)) ? '0' : 'some';
-  return markdownTable(
-    ['reconcile', 'list', 'ms p50 / max', 'goal', 'records written'],
-    [[`${instances} unchanged instances`, `${(body.length / 1e6).toFixed(1)} MB`, figures, '≤ 1000', writes]],
+  say(
+    `reconcile of ${instances}: a list of ${(body.length / 1e6).toFixed(1)} MB; ms of each pass: ${took.join(' ')}; ` +
+      `Nakama had ${idle.now.toFixed(0)} MB before, ${memory.now.toFixed(0)} MB afterwards`,
   );
+  const what = `reconcile ${instances} unchanged`;
+  return [
+    {
+      what: `${what}, p50`,
+      unit: 'ms',
+      ours: percentile(took, 0.5),
+      goal: { atMost: instances > 10_000 ? 4000 : 400 },
+    },
+    { what: `${what}, longest`, unit: 'ms', ours: Math.max(...took) },
+    { what: `${what}, most memory of Nakama`, unit: 'MB', ours: memory.most, goal: { atMost: 400 } },
+    { what: `${what}, rows written`, unit: '', ours: written, goal: { atMost: 0 } },
+  ];
 }
 
-interface StoredInstance {
+/** How many rows of instances, seats and allocations were ever written. */
+async function changes(database: string, schema: string): Promise<number> {
+  const [row] = await query<{ rows: string }>(
+    database,
+    `SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) AS rows FROM pg_stat_user_tables
+     WHERE schemaname = $1 AND relname IN ('gameye_instance', 'gameye_seat', 'gameye_allocation')`,
+    [schema],
+  );
+  return Number(row?.rows);
+}
+
+async function ownerOf(database: string, schema: string): Promise<string | undefined> {
+  const sql = `SELECT value #>> '{}' AS id FROM ${schema}.gameye_control WHERE key = 'owner'`;
+  return (await query<{ id: string }>(database, sql))[0]?.id;
+}
+
+interface Stored {
   id: string;
   region: string;
   image: string;
   version: string;
-  player_count: number;
-  connection_info: { ip_address: string };
+  joined: number;
+  ip_address: string;
   ports: Record<string, number>;
 }
 
-function listed(instance: StoredInstance, owner: string): object {
-  const { id, region, image, version, player_count: playerCount, connection_info: where, ports } = instance;
+/** What Gameye would list. */
+async function listOf(database: string, schema: string, owner: string): Promise<string> {
+  const columns = 'id, region, image, version, joined, ip_address, ports';
+  const rows = await query<Stored>(database, `SELECT ${columns} FROM ${schema}.gameye_instance`);
+  return JSON.stringify({ sessions: rows.map((row) => listed(row, owner)) });
+}
+
+function listed({ id, region, image, version, joined, ip_address: host, ports }: Stored, owner: string): object {
   // As much environment as a container of ours has.
   const env = JSON.stringify({
     GAMEYE_SESSION_ID: id,
@@ -100,17 +121,6 @@ function listed(instance: StoredInstance, owner: string): object {
     SEAT_SECRET: 'y'.repeat(64),
   });
   const labels = { tags: JSON.stringify({ nakama_fleet: 'default', nakama_owner: owner, mode: 'duel' }), env };
-  const rest = { host: where.ip_address, created: Date.now(), port: ports, status: 'running', labels, playerCount };
+  const rest = { host, created: Date.now(), port: ports, status: 'running', labels, playerCount: joined };
   return { id, image, tag: version, location: region, ...rest };
-}
-
-async function ownerOf(database: string, table: string): Promise<string | undefined> {
-  const sql = `SELECT value FROM ${table} WHERE collection = '_gameye_control' AND key = 'owner'`;
-  return (await query<{ value: { id: string } }>(database, sql).catch(() => []))[0]?.value.id;
-}
-
-/** When a record of an instance was last written. */
-async function lastChange(database: string, table: string): Promise<string> {
-  const sql = `SELECT max(update_time)::text AS at FROM ${table} WHERE collection = '_gameye_instances'`;
-  return (await query<{ at: string }>(database, sql))[0]?.at ?? '';
 }

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { startChild } from '../stack/child.ts';
 import { cacheDir, projectRoot } from '../stack/paths.ts';
 import { until } from '../stack/until.ts';
+import { BENCH_REGIONS } from './servers.ts';
 import type { RequestLogEntry } from '../gameye/request-log.ts';
 
 /** The simulator in a process of its own, so that its work does not delay the players that are measured here. */
@@ -17,7 +18,14 @@ export async function startSimulatorProcess(startMs: number): Promise<SimulatorP
   const config = path.join(cacheDir, 'bench', 'simulator.json');
   await mkdir(path.dirname(config), { recursive: true });
   const images = { 'demo-game': { command: [], ports: ['7777/udp'], tags: ['latest'] } };
-  await writeFile(config, JSON.stringify({ images, regions: { 'eu-central-1': { capacity: 100_000 } }, startMs }));
+  await writeFile(
+    config,
+    JSON.stringify({
+      images,
+      regions: Object.fromEntries(BENCH_REGIONS.map((region) => [region, { capacity: 100_000 }])),
+      startMs,
+    }),
+  );
   const lines: string[] = [];
   const child = await startChild({
     command: process.execPath,

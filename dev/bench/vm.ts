@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import type { Nakama } from '../stack/nakama.ts';
 import { withProbe } from './probe.ts';
+import { memoryMb } from './processor.ts';
 import { markdownTable, percentile } from './statistics.ts';
 
 const IDLE = `
@@ -37,11 +37,11 @@ export interface VmCost {
 /** Makes so many matches that do nothing, which all stay. */
 export async function measureVms(nakama: Nakama, vms: number): Promise<VmCost> {
   await makeMatches(nakama, WARM_UP);
-  const before = await residentMb(nakama.pid);
+  const before = (await memoryMb(nakama.pid)).now;
   const took: number[] = [];
   for (let made = 0; made < vms; made += BATCH) took.push(await makeMatches(nakama, BATCH));
   const made = took.length * BATCH;
-  return { ms: percentile(took, 0.5) / BATCH, mb: ((await residentMb(nakama.pid)) - before) / made };
+  return { ms: percentile(took, 0.5) / BATCH, mb: ((await memoryMb(nakama.pid)).now - before) / made };
 }
 
 /** Both modules and their difference, beside the goals. */
@@ -58,10 +58,4 @@ async function makeMatches(nakama: Nakama, matches: number): Promise<number> {
   const answer = await nakama.rpc('bench_idle', { matches });
   if (answer.status !== 200) throw new Error(`bench_idle failed: ${JSON.stringify(answer)}`);
   return (answer.payload as { ms: number }).ms;
-}
-
-/** Memory that the process has, as Linux counts it. */
-async function residentMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
 }

@@ -2,7 +2,7 @@ import type { Player } from '../demo/player.ts';
 import type { Nakama } from '../stack/nakama.ts';
 import { until } from '../stack/until.ts';
 import type { Books } from './books.ts';
-import type { AssignmentRow } from './database.ts';
+import type { SeatRow } from './database.ts';
 import type { Asked, Evidence } from './evidence.ts';
 import type { Lane } from './lane.ts';
 import type { PlannedAllocation } from './plan.ts';
@@ -26,7 +26,7 @@ export async function ask(run: Run, lane: Lane, planned: PlannedAllocation): Pro
   for (let attempt = 1; attempt <= MOST_ATTEMPTS; attempt++) {
     const home = await lane.connect();
     const players = lane.players.slice(0, planned.players);
-    const before = await assignmentsOf(run, players);
+    const before = await rowsOf(run, players);
     const asked = run.books.begin(planned, attempt, home.name, players, before);
     const accepted =
       planned.way === 'matchmaker' ? await queue(run, lane, asked, players) : await create(run, asked, players, home);
@@ -37,9 +37,9 @@ export async function ask(run: Run, lane: Lane, planned: PlannedAllocation): Pro
   throw new Error(`allocation ${planned.ordinal} was asked for ${MOST_ATTEMPTS} times, and never stored`);
 }
 
-function assignmentsOf(run: Run, players: Player[]): Promise<AssignmentRow[]> {
+function rowsOf(run: Run, players: Player[]): Promise<SeatRow[]> {
   const userIds = players.map(({ userId }) => userId);
-  return until(() => run.world.records.assignments(userIds), 60_000, 'the assignments before a request', 200);
+  return until(() => run.world.records.seats(userIds), 60_000, 'the rows of players before a request', 200);
 }
 
 /** The players queue for exactly each other. False: their node died, or lost them, before a match was stored. */

@@ -12,9 +12,13 @@ export interface Attribution {
   unknown: PlayerAnswer[];
 }
 
-/** A stored answer was noted under the attempt that was open then; which id that one had, shows only later. */
+/**
+ * A stored answer was noted under the attempt that was open then; which id that one had, shows only later. Empty: the row
+ * has forgotten its allocation, and only this attempt can have written it.
+ */
 export function isAbout({ label, allocationId }: Asked, stored: StoredAnswer): boolean {
-  return stored.label === label && (allocationId === undefined || stored.allocationId === allocationId);
+  const isItsId = allocationId === undefined || stored.allocationId === '' || stored.allocationId === allocationId;
+  return stored.label === label && isItsId;
 }
 
 /**

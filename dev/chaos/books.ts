@@ -1,8 +1,9 @@
 import type { Player } from '../demo/player.ts';
-import type { AssignmentRow, Records } from './database.ts';
+import type { Records, SeatRow } from './database.ts';
 import { isAbout } from './attribution.ts';
 import type { Asked, PlayerAnswer, StoredAnswer } from './evidence.ts';
 import type { PlannedAllocation } from './plan.ts';
+import { seatProblems } from './seats.ts';
 
 /** What one player knows about an attempt. */
 export type Told = { kind: 'match'; sessionId: string } | { kind: 'failed' };
@@ -11,17 +12,17 @@ export type Told = { kind: 'match'; sessionId: string } | { kind: 'failed' };
 export class Books {
   readonly asked: Asked[] = [];
   readonly stored: StoredAnswer[] = [];
-  /** Instances that were seen with more players than seats. */
-  readonly oversold: string[] = [];
+  /** What was wrong with the seats and counters of instances. */
+  readonly miscounted: string[] = [];
   /** By session id, when the allocation was made that led to it. */
   readonly madeAtMs = new Map<string, number>();
   private readonly starting = new Set<string>();
   private readonly open = new Map<string, Asked>();
-  /** By player, the allocation of which the assignment told when the attempt began. */
-  private readonly before = new Map<string, string>();
+  /** By player, the row as it was when the attempt began. */
+  private readonly before = new Map<string, SeatRow>();
 
-  /** Begins an attempt of these players, whose assignments still tell of `before`. */
-  begin(planned: PlannedAllocation, attempt: number, node: string, players: Player[], before: AssignmentRow[]): Asked {
+  /** Begins an attempt of these players, whose rows still tell of `before`. */
+  begin(planned: PlannedAllocation, attempt: number, node: string, players: Player[], before: SeatRow[]): Asked {
     const now = Date.now();
     const asked: Asked = {
       planned,
@@ -29,6 +30,7 @@ export class Books {
       label: `${planned.ordinal}.${attempt}`,
       userIds: players.map(({ userId }) => userId),
       node,
+      owners: [],
       beganAtMs: now,
       askedAtMs: now,
       outcome: 'open',
@@ -37,7 +39,8 @@ export class Books {
     this.asked.push(asked);
     for (const userId of asked.userIds) this.open.set(userId, asked);
     // What was told over the connection may be stored only later: that is no news then.
-    for (const { userId, allocationId } of before) this.before.set(userId, allocationId);
+    for (const userId of asked.userIds) this.before.delete(userId);
+    for (const row of before) this.before.set(row.userId, row);
     return asked;
   }
 
@@ -51,7 +54,7 @@ export class Books {
     return this.starting.has(asked.label) || this.stored.some((one) => isAbout(asked, one));
   }
 
-  /** What this player was told about the attempt, over the connection or by the stored assignment. */
+  /** What this player was told about the attempt, over the connection or by the player's row. */
   told(asked: Asked, player: Player): Told | undefined {
     for (const answer of player.answers.slice(-5)) {
       // What comes in the millisecond in which an attempt begins is the end of the one before, as attribution.ts has it.
@@ -71,34 +74,49 @@ export class Books {
     return stored.state === 'ready' ? { kind: 'match', sessionId: stored.sessionId } : { kind: 'failed' };
   }
 
-  /** Looks into the stored records once, for everybody who waits. */
+  /** Looks into the tables once, for everybody who waits. */
   async look(records: Records): Promise<void> {
-    for (const { id, sessionId, abandoned, createdAtMs } of await records.allocations()) {
+    const workers = new Map<string, string>();
+    for (const { id, sessionId, abandoned, createdAtMs, node } of await records.allocations()) {
       for (const session of [id, sessionId, ...abandoned]) this.madeAtMs.set(session, createdAtMs);
+      workers.set(id, node);
     }
-    const rows = this.open.size === 0 ? [] : await records.assignments([...this.open.keys()]);
+    const rows = this.open.size === 0 ? [] : await records.seats([...this.open.keys()]);
     for (const row of rows) {
       const asked = this.open.get(row.userId);
       if (!asked || row.updatedAtMs < asked.beganAtMs || this.isOfEarlier(asked, row)) continue;
-      const { userId, allocationId, sessionId, reason, updatedAtMs: atMs, state } = row;
-      if (state === 'starting') this.starting.add(asked.label);
-      if (state !== 'ready' && state !== 'failed') continue;
-      const known = this.stored.some((one) => one.allocationId === allocationId && one.userId === userId);
-      if (known) continue;
-      this.stored.push({
-        ...{ label: asked.label, userId, allocationId, atMs, state, sessionId },
-        ...(reason === undefined ? {} : { reason }),
-      });
+      this.noteOwner(asked, workers.get(row.allocationId) ?? '');
+      this.noteRow(asked, row);
     }
-    for (const { id, playerCount, maxPlayers, seats } of await records.instances()) {
-      if (Math.max(playerCount, seats.length) <= maxPlayers) continue;
-      this.oversold.push(`${id}: ${playerCount} players, ${seats.length} seats taken, of ${maxPlayers}`);
-    }
+    this.miscounted.push(...seatProblems(await records.instances()));
+  }
+
+  private noteRow(asked: Asked, row: SeatRow): void {
+    const { userId, allocationId, sessionId, reason, updatedAtMs: atMs } = row;
+    if (row.state === 'starting') this.starting.add(asked.label);
+    const isSeated = row.state === 'reserved' || row.state === 'joined';
+    if (!isSeated && row.state !== 'failed') return;
+    const isKnown = (one: StoredAnswer): boolean =>
+      one.userId === userId && one.allocationId === allocationId && one.label === asked.label;
+    if (this.stored.some(isKnown)) return;
+    this.stored.push({
+      ...{ label: asked.label, userId, allocationId, atMs, sessionId },
+      state: isSeated ? 'ready' : 'failed',
+      ...(reason === undefined ? {} : { reason }),
+    });
+  }
+
+  private noteOwner({ owners, node }: Asked, worker: string): void {
+    if (worker === '' || worker === (owners.at(-1)?.node ?? node)) return;
+    owners.push({ node: worker, fromMs: Date.now() });
   }
 
   /** A request that was given up may tell its players its end only now. */
-  private isOfEarlier(asked: Asked, { userId, allocationId }: AssignmentRow): boolean {
-    const isKnown = allocationId === this.before.get(userId);
+  private isOfEarlier(asked: Asked, { userId, allocationId, version }: SeatRow): boolean {
+    const before = this.before.get(userId);
+    // The row forgets its allocation when the session is removed. It is this attempt's when it was stored, ended and removed.
+    if (allocationId === '') return before?.state === 'starting' || version < (before?.version ?? 0) + 3;
+    const isKnown = allocationId === before?.allocationId;
     return isKnown || (this.madeAtMs.get(allocationId) ?? Infinity) < asked.beganAtMs;
   }
 }

@@ -16,6 +16,8 @@ export interface Asked {
   userIds: string[];
   /** The node that was asked. */
   node: string;
+  /** Other nodes that were seen working on it, the first of them after the one that was asked. */
+  owners: { node: string; fromMs: number }[];
   beganAtMs: number;
   /** When it was asked for: for players who queue, when their match was made. */
   askedAtMs: number;
@@ -33,7 +35,7 @@ export interface Asked {
   joins?: { granted: string[]; lost: number; fromMs: number; untilMs: number };
 }
 
-/** What `gameye_assignment` said to a player about this attempt: the only answer that reaches who was not connected. */
+/** What the player's row said about this attempt, as `gameye_assignment` does: the only answer that reaches who was not connected. */
 export interface StoredAnswer {
   label: string;
   userId: string;
@@ -73,7 +75,13 @@ export interface InstanceRow {
   port: number;
   playerCount: number;
   maxPlayers: number;
-  seats: string[];
+  openSeats: number;
+  /** The counters, and the players whose seats they count. */
+  reserved: number;
+  joined: number;
+  unseated: number;
+  reservedSeats: string[];
+  joinedSeats: string[];
 }
 
 export interface AllocationRow {
@@ -82,6 +90,8 @@ export interface AllocationRow {
   sessionId: string;
   createdAtMs: number;
   abandoned: string[];
+  /** Who works on it; empty: nobody yet. */
+  node: string;
 }
 
 /** Both sides at one instant. */
@@ -90,6 +100,8 @@ export interface Snapshot {
   running: LedgerEntry[];
   instances: InstanceRow[];
   allocations: AllocationRow[];
+  /** Players with a seat in a session that has no record. */
+  ghosts: string[];
 }
 
 export interface Evidence {
@@ -108,12 +120,13 @@ export interface Evidence {
   calm: Snapshot;
   /** After everything that was left was stopped. */
   end: Snapshot;
-  /** Instances that were seen with more players than seats. */
-  oversold: string[];
+  /** Instances that were seen with more players than seats, with counters that are not those of their seats, or sharing a player. */
+  miscounted: string[];
   /** Places in which a secret could be read. */
   secrets: string[];
-  /** How many bytes were searched for secrets. */
+  /** How many bytes were searched for secrets, and how many lines among them were statements that failed. */
   searchedBytes: number;
+  failedStatements: number;
   /** Requests that were hit, by kind of fault. */
   faults: Record<string, number>;
   startedAtMs: number;

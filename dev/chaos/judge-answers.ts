@@ -1,19 +1,14 @@
 import type { LedgerEntry } from '../gameye/simulator.ts';
 import type { Attribution } from './attribution.ts';
 import type { Asked, Evidence, PlayerAnswer } from './evidence.ts';
+import { dueMs, wasHurt } from './excuses.ts';
 import { percentile } from '../bench/statistics.ts';
 import type { Verdict } from './verdict.ts';
-
-/** An answer is due this long after the create timeout. */
-const BEYOND_TIMEOUT_MS = 10_000;
-/** Stored notifications have the second of their sending. */
-const SECOND_MS = 1000;
-const CUT_MS = 5000;
 
 /**
  * P1: every player of every request that was stored was answered, in time, and with one thing only. A node that dies between
  * sending an answer and storing that it did so makes another send the same one again; that is counted, and allowed only when
- * something was killed while it was under way.
+ * its own node died or the database was hurt while it was under way.
  */
 export function judgeAnswers(evidence: Evidence, found: Attribution): Verdict {
   const broken: string[] = [];
@@ -68,14 +63,14 @@ function judgePlayer(evidence: Evidence, found: Attribution, asked: Asked, userI
   const others = answers.slice(1).filter((answer) => nameOf(answer) !== nameOf(first!));
   if (others.length > 0) broken.push(`told ${[first!, ...others].map(nameOf).join(' and ')}`);
   const repeated = answers.slice(1).filter((answer) => !others.includes(answer));
-  const unexcused = repeated.filter((answer) => !wasHurt(evidence, asked.beganAtMs, answer.atMs));
-  if (unexcused.length > 0) broken.push(`told ${nameOf(first!)} ${1 + repeated.length} times with nothing killed`);
+  const unexcused = repeated.filter((answer) => !wasHurt(evidence, asked, answer.atMs));
+  if (unexcused.length > 0)
+    broken.push(`told ${nameOf(first!)} ${1 + repeated.length} times although nothing hit its node or the database`);
   if (first?.kind === 'match') broken.push(...wrongAddress(first, found.sessionsOf(asked)));
 
   const atMs = Math.min(first?.atMs ?? Infinity, stored?.atMs ?? Infinity);
   const tookMs = Math.max(0, atMs - asked.askedAtMs);
-  const allowedMs = evidence.limits.createTimeoutMs + BEYOND_TIMEOUT_MS + SECOND_MS;
-  if (atMs - clockStart(evidence, asked, atMs) > allowedMs) broken.push(`answered after ${tookMs} ms`);
+  if (atMs > dueMs(evidence, asked, atMs)) broken.push(`answered after ${tookMs} ms`);
   const kind = first?.kind ?? (stored?.state === 'ready' ? 'match' : 'failed');
   const sessionId = first?.kind === 'match' ? first.sessionId : undefined;
   return { kind, broken, repeated: repeated.length, away: !first, tookMs, ...(sessionId ? { sessionId } : {}) };
@@ -94,21 +89,6 @@ export function wasStored(asked: Asked, found: Attribution): boolean {
  */
 function wasWithdrawn(asked: Asked, found: Attribution): boolean {
   return asked.planned.ending === 'delete-starting' && found.sessionsOf(asked).length === 0;
-}
-
-/** Each death of a node starts the time anew, and each return of one. */
-function clockStart(evidence: Evidence, asked: Asked, untilMs: number): number {
-  const events = evidence.nodes.filter(({ atMs }) => atMs > asked.askedAtMs && atMs < untilMs);
-  return Math.max(asked.askedAtMs, ...events.map(({ atMs }) => atMs));
-}
-
-/** A node died in that time, or found out that it had lost connections to the database: those that idle tell when used. */
-function wasHurt({ kills, nodes }: Evidence, fromMs: number, untilMs: number): boolean {
-  const deaths = nodes.filter(({ kind }) => kind === 'killed' || kind === 'died');
-  const cuts = kills.filter(({ kind }) => kind === 'connections').map(({ atMs }) => ({ atMs: atMs + CUT_MS }));
-  const isNear = ({ atMs }: { atMs: number }, before: number): boolean =>
-    atMs >= fromMs && atMs - before <= untilMs + SECOND_MS;
-  return deaths.some((death) => isNear(death, 0)) || cuts.some((cut) => isNear(cut, CUT_MS));
 }
 
 function wrongAddress(answer: PlayerAnswer & { kind: 'match' }, sessions: LedgerEntry[]): string[] {

@@ -3,6 +3,7 @@ import type { LedgerEntry } from '../gameye/simulator.ts';
 import type { Attribution } from './attribution.ts';
 import type { Asked, Evidence, Snapshot } from './evidence.ts';
 import { describe } from './judge-answers.ts';
+import { seatProblems } from './seats.ts';
 import type { Verdict } from './verdict.ts';
 
 /** A node that takes over the reconciling waits for the lease of the one that died, and a pass takes a moment. */
@@ -63,9 +64,13 @@ export function judgeRecords(evidence: Evidence, found: Attribution): Verdict {
   return { promise: 'P4', what: 'records tell the truth', says, broken };
 }
 
-/** P6: never more players than seats. */
+/** P6: never more players than seats, each counted once, and nobody with a seat where there is no session. */
 export function judgeSeats(evidence: Evidence, found: Attribution): Verdict {
-  const broken = [...new Set(evidence.oversold)].map((what) => `oversold: ${what}`);
+  const { calm, end } = evidence;
+  const broken = [
+    ...new Set([...evidence.miscounted, ...seatProblems(calm.instances), ...seatProblems(end.instances)]),
+  ];
+  broken.push(...new Set([...calm.ghosts, ...end.ghosts].map((ghost) => `${ghost}, which has no record`)));
   let tried = 0;
   let granted = 0;
   for (const asked of evidence.asked) {
@@ -107,8 +112,6 @@ export function differences({ running, instances, allocations }: Snapshot): stri
   }
   for (const { id } of instances) if (!sessions.has(id)) result.push(`session ${id} does not run and has a record`);
   for (const { id, state, sessionId, abandoned } of allocations) {
-    // One that is over leads from the id that was asked for to the session's.
-    if (state === 'announced' && abandoned.length === 0 && rows.has(sessionId)) continue;
     result.push(`allocation ${id} is still there: ${state}, session ${sessionId}, to be stopped: ${abandoned.length}`);
   }
   return result;

@@ -19,8 +19,10 @@ export function judge(evidence: Evidence): Verdict[] {
 }
 
 /** P7: no secret in a log, a label, a record or a notification. */
-function judgeSecrets({ secrets, searchedBytes }: Evidence): Verdict {
-  const says = `${(searchedBytes / 1e6).toFixed(1)} MB of logs, records, labels and notifications searched, ${secrets.length} found`;
+function judgeSecrets({ secrets, searchedBytes, failedStatements }: Evidence): Verdict {
+  const says =
+    `${(searchedBytes / 1e6).toFixed(1)} MB of logs, records, labels and notifications searched, ` +
+    `${failedStatements} lines about statements that failed among them; ${secrets.length} found`;
   return { promise: 'P7', what: 'no secret shown', says, broken: secrets };
 }
 

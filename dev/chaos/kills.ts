@@ -1,7 +1,12 @@
 import { runningAt } from '../gameye/ledger.ts';
+import { until } from '../stack/until.ts';
+import { cutStatements } from './cuts.ts';
 import type { Killed } from './evidence.ts';
 import type { Plan, PlannedKill } from './plan.ts';
 import type { World } from './world.ts';
+
+/** So long answers are lost at most. */
+const LOSING_MS = 5000;
 
 /** Does what the plan has for each moment: kills and brings back, closes and opens regions. */
 export class Havoc {
@@ -58,6 +63,14 @@ export class Havoc {
       }
       case 'connections':
         return world.records.terminateConnections(kill.share);
+      case 'statements':
+        return cutStatements(world.records);
+      case 'answers': {
+        const { proxy } = world;
+        proxy.lose(kill.most);
+        await until(() => !proxy.isLosing, LOSING_MS, 'answers to lose').catch(() => {}); // Fewer were lost, then.
+        return proxy.endLosing();
+      }
       case 'game-servers': {
         const { simulator } = world.stack;
         const running = runningAt(simulator.ledger.entries);

@@ -12,7 +12,8 @@ const HELP = `Allocations while everything goes wrong, and a verdict on each pro
 
   --allocations N   default 300
   --seed S          default 1; the same seed plans the same requests, faults and kills
-  --kills K         nodes, game servers and database connections that are killed; default one for 150 allocations, at least 3
+  --kills K         nodes, game servers, database connections, statements and answers that are cut; default one for 150
+                    allocations, at least 5
   --nodes N         default 2
   --width W         groups of players at a time, default 24
   --reconcile S     seconds between two comparisons of records and sessions, default 10
@@ -52,7 +53,7 @@ async function main(): Promise<number> {
   const plan = planOf({
     allocations,
     seed: number('seed', values.seed, 0),
-    kills: values.kills === undefined ? Math.max(3, Math.round(allocations / 150)) : number('kills', values.kills, 0),
+    kills: values.kills === undefined ? Math.max(5, Math.round(allocations / 150)) : number('kills', values.kills, 0),
     nodes: number('nodes', values.nodes, 1),
     regions: CHAOS_REGIONS,
   });

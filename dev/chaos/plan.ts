@@ -43,6 +43,10 @@ export type PlannedKill = { at: number } & (
   | { kind: 'all-nodes' }
   | { kind: 'game-servers'; share: number }
   | { kind: 'connections'; share: number }
+  /** Connections in the middle of statements. */
+  | { kind: 'statements' }
+  /** Connections between the end of a change and its answer: so many. */
+  | { kind: 'answers'; most: number }
 );
 
 /** A region that is out of service while the allocations `from` to `to` begin. */
@@ -134,6 +138,10 @@ function killsOf(chance: Chance, { allocations, kills, nodes }: PlanOptions): Pl
       case 'game-servers':
       case 'connections':
         return { at, kind, share: chance.oneOf([0.3, 0.6, 1].map((share) => [share, 1] as const)) };
+      case 'statements':
+        return { at, kind };
+      case 'answers':
+        return { at, kind, most: chance.between(1, 8) };
     }
   });
 }
@@ -142,11 +150,13 @@ function killsOf(chance: Chance, { allocations, kills, nodes }: PlanOptions): Pl
 function spreadKinds(chance: Chance, kills: number, nodes: number): PlannedKill['kind'][] {
   const weights: [PlannedKill['kind'], number][] = [
     ['node', 45],
-    ['connections', 25],
+    ['connections', 15],
+    ['statements', 15],
+    ['answers', 15],
     ['game-servers', 20],
     ['all-nodes', nodes > 1 ? 10 : 0],
   ];
-  const first: PlannedKill['kind'][] = ['node', 'connections', 'game-servers'];
+  const first: PlannedKill['kind'][] = ['node', 'answers', 'statements', 'game-servers', 'connections'];
   const kinds = Array.from({ length: kills }, (_, i) => first[i] ?? chance.oneOf(weights));
   for (let i = kinds.length - 1; i > 0; i--) {
     const j = chance.between(0, i);

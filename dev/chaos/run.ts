@@ -61,8 +61,8 @@ async function happen(world: World, options: ChaosOptions): Promise<Evidence> {
   await havoc.calm();
   const faults = faultCounts(world);
   simulator.faults.clear();
-  const { asked, stored, oversold } = books;
-  const base = { limits, asked, stored, oversold, nodes: world.events, kills: havoc.killed, faults, startedAtMs };
+  const { asked, stored, miscounted } = books;
+  const base = { limits, asked, stored, miscounted, nodes: world.events, kills: havoc.killed, faults, startedAtMs };
   const seen = await becomeCalm(world, await wantedOf(books, world, lanes));
   const end = await stopAll(world);
   for (const lane of lanes) if (!lane.isTogether()) await lane.connect();

@@ -4,9 +4,11 @@ import type { Nakama } from '../stack/nakama.ts';
 import type { NakamaRuntime } from '../stack/runtimes.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
 import { until } from '../stack/until.ts';
+import { startPostgres } from '../stack/postgres.ts';
 import { Records } from './database.ts';
 import type { Evidence, NodeEvent, Snapshot } from './evidence.ts';
 import type { Plan } from './plan.ts';
+import { LossyProxy } from './proxy.ts';
 
 export const CHAOS_REGIONS = ['eu-central-1', 'eu-west-1', 'us-east-1'];
 /** The image of sessions without a process: one costs nothing, and nothing but a DELETE or a kill ends it. */
@@ -40,12 +42,35 @@ export class World {
 
   private constructor(
     readonly stack: Stack,
+    /** Between the nodes and their database. */
+    readonly proxy: LossyProxy,
     private readonly slots: Slot[],
+    private readonly ends: (() => Promise<void>)[],
   ) {
-    this.records = new Records(stack.database, stack.runtime.kind);
+    this.records = new Records(this.database, stack.runtime.kind);
   }
 
-  static async start({ runtime, plan, limits, modulePath, postgres }: WorldOptions): Promise<World> {
+  /** The address of the nodes' database, past what stands between. */
+  get database(): string {
+    return this.proxy.past(this.stack.database);
+  }
+
+  static async start(options: WorldOptions): Promise<World> {
+    const ends: (() => Promise<void>)[] = [];
+    try {
+      return await World.startAll(options, ends);
+    } catch (error) {
+      await endAll(ends);
+      throw error;
+    }
+  }
+
+  private static async startAll(options: WorldOptions, ends: (() => Promise<void>)[]): Promise<World> {
+    const { runtime, plan, limits, modulePath } = options;
+    const own = options.postgres === undefined ? await startPostgres() : undefined;
+    if (own) ends.push(() => own.stop());
+    const proxy = await LossyProxy.start(own?.address ?? options.postgres!);
+    ends.push(() => proxy.stop());
     const seconds = (ms: number): string => `${Math.round(ms / 1000)}s`;
     const slots: Slot[] = [];
     for (let i = 1; i <= plan.nodes; i++) slots.push({ name: `n${i}`, ports: await freeNakamaPorts() });
@@ -53,7 +78,7 @@ export class World {
     const stack = await startStack({
       runtime,
       ...(modulePath === undefined ? {} : { modulePath }),
-      ...(postgres === undefined ? {} : { postgres }),
+      postgres: proxy.address,
       env: {
         GAMEYE_API_IMAGE: QUIET_IMAGE,
         GAMEYE_API_REGION: plan.regions.join(','),
@@ -74,14 +99,11 @@ export class World {
       gameServerArgs: ['--no-show', '3600'],
       firstNode: { name: first.name, ports: first.ports },
     });
-    const world = new World(stack, slots);
+    ends.push(() => stack.stop());
+    const world = new World(stack, proxy, slots, ends);
+    ends.push(() => world.records.close());
     world.arrived(first, stack.nakama);
-    try {
-      for (const slot of others) await world.bringUp(slot);
-    } catch (error) {
-      await world.stop();
-      throw error;
-    }
+    for (const slot of others) await world.bringUp(slot);
     return world;
   }
 
@@ -133,9 +155,11 @@ export class World {
 
   /** Both sides, the ledger first: what started in between may be missing there, not the other way round. */
   async snapshot(): Promise<Snapshot> {
-    const [instances, allocations] = [await this.records.instances(), await this.records.allocations()];
+    const { records } = this;
+    const [instances, allocations] = [await records.instances(), await records.allocations()];
+    const ghosts = await records.ghosts();
     const running = structuredClone(notEnded(this.stack.simulator.ledger.entries));
-    return { atMs: Date.now(), running, instances, allocations };
+    return { atMs: Date.now(), running, instances, allocations, ghosts };
   }
 
   async stop(): Promise<void> {
@@ -144,8 +168,7 @@ export class World {
       if (nakama) this.events.push({ node: name, kind: 'stopped', atMs: Date.now() });
     }
     await Promise.allSettled(this.slots.map(({ starting }) => starting));
-    await this.records.close();
-    await this.stack.stop();
+    await endAll(this.ends);
   }
 
   private async start(slot: Slot): Promise<void> {
@@ -171,4 +194,9 @@ export class World {
       void this.bringUp(slot).catch(() => {}); // Who waits for a node says that there is none.
     });
   }
+}
+
+/** The last first; one that fails must not keep the others alive. */
+async function endAll(ends: (() => Promise<void>)[]): Promise<void> {
+  for (const end of ends.splice(0).reverse()) await end().catch(() => {});
 }

@@ -1,6 +1,7 @@
-import { expect, it } from 'vitest';
-import type { Asked, Evidence } from '../../dev/chaos/evidence.ts';
+import { describe, expect, it } from 'vitest';
+import type { Asked, Evidence, InstanceRow, NodeEvent } from '../../dev/chaos/evidence.ts';
 import { judge } from '../../dev/chaos/judge.ts';
+import { seatProblems } from '../../dev/chaos/seats.ts';
 import {
   MINUTE,
   attempt,
@@ -9,6 +10,7 @@ import {
   goodRun,
   match,
   ready,
+  record,
   session,
   withoutAnswersOf,
 } from './support/good-run.ts';
@@ -68,7 +70,13 @@ it('finds players who were told two things', () => {
 
 it('finds an answer that was repeated, unless something was killed meanwhile', () => {
   const again = match('ann1', 's1', { atMs: 2500 });
-  expect(found(({ answers }) => answers.push(again)).text).toContain('told session s1 2 times with nothing killed');
+  const unexcused = 'told session s1 2 times although nothing hit its node or the database';
+  expect(found(({ answers }) => answers.push(again)).text).toContain(unexcused);
+  const elsewhere = found(({ answers, nodes }) => {
+    answers.push(again);
+    nodes.push({ node: 'n2', kind: 'killed', atMs: 1250 });
+  });
+  expect(elsewhere.text).toContain(unexcused);
   const excused = found(({ answers, kills }) => {
     answers.push(again);
     kills.push({ kind: 'connections', at: 1, atMs: 1250, victims: 1 });
@@ -76,17 +84,59 @@ it('finds an answer that was repeated, unless something was killed meanwhile', (
   expect(excused.promises).toEqual([]);
 });
 
-it('finds an answer that came too late, and counts from the return of a node that had died', () => {
-  const late = (evidence: Evidence): void => {
-    withoutAnswersOf(evidence, 'ann1');
-    evidence.answers.push(match('ann1', 's1', { atMs: 900 + 72_000 }));
-  };
-  expect(found(late).text).toContain('answered after 72000 ms');
-  const excused = found((evidence) => {
-    late(evidence);
-    evidence.nodes.push({ node: 'n1', kind: 'killed', atMs: 3000 }, { node: 'n1', kind: 'up', atMs: 4000 });
+describe('an answer that came too late', () => {
+  const late = (change: (evidence: Evidence) => void = () => {}, tookMs = 72_000) =>
+    found((evidence) => {
+      evidence.nodes.push({ node: 'n2', kind: 'up', atMs: 100 });
+      withoutAnswersOf(evidence, 'ann1');
+      evidence.answers.push(match('ann1', 's1', { atMs: 900 + tookMs }));
+      change(evidence);
+    });
+  const killed = (node: string, atMs: number, backAtMs: number): NodeEvent[] => [
+    { node, kind: 'killed', atMs },
+    { node, kind: 'up', atMs: backAtMs },
+  ];
+
+  it('is found', () => {
+    expect(late().promises).toEqual(['P1']);
+    expect(late().text).toContain('answered after 72000 ms');
   });
-  expect(excused.promises).toEqual([]);
+
+  it('is excused by the death of the node that worked on it, not by that of another one or by a return', () => {
+    expect(late(({ nodes }) => nodes.push(...killed('n1', 3000, 4000))).promises).toEqual([]);
+    expect(late(({ nodes }) => nodes.push(...killed('n2', 3000, 4000))).promises).toEqual(['P1']);
+    expect(late(({ nodes }) => nodes.push(...killed('n1', 800, 60_000))).promises).toEqual(['P1']);
+  });
+
+  it('is excused by the death of the node that had taken over, and not by that of the one before it', () => {
+    const takenOver = (node: string, atMs: number) =>
+      late(({ asked, nodes }) => {
+        asked[0]!.owners.push({ node: 'n2', fromMs: 5000 });
+        nodes.push(...killed(node, atMs, 50_000));
+      }).promises;
+    expect(takenOver('n2', 6000)).toEqual([]);
+    // The tables are looked at now and then, so a node that takes over is seen a moment later.
+    expect(takenOver('n2', 4500)).toEqual([]);
+    expect(takenOver('n1', 6000)).toEqual(['P1']);
+  });
+
+  it('counts from the return of the first node when none was up', () => {
+    const allDown = late(
+      ({ nodes }) => nodes.push(...killed('n2', 2000, 60_000), ...killed('n1', 3000, 50_000)),
+      120_000,
+    );
+    expect(allDown.promises).toEqual([]);
+    const anotherUp = late(({ nodes }) => nodes.push(...killed('n1', 3000, 50_000)), 120_000);
+    expect(anotherUp.promises).toEqual(['P1']);
+  });
+
+  it('has some seconds more for each time that the database was hurt, and none for one that hit nobody', () => {
+    const cut = (victims: number, tookMs: number) =>
+      late(({ kills }) => kills.push({ kind: 'statements', at: 1, atMs: 3000, victims }), tookMs).promises;
+    expect(cut(2, 72_000)).toEqual([]);
+    expect(cut(2, 80_000)).toEqual(['P1']);
+    expect(cut(0, 72_000)).toEqual(['P1']);
+  });
 });
 
 it('finds an address at which no session is, and one of a session that never was', () => {
@@ -183,7 +233,7 @@ it('finds a session that does not end', () => {
 });
 
 it('finds a record without a session, a session without a record, and a record that is wrong', () => {
-  const dead = found(({ calm }) => calm.instances.push({ ...calm.instances[0]!, id: 'dead' }));
+  const dead = found(({ calm }) => calm.instances.push(record('dead', [])));
   expect(dead.text).toBe('session dead does not run and has a record');
   const unknown = found(({ calm }) => (calm.instances = []));
   expect(unknown.text).toBe('session s3 (here) runs and has no record');
@@ -192,11 +242,11 @@ it('finds a record without a session, a session without a record, and a record t
   expect(found(({ end }) => end.instances.push(goodRun().calm.instances[0]!)).text).toContain('after the end');
 });
 
-it('finds an allocation that is left, except one that leads to the session', () => {
-  const row = { id: 'a', state: 'announced', sessionId: 's3', createdAtMs: 900, abandoned: [] };
-  expect(found(({ calm }) => calm.allocations.push(row)).promises).toEqual([]);
-  expect(found(({ calm }) => calm.allocations.push({ ...row, state: 'starting' })).promises).toEqual(['P4']);
-  expect(found(({ calm }) => calm.allocations.push({ ...row, abandoned: ['x'] })).promises).toEqual(['P4']);
+it('finds an allocation that is left', () => {
+  const row = { id: 'a', state: 'announced', sessionId: 's3', createdAtMs: 900, abandoned: [], node: 'n1' };
+  expect(found(({ calm }) => calm.allocations.push(row)).promises).toEqual(['P4']);
+  const atEnd = found(({ end }) => end.allocations.push({ ...row, state: 'starting', abandoned: ['x'] }));
+  expect(atEnd.text).toContain('allocation a is still there: starting, session s3, to be stopped: 1');
 });
 
 it('finds a session that was stopped while its players wanted it', () => {
@@ -220,7 +270,27 @@ it('knows which session of a request without players its creator found', () => {
 it('finds more players than seats', () => {
   const joins = { granted: ['eve'], lost: 0, fromMs: 1200, untilMs: 1300 };
   expect(found(({ asked }) => (asked[0]!.joins = joins)).promises).toEqual(['P6']);
-  expect(found(({ oversold }) => oversold.push('s1: 3 players')).promises).toEqual(['P6']);
+  expect(found(({ miscounted }) => miscounted.push('session s1: 3 players, 3 seats taken, of 2')).promises).toEqual([
+    'P6',
+  ]);
+});
+
+it('finds counters that are not those of the seats, a player with two seats, and a seat where there is no session', () => {
+  const counters: Partial<InstanceRow>[] = [
+    { joinedSeats: ['ann3'] },
+    { reservedSeats: ['cat'] },
+    { reserved: 1, joined: 1 },
+    { unseated: 1 },
+    { openSeats: 1 },
+  ];
+  for (const change of counters) {
+    const wrong = found(({ calm }) => Object.assign(calm.instances[0]!, change));
+    expect(wrong.promises, JSON.stringify(change)).toEqual(['P6']);
+    expect(wrong.text).toContain('session s3 counts');
+  }
+  const twice = seatProblems([record('s3', ['ann3']), record('s4', ['bob3', 'ann3'])]);
+  expect(twice).toEqual(['player ann3 has seats in session s3 and in session s4']);
+  expect(found(({ calm }) => calm.ghosts.push('player eve is joined in session s9')).promises).toEqual(['P6']);
 });
 
 it('finds a secret, and a node that nobody killed', () => {

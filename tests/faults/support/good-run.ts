@@ -1,4 +1,4 @@
-import type { Asked, Evidence, PlayerAnswer, Session, Snapshot } from '../../../dev/chaos/evidence.ts';
+import type { Asked, Evidence, InstanceRow, PlayerAnswer, Session, Snapshot } from '../../../dev/chaos/evidence.ts';
 import { judge } from '../../../dev/chaos/judge.ts';
 import type { Ending } from '../../../dev/chaos/plan.ts';
 import { ledgerEntry } from '../../helpers/ledger-entry.ts';
@@ -27,11 +27,30 @@ export function attempt(ordinal: number, ending: Ending, change: Partial<Asked> 
     label: `${ordinal}.1`,
     userIds: [`ann${ordinal}`, `bob${ordinal}`],
     node: 'n1',
+    owners: [],
     beganAtMs: 900,
     askedAtMs: 900,
     outcome: 'accepted',
     cancelled: [],
     ...change,
+  };
+}
+
+/** A session of two, in which these players are. */
+export function record(id: string, joinedSeats: string[]): InstanceRow {
+  const joined = joinedSeats.length;
+  return {
+    ...{
+      id,
+      status: 'running',
+      host: '127.0.0.1',
+      port: 20_000,
+      maxPlayers: 2,
+      playerCount: joined,
+      joined,
+      joinedSeats,
+    },
+    ...{ openSeats: 2 - joined, reserved: 0, reservedSeats: [], unseated: 0 },
   };
 }
 
@@ -58,10 +77,9 @@ export function goodRun(): Evidence {
   const calm: Snapshot = {
     atMs: 10_000,
     running: [stays],
-    instances: [
-      { id: 's3', status: 'running', host: '127.0.0.1', port: 20_000, playerCount: 2, maxPlayers: 2, seats: [] },
-    ],
+    instances: [record('s3', ['ann3', 'bob3'])],
     allocations: [],
+    ghosts: [],
   };
   const tellsAll = (ordinal: number) => ['ann', 'bob'].map((name) => match(`${name}${ordinal}`, `s${ordinal}`));
   return {
@@ -83,10 +101,11 @@ export function goodRun(): Evidence {
     calmFromMs: 6000,
     tidyAtMs: 7000,
     calm,
-    end: { atMs: 12_000, running: [], instances: [], allocations: [] },
-    oversold: [],
+    end: { atMs: 12_000, running: [], instances: [], allocations: [], ghosts: [] },
+    miscounted: [],
     secrets: [],
     searchedBytes: 1000,
+    failedStatements: 1,
     faults: {},
     startedAtMs: 0,
     endedAtMs: 13_000,
