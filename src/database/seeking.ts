@@ -35,6 +35,7 @@ export type Sought =
   /** Somebody changed the allocation. */
   | { kind: 'changed' };
 
+// The limit of `best` keeps the planner from reading the whole table to lock one of the few that fit.
 const SEEK = `
 WITH mine AS (
   SELECT a.* FROM gameye_allocation a WHERE a.id = $1::text AND a.version = $2::int8 AND NOT a.cancelled FOR UPDATE
@@ -54,10 +55,12 @@ WITH mine AS (
       AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements_text($6::text::jsonb) AS p(id) WHERE p.id = i.id)
     ORDER BY i.player_count DESC LIMIT 20
   ) x WHERE n.players > 0
+), best AS (
+  SELECT * FROM fits ORDER BY place, player_count DESC, id LIMIT 20
 ), place AS (
-  SELECT i.id, i.region FROM gameye_instance i JOIN fits ON fits.id = i.id, n
+  SELECT i.id, i.region FROM gameye_instance i JOIN best ON best.id = i.id, n
   WHERE i.open AND i.status = 'running' AND i.open_seats >= n.players
-  ORDER BY fits.place, fits.player_count DESC, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED
+  ORDER BY best.place, best.player_count DESC, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED
 ), seated AS (
   UPDATE gameye_seat s SET state = CASE WHEN $8::float8 IS NULL THEN 'joined' ELSE 'reserved' END,
     until = now() + $8::float8 * interval '1 millisecond', session_id = place.id, version = s.version + 1, update_time = now()
