@@ -1,5 +1,5 @@
 import type { Context, Nakama } from './nakama/runtime';
-import { readEnvironment, type Lookup } from './environment';
+import { readEnvironment, type Lookup, type Problem } from './environment';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -47,12 +47,6 @@ export interface Config {
 
 /** `gameye`: gameye_match and gameye_failed. `connection-info`: that of the guides to Nakama's older fleet managers. */
 export type Dialect = 'gameye' | 'connection-info';
-
-/** One mistake in the configuration: the variable, and what to do about it. Never contains the value of a secret. */
-export interface Problem {
-  variable: string;
-  advice: string;
-}
 
 export type Configured = { config: Config; warnings: Problem[] } | { problems: Problem[] };
 

@@ -1,5 +1,10 @@
 import type { Context, Nakama } from './nakama/runtime';
-import type { Problem } from './config';
+
+/** One mistake in the configuration: the variable, and what to do about it. Never contains the value of a secret. */
+export interface Problem {
+  variable: string;
+  advice: string;
+}
 
 /** The `GAMEYE_*` variables found, wherever they came from. */
 export interface Lookup {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { describeProblems, isPortName, parseConfig, parseDuration, type Config, type Problem } from '../../src/config';
+import { describeProblems, isPortName, parseConfig, parseDuration, type Config } from '../../src/config';
+import type { Problem } from '../../src/environment';
 import { configWith, FIVE, SEAT_SECRET, TOKEN } from './support/config';
 
 function problemsOf(variables: { [variable: string]: string }): Problem[] {
