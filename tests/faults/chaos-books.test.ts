@@ -13,7 +13,7 @@ const row = (change: Partial<SeatRow>): SeatRow => ({
     state: 'starting',
     sessionId: 's1',
     version: 5,
-    updatedAtMs: Date.now() + 10,
+    updatedAtMs: Date.now() + 60_000,
   },
   ...change,
 });
