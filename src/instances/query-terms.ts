@@ -12,7 +12,7 @@ export interface Term {
 
 export type TermValue =
   | { kind: 'text'; text: string }
-  /** `*` and `?` of a text, as a list of literal pieces and these two. */
+  /** Literal pieces, and between each two of them `*` or `?`: those have the odd places. */
   | { kind: 'wildcard'; parts: string[] }
   | { kind: 'regex'; pattern: string }
   | { kind: 'range'; operator: '>' | '>=' | '<' | '<='; bound: string }
@@ -35,7 +35,7 @@ export function parseTerms(query: string): Term[] | { problem: string } {
   const terms: Term[] = [];
   let at = 0;
   for (;;) {
-    while (query.charAt(at) === ' ') at++;
+    while (isSpace(query.charAt(at))) at++;
     if (at >= query.length) return terms;
     const first = query.charAt(at);
     const sign = first === '+' || first === '-' ? first : '';
@@ -46,10 +46,17 @@ export function parseTerms(query: string): Term[] | { problem: string } {
   }
 }
 
+/** Lines and tabs part terms as well: a query may be written over several lines. */
+function isSpace(one: string): boolean {
+  return one !== '' && /\s/.test(one);
+}
+
 function parseTerm(query: string, from: number): (Omit<Term, 'sign'> & { end: number }) | { problem: string } {
   const name = lex(query, from);
   if ('problem' in name) return name;
-  if (query.charAt(name.end) !== ':' || name.quoted) {
+  if (query.charAt(name.end) !== ':' || name.quoted || name.text === '') {
+    const problem = problemBehind(query.charAt(name.end));
+    if (problem) return { problem };
     if (name.text === '*' && !name.literal[0]) return { field: '', value: { kind: 'any' }, end: name.end };
     return { problem: `has "${name.text.slice(0, 50)}" without a field: write field:value.` };
   }
@@ -59,15 +66,20 @@ function parseTerm(query: string, from: number): (Omit<Term, 'sign'> & { end: nu
   const value = lex(query, at);
   if ('problem' in value) return value;
   if (value.text === '' && !value.quoted) return { problem: `has no value for the field ${name.text.slice(0, 50)}.` };
-  const next = query.charAt(value.end);
-  if (next === '^') return { problem: 'has a boost (^): a list does not rank, leave it out.' };
-  if (next === '~') return { problem: 'has a fuzzy term (~): terms are exact here.' };
-  if (next !== ' ' && next !== '') return { problem: `has a "${next}" that needs a backslash in front.` };
+  const problem = problemBehind(query.charAt(value.end));
+  if (problem) return { problem };
   return {
     field: name.text,
     value: operator ? { kind: 'range', operator, bound: value.text } : valueOf(value),
     end: value.end,
   };
+}
+
+/** What is wrong with a term that this character ends. */
+function problemBehind(next: string): string | undefined {
+  if (next === '^') return 'has a boost (^): a list does not rank, leave it out.';
+  if (next === '~') return 'has a fuzzy term (~): terms are exact here.';
+  return next === '' || isSpace(next) ? undefined : `has a "${next}" that needs a backslash in front.`;
 }
 
 /** A phrase in quotes, or everything up to a space, `:`, `^` or `~` that no backslash stands in front of. */
@@ -78,7 +90,8 @@ function lex(query: string, from: number): Lexed | { problem: string } {
   let at = quoted ? from + 1 : from;
   for (; at < query.length; at++) {
     const one = query.charAt(at);
-    if (one === '\\' && at + 1 < query.length) {
+    if (one === '\\') {
+      if (at + 1 === query.length) return { problem: 'ends with a backslash that has nothing behind it.' };
       const escaped = query.charAt(++at);
       if (!SPECIAL.includes(escaped)) {
         text += '\\';
@@ -88,7 +101,7 @@ function lex(query: string, from: number): Lexed | { problem: string } {
       literal.push(true);
       continue;
     }
-    if (quoted ? one === '"' : one === ' ' || one === ':' || one === '^' || one === '~') break;
+    if (quoted ? one === '"' : isSpace(one) || one === ':' || one === '^' || one === '~') break;
     text += one;
     literal.push(quoted);
   }

@@ -22,6 +22,9 @@ const FIELDS = [...TEXTS, ...NUMBERS, TIME, 'metadata.…'].join(', ');
 const LONGEST = 1000;
 const MOST_TERMS = 50;
 const LONGEST_PATTERN = 200;
+const MOST_PATTERNS = 10;
+/** Postgres writes `a{50}` out: counts inside of counts make automata that take seconds to build. */
+const MOST_REPEATS = 50;
 
 /**
  * The condition of a query over instances `i`; its placeholders are numbered from `first`. Terms with `+` must hold, with `-`
@@ -30,9 +33,12 @@ const LONGEST_PATTERN = 200;
 export function translateQuery(query: string, first: number): Translated {
   if (query.length > LONGEST) return { problem: `may have ${LONGEST} characters.` };
   if (isUnstorable(query)) return { problem: 'has a NUL character or half a surrogate pair.' };
-  const terms = parseTerms(query.trim());
+  const terms = parseTerms(query);
   if ('problem' in terms) return terms;
   if (terms.length > MOST_TERMS) return { problem: `may have ${MOST_TERMS} terms.` };
+  if (terms.filter(({ value }) => value.kind === 'regex').length > MOST_PATTERNS) {
+    return { problem: `may have ${MOST_PATTERNS} regular expressions.` };
+  }
   const values: Condition['values'] = [];
   const bind = (value: string | number): string => {
     values.push(value);
@@ -41,10 +47,11 @@ export function translateQuery(query: string, first: number): Translated {
   const conditions: { [sign in Term['sign']]: string[] } = { '+': [], '-': [], '': [] };
   const hasMust = terms.some(({ sign }) => sign === '+');
   for (const term of terms) {
-    if (term.sign === '' && hasMust) continue;
-    const sql = translateTerm(term, bind);
+    const counts = term.sign !== '' || !hasMust;
+    // Read in any case: a mistake is told also where it changes nothing.
+    const sql = translateTerm(term, counts ? bind : () => '');
     if (typeof sql !== 'string') return sql;
-    conditions[term.sign].push(`coalesce(${sql}, false)`);
+    if (counts) conditions[term.sign].push(`coalesce(${sql}, false)`);
   }
   const all = conditions['+'].concat(conditions['-'].map((sql) => `NOT ${sql}`));
   if (conditions[''].length > 0) all.push(`(${conditions[''].join(' OR ')})`);
@@ -88,14 +95,14 @@ function numberCondition(column: string, value: TermValue, bind: Bind, name: str
   return `${column} ${value.kind === 'range' ? value.operator : '='} ${bind(number)}`;
 }
 
-/** A time as RFC 3339 writes it. */
+/** A time as RFC 3339 writes it, compared in milliseconds: in those a list shows it, and asks for what it has shown. */
 function timeCondition(value: TermValue, bind: Bind): string | { problem: string } {
   if (value.kind === 'any') return 'true';
   const text = value.kind === 'text' ? value.text : value.kind === 'range' ? value.bound : '';
-  const isTime =
-    /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d))?$/.test(text) && !isNaN(Date.parse(text));
-  if (!isTime) return { problem: `needs a time such as "2026-11-22T08:00:00Z" for ${TIME}, in quotes.` };
-  return `i.${TIME} ${value.kind === 'range' ? value.operator : '='} ${bind(new Date(text).toISOString())}::timestamptz`;
+  const isTime = /^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d))?$/.test(text);
+  const time = isTime ? Date.parse(text) : NaN;
+  if (isNaN(time)) return { problem: `needs a time such as "2026-11-22T08:00:00Z" for ${TIME}, in quotes.` };
+  return `(extract(epoch FROM i.${TIME}) * 1000)::int8 ${value.kind === 'range' ? value.operator : '='} ${bind(time)}`;
 }
 
 /** A text matches the same text, number or truth value, and a list that has it. */
@@ -104,15 +111,15 @@ function metadataCondition(path: string[], value: TermValue, bind: Bind): string
   const at = `${bind(arrayLiteral(path))}::text[]`;
   const found = `(i.metadata #> ${at})`;
   const text = `(i.metadata #>> ${at})`;
-  const asNumber = `CASE WHEN jsonb_typeof(${found}) = 'number' THEN ${text}::float8 END`;
   switch (value.kind) {
     case 'any':
-      return `${found} IS NOT NULL`;
+      // Not of the JSON: a null in there is no value.
+      return `${text} IS NOT NULL`;
     case 'range': {
       const number = numberOf(value.bound);
       if (number === undefined)
         return { problem: `needs a number after ${value.operator} for metadata.${path.join('.')}.` };
-      return `${asNumber} ${value.operator} ${bind(number)}`;
+      return `CASE WHEN jsonb_typeof(${found}) = 'number' THEN ${text}::float8 END ${value.operator} ${bind(number)}`;
     }
     case 'text': {
       // The index that this replaces knew truth values as T and F.
@@ -120,7 +127,7 @@ function metadataCondition(path: string[], value: TermValue, bind: Bind): string
       const bound = bind(value.text);
       const either = same === value.text ? `${text} = ${bound}` : `${text} IN (${bound}, ${bind(same)})`;
       const number = numberOf(value.text);
-      const equal = number === undefined ? '' : ` OR coalesce(${asNumber} = ${bind(number)}, false)`;
+      const equal = number === undefined ? '' : ` OR ${found} @> to_jsonb(${bind(number)})`;
       return `(${either} OR ${found} @> to_jsonb(${bound})${equal})`;
     }
     default:
@@ -133,7 +140,7 @@ function numberOf(text: string): number | undefined {
 }
 
 function likePattern(parts: string[]): string {
-  return parts.map((part) => (part === '*' ? '%' : part === '?' ? '_' : part.replace(/[\\%_]/g, '\\$&'))).join('');
+  return parts.map((part, n) => (n % 2 === 0 ? part.replace(/[\\%_]/g, '\\$&') : part === '*' ? '%' : '_')).join('');
 }
 
 /** What Nakama's index and Postgres read alike: no references back, no looking around, few counts. */
@@ -143,7 +150,13 @@ function patternProblem(pattern: string): string | undefined {
     return 'has an escape in a regular expression that is not known here.';
   if (/\(\?(?!:)/.test(pattern))
     return 'has a group in a regular expression that is not known here: only (…) and (?:…) are.';
-  if ((pattern.match(/\{/g) ?? []).length > 2) return 'has more than two counts in a regular expression.';
+  if (/\[\^?\]|\[[^\]]*\[[.=]|\[:[<>]/.test(pattern))
+    return 'has brackets in a regular expression that are not known here.';
+  const counts = pattern.match(/\{\d+(,\d*)?/g) ?? [];
+  const repeats = counts.reduce((sum, count) => sum + Number(count.split(/[{,]/).filter(Boolean).pop()), 0);
+  if (repeats > MOST_REPEATS) return `may repeat ${MOST_REPEATS} times with counts in a regular expression.`;
+  if ((pattern.match(/\)\{\d/g) ?? []).length > 1)
+    return 'has more than one group with a count in a regular expression.';
   try {
     new RegExp(pattern);
   } catch {
@@ -182,6 +195,8 @@ export function translateOrder(
   first: number,
 ): { orderBy: string; after?: Condition } | { problem: string } {
   const keys = order.map((field) => ({ column: field.replace(/^-/, ''), descending: field.startsWith('-') }));
+  if (!keys.every(({ column }) => SORTABLE.includes(column)))
+    return { problem: `needs an order by fields of ${SORTABLE.join(', ')}.` };
   const sorted = keys.concat({ column: 'id', descending: false });
   const orderBy = sorted.map(({ column, descending }) => `i.${column}${descending ? ' DESC' : ''}`).join(', ');
   if (cursor === '') return { orderBy };
