@@ -63,7 +63,7 @@ const met = new Set<string>();
 
 const standing = (life: Life, user: string): unknown => seatOf(life.fake, user)?.['state'];
 
-describe('a worker that dies at any of its calls', () => {
+describe('a worker that dies at any of its calls', { timeout: 180_000 }, () => {
   it.each(courses)('leaves one told session or none, nothing stray, and true records when %s', (_course, plan) => {
     let points = 0;
     for (const { life, point } of crashes(plan)) {
