@@ -199,18 +199,6 @@ export class Player {
     await this.client.addFriends(this.session, [other.userId]);
   }
 
-  /** A storage object (default: of this player) as a client reads it; `undefined` when there is none to be seen. */
-  async readStorage(
-    collection: string,
-    key: string,
-    ownerId = this.userId,
-  ): Promise<Record<string, unknown> | undefined> {
-    const read = await this.client.readStorageObjects(this.session, {
-      object_ids: [{ collection, key, user_id: ownerId }],
-    });
-    return read.objects[0]?.value as Record<string, unknown> | undefined;
-  }
-
   private connected(): Socket {
     if (!this.socket) throw new Error(`${this.username} has no live connection; call openSocket() first`);
     return this.socket;

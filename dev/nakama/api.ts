@@ -6,7 +6,6 @@ import type { Log } from './log.ts';
 import type { Notifications } from './notifications.ts';
 import type { RpcApi } from './rpc-api.ts';
 import type { Sockets } from './sockets.ts';
-import type { StorageApi } from './storage-api.ts';
 import type { Session, Tokens } from './tokens.ts';
 import type { Friends } from './friends.ts';
 import type { Credential, Users } from './users.ts';
@@ -28,7 +27,6 @@ export class Api {
     private readonly friends: Friends,
     private readonly tokens: Tokens,
     private readonly notifications: Notifications,
-    storage: StorageApi,
     rpc: RpcApi,
     sockets: Sockets,
   ) {
@@ -42,14 +40,6 @@ export class Api {
       ['POST', '/v2/friend', (request, response) => this.addFriends(request, response)],
       ['GET', '/v2/notification', (request, response) => this.listNotifications(request, response)],
       ['DELETE', '/v2/notification', (request, response) => this.deleteNotifications(request, response)],
-      ['POST', '/v2/storage', (request, response) => storage.read(this.session(request), request, response)],
-      ['PUT', '/v2/storage', (request, response) => storage.write(this.session(request), request, response)],
-      ['PUT', '/v2/storage/delete', (request, response) => storage.delete(this.session(request), request, response)],
-      [
-        'GET',
-        '/v2/storage/',
-        (request, response, rest) => storage.list(this.session(request), request, response, rest),
-      ],
       ['GET', '/healthcheck', (_request, response) => sendJson(response, 200, {})],
     ];
     this.server = createServer((request, response) => void this.handle(request, response));

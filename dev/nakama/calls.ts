@@ -9,9 +9,6 @@ import type { Metrics } from './metrics.ts';
 import type { Notification, Notifications } from './notifications.ts';
 import type { RunningMatch } from './running-match.ts';
 import type { Runtime } from './runtime.ts';
-import type { Storage } from './storage.ts';
-import type { IndexDefinition, StorageIndexes } from './storage-index.ts';
-import type { StorageDelete, StorageId, StorageWrite } from './storage-types.ts';
 import type { Tokens } from './tokens.ts';
 import { generateUsername, type Users } from './users.ts';
 import type { VmThread } from './vm-thread.ts';
@@ -22,12 +19,10 @@ export interface Services {
   cache: LocalCache;
   database: Queryable;
   friends: Friends;
-  indexes: StorageIndexes;
   matches: Matches;
   metrics: Metrics;
   notifications: Notifications;
   runtime: Runtime;
-  storage: Storage;
   tokens: Tokens;
   users: Users;
 }
@@ -38,32 +33,9 @@ type Handler = (vm: VmThread, ...args: never[]) => unknown;
 
 /** The functions behind the bridge, by the names that vm/ uses. */
 export function createCalls(services: Services): Map<string, Handler> {
-  const { cache, database, friends, indexes, matches, metrics, notifications, runtime, storage, tokens, users } =
-    services;
+  const { cache, database, friends, matches, metrics, notifications, runtime, tokens, users } = services;
   const handlers: Record<string, Handler> = {
     httpRequest: (_vm, request: HttpRequest) => httpRequest(request),
-
-    storageRead: (_vm, ids: StorageId[]) => storage.read(null, ids),
-    storageWrite: (_vm, ops: StorageWrite[]) => storage.write(null, ops),
-    storageDelete: (_vm, ops: StorageDelete[]) => storage.delete(null, ops),
-    storageList: (
-      _vm,
-      caller: string | null,
-      owner: string | null,
-      collection: string,
-      limit: number,
-      cursor: string,
-    ) => storage.list(caller, owner, collection, limit, cursor),
-    multiUpdate: (_vm, writes: StorageWrite[], deletes: StorageDelete[]) => storage.change(null, writes, deletes),
-    storageIndexList: (
-      _vm,
-      caller: string | null,
-      index: string,
-      query: string,
-      limit: number,
-      order: string[],
-      cursor: string,
-    ) => indexes.list((ids) => storage.read(caller, ids), caller, index, query, limit, order, cursor),
 
     // On this runtime's own schema, in Postgres's dialect, as any SQL of a module.
     sqlQuery: async (_vm, query: string, values: unknown[]) => {
@@ -118,7 +90,6 @@ export function createCalls(services: Services): Map<string, Handler> {
     register: (_vm, kind: Parameters<Runtime['register']>[0], id: string, key: string) =>
       runtime.register(kind, id, key),
     registerMatch: (_vm, name: string, callbacks: MatchHandlers) => matches.register(name, callbacks),
-    registerStorageIndex: (_vm, definition: IndexDefinition) => indexes.create(definition),
   };
   return new Map(Object.entries(handlers));
 }

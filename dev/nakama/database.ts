@@ -29,20 +29,6 @@ CREATE TABLE IF NOT EXISTS user_device (
   id VARCHAR(128) PRIMARY KEY,
   user_id UUID NOT NULL CONSTRAINT user_device_user_id_fkey REFERENCES users (id) ON DELETE CASCADE
 );
-CREATE TABLE IF NOT EXISTS storage (
-  collection VARCHAR(128) NOT NULL,
-  key VARCHAR(128) NOT NULL,
-  user_id UUID NOT NULL CONSTRAINT storage_user_id_fkey REFERENCES users (id) ON DELETE CASCADE,
-  value JSONB NOT NULL,
-  version VARCHAR(32) NOT NULL,
-  read SMALLINT NOT NULL CONSTRAINT storage_read_check CHECK (read >= 0),
-  write SMALLINT NOT NULL CONSTRAINT storage_write_check CHECK (write >= 0),
-  create_time TIMESTAMPTZ NOT NULL DEFAULT now(),
-  update_time TIMESTAMPTZ NOT NULL DEFAULT now(),
-  CONSTRAINT storage_pkey PRIMARY KEY (collection, key, user_id)
-);
-CREATE INDEX IF NOT EXISTS storage_by_key ON storage (collection, read, key, user_id);
-CREATE INDEX IF NOT EXISTS storage_by_user ON storage (collection, user_id, read, key);
 CREATE TABLE IF NOT EXISTS notification (
   id UUID NOT NULL CONSTRAINT notification_id_key UNIQUE,
   user_id UUID NOT NULL CONSTRAINT notification_user_id_fkey REFERENCES users (id) ON DELETE CASCADE,

@@ -1,4 +1,4 @@
-// The query language of matchmaker and storage indexes (bluge's query strings, as far as they are used), over documents
+// The query language of the matchmaker and of match listings (bluge's query strings, as far as they are used), over documents
 // held in memory. What is not reproduced is an error, never an empty result.
 
 export type FieldValue = string | number | { dateMs: number };

@@ -27,7 +27,7 @@ export interface CallOrigin {
 /** How an RPC ended. `error` is what the HTTP API puts beside the message. */
 export type RpcResult = { payload: string } | { code: number; message: string; error: object };
 
-type Registered = 'rpc' | 'rtBefore' | 'rtAfter' | 'storageIndexFilter' | 'matchmakerMatched' | 'shutdown';
+type Registered = 'rpc' | 'rtBefore' | 'rtAfter' | 'matchmakerMatched' | 'shutdown';
 
 /** VMs made ready in the pool at start, up to js_min_count: more come when they are needed. */
 const PREPARED = 4;
@@ -112,11 +112,6 @@ export class Runtime {
     return this.registered.has(`${kind}:${id}`);
   }
 
-  /** Ids of one kind of registration. */
-  ids(kind: Registered): string[] {
-    return [...this.registered.keys()].map(split).flatMap(([own, id]) => (own === kind ? [id] : []));
-  }
-
   /** Runs an RPC in a VM of the pool; null when there is no RPC of that name. */
   async rpc(name: string, origin: CallOrigin, payload: string, cancel: AbortSignal | null): Promise<RpcResult | null> {
     const id = name.toLowerCase();
@@ -148,15 +143,15 @@ export class Runtime {
     return outcome.value;
   }
 
-  /** Before and after hooks of realtime messages, and storage index filters. @throws Error with the thrown text. */
+  /** Before and after hooks of realtime messages. @throws Error with the thrown text. */
   async namedHook(
-    kind: 'rtBefore' | 'rtAfter' | 'storageIndexFilter',
+    kind: 'rtBefore' | 'rtAfter',
     id: string,
     mode: string,
     origin: CallOrigin,
     args: unknown[],
   ): Promise<unknown> {
-    const fields = kind === 'storageIndexFilter' ? {} : { api_id: id, mode };
+    const fields = { api_id: id, mode };
     const outcome = await this.call(kind, id, { mode, args, ctx: this.context(origin), fields }, null);
     if ('thrown' in outcome) throw new Error(outcome.thrown.message);
     return outcome.value;

@@ -18,9 +18,6 @@ import { Realtime } from './realtime.ts';
 import { RpcApi } from './rpc-api.ts';
 import { Runtime } from './runtime.ts';
 import { Sockets } from './sockets.ts';
-import { StorageApi } from './storage-api.ts';
-import { StorageIndexes } from './storage-index.ts';
-import { Storage } from './storage.ts';
 import { Tokens } from './tokens.ts';
 import { Users } from './users.ts';
 import type { VmOwner } from './vm-thread.ts';
@@ -32,7 +29,7 @@ export interface NakamaServer {
 }
 
 /**
- * Starts a node; it is ready when this resolves, except that storage indexes may still be loading, as in Nakama.
+ * Starts a node; it is ready when this resolves.
  * @param die ends the process as a Go panic or a fatal error would, after the explanation was logged.
  */
 export async function startServer(config: Config, log: Log, die: (message: string) => void): Promise<NakamaServer> {
@@ -42,8 +39,6 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   );
   const connections = new Connections();
   const metrics = new Metrics(config.name);
-  const indexes = new StorageIndexes(log);
-  const storage = new Storage(database, indexes, log);
   const users = new Users(database, (id) => connections.isOnline(id));
   const friends = new Friends(database, users);
   const tokens = new Tokens(config);
@@ -64,12 +59,10 @@ export async function startServer(config: Config, log: Log, die: (message: strin
     cache: new LocalCache(),
     database,
     friends,
-    indexes,
     matches,
     metrics,
     notifications,
     runtime,
-    storage,
     tokens,
     users,
   });
@@ -77,29 +70,9 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   const parties = new Parties(config.name, connections, matchmaker);
   const realtime = new Realtime(log, runtime, matches, matchmaker, parties, config.encryptionKey);
   const sockets = new Sockets(config.name, tokens, connections, realtime, config.maxRequestSizeBytes);
-  const storageApi = new StorageApi(storage, config.maxRequestSizeBytes);
-  const api = new Api(
-    config,
-    log,
-    users,
-    friends,
-    tokens,
-    notifications,
-    storageApi,
-    new RpcApi(config, runtime, tokens),
-    sockets,
-  );
+  const api = new Api(config, log, users, friends, tokens, notifications, new RpcApi(config, runtime, tokens), sockets);
 
   await runtime.start();
-  indexes.setFilter(async (name, object) => {
-    const result = await runtime.namedHook('storageIndexFilter', name.toLowerCase(), 'storage_index_filter', {}, [
-      { ...object, value: JSON.parse(object.value) as object },
-    ]);
-    return result === true;
-  }, runtime.ids('storageIndexFilter'));
-  const loading = indexes
-    .load(database)
-    .catch((error: unknown) => log.error('Failed to load storage indexes', { error: String(error) }));
   await api.listen();
   if (config.prometheusPort > 0) await metrics.listen(config.prometheusPort, config.address);
   matchmaker.start();
@@ -117,7 +90,6 @@ export async function startServer(config: Config, log: Log, die: (message: strin
     api.close();
     metrics.close();
     runtime.stop();
-    await loading;
     await database.end();
     log.info('Shutdown complete');
   };

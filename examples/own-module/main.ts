@@ -47,9 +47,10 @@ configure({
 /** Runs once an allocation has ended, well or not; after a crash possibly once more, and then stores the same again. */
 function storeDuel(_ctx: Context, logger: Logger, nk: Nakama, result: CallbackResult): void {
   const value = { status: result.status, error: result.error, players: result.request.user_ids };
-  nk.storageWrite([
-    { collection: 'duels', key: result.id, userId: SYSTEM_USER, value, permissionRead: 0, permissionWrite: 0 },
-  ]);
+  nk.sqlExec(
+    `INSERT INTO duel (id, value) VALUES ($1, $2::text::jsonb) ON CONFLICT (id) DO UPDATE SET value = excluded.value`,
+    [result.id, JSON.stringify(value)],
+  );
   logger.info('A duel has a server, or none.');
 }
 
@@ -68,9 +69,14 @@ function rpcJoinDuel(ctx: Context, logger: Logger, nk: Nakama, payload: string):
   return JSON.stringify({ host, port });
 }
 
-const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
+/** The game's own table, in Nakama's database. The lock makes nodes that start at once create it one after the other. */
+const CREATE_DUELS = `DO $$ BEGIN
+  PERFORM pg_advisory_xact_lock(4711);
+  CREATE TABLE IF NOT EXISTS duel (id text PRIMARY KEY, value jsonb NOT NULL);
+END $$`;
 
 function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
+  nk.sqlExec(CREATE_DUELS);
   initializer.registerRpc('duels', rpcDuels);
   initializer.registerRpc('join_duel', rpcJoinDuel);
   // Of Gameye's, what this game needs: the matchmaker, the doors that are used, and always the allocator.

@@ -19,8 +19,8 @@ beforeAll(() => buildOwnModule(), 240_000);
 
 /** What the example's callback stored about an allocation; waits for it. */
 async function storedDuel(stack: Stack, id: string): Promise<Record<string, unknown>> {
-  const table = stack.runtime.kind === 'embedded' ? 'embedded_nakama.storage' : 'public.storage';
-  const sql = `SELECT value FROM ${table} WHERE collection = 'duels' AND key = $1`;
+  const table = stack.runtime.kind === 'embedded' ? 'embedded_nakama.duel' : 'public.duel';
+  const sql = `SELECT value FROM ${table} WHERE id = $1`;
   const row = async () => (await query<{ value: Record<string, unknown> }>(stack.database, sql, [id]))[0];
   return (await until(row, 15_000, `what the callback stores about ${id}`)).value;
 }

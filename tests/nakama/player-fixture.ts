@@ -20,7 +20,6 @@ export const PLAYER_MODULE = `${Object.values({
 function create(ctx, logger, nk) { return nk.matchCreate('m', {}); }
 function whoami(ctx) { return JSON.stringify({ userId: ctx.userId, username: ctx.username, vars: ctx.vars, sessionId: typeof ctx.sessionId, query: ctx.queryParams }); }
 function notify(ctx, logger, nk, payload) { nk.notificationsSend(JSON.parse(payload)); }
-function store(ctx, logger, nk, payload) { nk.storageWrite(JSON.parse(payload)); }
 function token(ctx, logger, nk, payload) { return nk.authenticateTokenGenerate(payload, 'server', Math.floor(Date.now() / 1000) + 60, { kind: 'server' }).token; }
 function fail(ctx, logger, nk, payload) { throw { message: 'not like this', code: Number(payload) }; }
 function matched(ctx, logger, nk, entries) {
@@ -40,7 +39,6 @@ function InitModule(ctx, logger, nk, initializer) {
   initializer.registerRpc('create', create);
   initializer.registerRpc('whoami', whoami);
   initializer.registerRpc('notify', notify);
-  initializer.registerRpc('store', store);
   initializer.registerRpc('token', token);
   initializer.registerRpc('fail', fail);
   initializer.registerMatchmakerMatched(matched);

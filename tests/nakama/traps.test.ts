@@ -95,43 +95,16 @@ describe('the globals of a VM', () => {
 });
 
 describe('values from the server', () => {
-  it('of storage cannot be written back as they are', async () => {
-    const code = `nk.storageWrite([{ collection: 'c', key: 'k', value: { a: 1 } }]);
-      var object = nk.storageRead([{ collection: 'c', key: 'k' }])[0];
-      [nk.storageWrite([{ ...object }]).length, attempt(function () { nk.storageWrite([object]); })]`;
-    expect(await observe(code)).toEqual([1, 'TypeError']);
-  });
-
-  it('carry null where undefined was stored', async () => {
-    const code = `nk.storageWrite([{ collection: 'c', key: 'u', value: { a: undefined, at: new Date(0) } }]);
-      nk.storageRead([{ collection: 'c', key: 'u' }])[0].value`;
-    expect(await observe(code)).toEqual({ a: null, at: '1970-01-01T00:00:00Z' });
-  });
-
   it.each([
     ["nk.httpRequest('http://127.0.0.1:1/', 'get', { a: undefined })", 'threw TypeError: expects string'],
     ["nk.httpRequest('http://127.0.0.1:1/', 'get', {}, '', 1.5)", 'threw TypeError: expects number'],
-    [
-      "nk.storageRead([{ collection: 'c', key: 'k', userId: undefined }])",
-      "threw TypeError: expects 'userId' value to be a string",
-    ],
     ["nk.matchCreate('m', null)", 'threw TypeError: expects params to be an object'],
     ["nk.localcachePut('a', {})", 'threw TypeError: unsupported value type: must be string, numeric or boolean'],
     ['nk.leaderboardList()', 'threw Error: the embedded runtime does not implement nk.leaderboardList'],
+    ['nk.storageRead([])', 'threw Error: the embedded runtime does not implement nk.storageRead'],
+    ['nk.multiUpdate()', 'threw Error: the embedded runtime does not implement nk.multiUpdate'],
   ])('are checked on their way: %s', async (code, message) => {
     expect(await observe(code)).toBe(message);
-  });
-
-  it('are retried by storageWriteRetry when somebody else wrote in between', async () => {
-    const code = `var rounds = 0;
-      nk.storageWrite([{ collection: 'c', key: 'retry', value: { n: 1 } }]);
-      nk.storageWriteRetry([{ collection: 'c', key: 'retry' }], function (objects) {
-        rounds++;
-        if (rounds === 1) nk.storageWrite([{ collection: 'c', key: 'retry', value: { n: 5 } }]);
-        return [{ collection: 'c', key: 'retry', value: { n: objects[0].value.n + 1 }, version: objects[0].version }];
-      }, 3);
-      [rounds, nk.storageRead([{ collection: 'c', key: 'retry' }])[0].value.n]`;
-    expect(await observe(code)).toEqual([2, 6]);
   });
 });
 
@@ -159,7 +132,7 @@ describe('the pool of VMs', () => {
 describe('an RPC over HTTP', () => {
   const source = `function wait(ctx, logger, nk, payload) {
       try { nk.httpRequest(payload, 'get', {}, '', 1500); } catch (e) { logger.info('WAITED ' + e.message); }
-      try { nk.storageRead([{ collection: 'c', key: 'k' }]); logger.info('READ'); } catch (e) { logger.info('READ ' + e.message); }
+      try { nk.sqlQuery('SELECT 1'); logger.info('READ'); } catch (e) { logger.info('READ ' + e.message); }
       return 'late';
     }
     function InitModule(ctx, logger, nk, initializer) { initializer.registerRpc('wait', wait); }`;
@@ -219,6 +192,11 @@ describe('starting', () => {
       'a hook that is not implemented',
       init('init.registerBeforeGetAccount(f);'),
       'does not implement initializer.registerBeforeGetAccount',
+    ],
+    [
+      'a storage index',
+      init("init.registerStorageIndex('i', 'c', '', ['a'], [], 100, false);"),
+      'does not implement initializer.registerStorageIndex',
     ],
   ])('fails with %s', async (_what, source, message) => {
     await expect(startNode({ source })).rejects.toThrow(message);

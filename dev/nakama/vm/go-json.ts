@@ -1,4 +1,4 @@
-// JSON as Go's encoding/json writes it. The version of a stored object is the MD5 of this text.
+// JSON as Go's encoding/json writes it. What a module signs or sends leaves it in this form.
 
 import { GoTime, exportValue } from './values.ts';
 

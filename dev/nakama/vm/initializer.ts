@@ -4,7 +4,7 @@ import type { Bridge } from './bridge.ts';
 import { GoError } from './errors.ts';
 import type { MatchHandlers, VmData } from './protocol.ts';
 import { RegistrationSearch, Trap, globalValue } from './registration-search.ts';
-import { absent, boolean, define, integer, isMap, string, stringArray } from './values.ts';
+import { define, isMap } from './values.ts';
 
 type Native = (...args: unknown[]) => unknown;
 
@@ -19,7 +19,7 @@ const MATCH_CALLBACKS: (keyof MatchHandlers)[] = [
 ];
 
 const UNSUPPORTED =
-  'registerTournamentEnd registerTournamentReset registerLeaderboardReset registerPurchaseNotificationApple ' +
+  'registerStorageIndex registerStorageIndexFilter registerTournamentEnd registerTournamentReset registerLeaderboardReset registerPurchaseNotificationApple ' +
   'registerPurchaseNotificationGoogle registerSubscriptionNotificationApple registerSubscriptionNotificationGoogle';
 
 /** API hooks exist for every request of the real server; they are found by prefix. */
@@ -81,27 +81,6 @@ export function createInitializer(bridge: Bridge, data: VmData): object {
       const key = lookUp(() => search.hook('registerMatchmakerMatched'));
       inGlobalScope(key);
       register('matchmakerMatched', '', key);
-    },
-    registerStorageIndex: (...args) => {
-      const [indexName, collection, key, fields] = args;
-      const [sortable, maxEntries, indexOnly] = minor >= 22 ? args.slice(4) : [[], ...args.slice(4)];
-      const index = {
-        name: string(indexName),
-        collection: string(collection),
-        key: absent(key) ? '' : string(key),
-        fields: stringArray(fields, 'expects an array of strings'),
-        sortableFields: stringArray(sortable, 'expects an array of strings'),
-        maxEntries: integer(maxEntries),
-        indexOnly: absent(indexOnly) ? false : boolean(indexOnly),
-      };
-      bridge.call('registerStorageIndex', [index], 'Failed to register storage index: ');
-    },
-    registerStorageIndexFilter: (index, fn) => {
-      const id = name(index);
-      needFunction(fn);
-      const key = lookUp(() => search.named('registerStorageIndexFilter', id));
-      inGlobalScope(key);
-      register('storageIndexFilter', id, key);
     },
   };
   for (const method of ['registerRtBefore', 'registerRtAfter']) {

@@ -87,7 +87,13 @@ function jwt(crypto: typeof Crypto, algorithm: unknown, key: unknown, claims: un
   if (secret === '') throw new TypeError('key cannot be empty');
   if (!isMap(claims)) throw new TypeError('claims must be an object');
   const part = (text: string): string => bytesFrom(text, 'utf8').toString('base64url');
-  const signed = `${part(`{"alg":"${name}","typ":"JWT"}`)}.${part(goJson(claims))}`;
+  let text: string;
+  try {
+    text = goJson(claims);
+  } catch (error) {
+    throw new GoError(`failed to sign token: ${(error as Error).message}`);
+  }
+  const signed = `${part(`{"alg":"${name}","typ":"JWT"}`)}.${part(text)}`;
   if (name === 'HS256') return `${signed}.${crypto.createHmac('sha256', secret).update(signed).digest('base64url')}`;
   try {
     return `${signed}.${crypto.createSign('RSA-SHA256').update(signed).sign(secret, 'base64url')}`;

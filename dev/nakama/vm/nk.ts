@@ -1,6 +1,5 @@
 import type { Bridge } from './bridge.ts';
 import { serverFunctions } from './nk-server.ts';
-import { storageFunctions } from './nk-storage.ts';
 import { utilFunctions } from './nk-utils.ts';
 import { define } from './values.ts';
 
@@ -15,12 +14,12 @@ const NOT_IMPLEMENTED =
   'groupUsersKick groupUsersList groupUsersPromote groupsGetId groupsGetRandom groupsList leaderboardCreate ' +
   'leaderboardDelete leaderboardList leaderboardRecordDelete leaderboardRecordWrite leaderboardRecordsHaystack ' +
   'leaderboardRecordsList leaderboardRecordsListCursorFromRank leaderboardsGetId linkApple linkCustom linkDevice ' +
-  'linkEmail linkFacebook linkFacebookInstantGame linkGameCenter linkGoogle linkSteam notificationSendAll ' +
+  'linkEmail linkFacebook linkFacebookInstantGame linkGameCenter linkGoogle linkSteam multiUpdate notificationSendAll ' +
   'notificationsDelete purchaseGetByTransactionId purchaseValidateApple purchaseValidateFacebookInstant ' +
   'purchaseValidateGoogle purchaseValidateHuawei purchasesList rsaSha256Hash sessionDisconnect sessionLogout ' +
-  'streamClose streamCount streamSend streamSendRaw streamUserGet streamUserJoin streamUserKick ' +
-  'streamUserLeave streamUserList streamUserUpdate subscriptionGetByProductId subscriptionValidateApple ' +
-  'subscriptionValidateGoogle subscriptionsList tournamentAddAttempt tournamentCreate tournamentDelete ' +
+  'storageDelete storageIndexList storageList storageRead storageWrite streamClose streamCount streamSend ' +
+  'streamSendRaw streamUserGet streamUserJoin streamUserKick streamUserLeave streamUserList ' +
+  'streamUserUpdate subscriptionGetByProductId subscriptionValidateApple subscriptionValidateGoogle subscriptionsList tournamentAddAttempt tournamentCreate tournamentDelete ' +
   'tournamentJoin tournamentList tournamentRecordDelete tournamentRecordWrite tournamentRecordsHaystack ' +
   'tournamentRecordsList tournamentsGetId unlinkApple unlinkCustom unlinkDevice unlinkEmail unlinkFacebook ' +
   'unlinkFacebookInstantGame unlinkGameCenter unlinkGoogle unlinkSteam userGroupsList usersBanId usersGetRandom ' +
@@ -30,14 +29,13 @@ const NOT_IMPLEMENTED =
 const NOT_IMPLEMENTED_LATER =
   'accountImportId friendMetadataUpdate leaderboardRanksDisable notificationsDeleteId notificationsGetId ' +
   'notificationsList notificationsUpdate partyList purchaseValidateSamsung statusFollow statusUnfollow ' +
-  'tournamentsRanksDisable usersGetFriendStatus';
+  'storageWriteRetry tournamentsRanksDisable usersGetFriendStatus';
 
 /** The `nk` object of a VM. Functions that only Nakama has say so when they are called. */
 export function createNk(bridge: Bridge, load: NodeJS.Require, version: string, modulePath: string): object {
   const nk = {};
   const functions = {
     ...utilFunctions(load, version),
-    ...storageFunctions(bridge, version),
     ...serverFunctions(bridge, load, version, modulePath),
   };
   for (const [name, fn] of Object.entries(functions)) define(nk, name, fn);

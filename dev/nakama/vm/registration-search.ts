@@ -25,8 +25,7 @@ type Call = Extract<Statement, { kind: 'call' }>;
 function find(body: Statement[], initializer: string, method: string, id: string | null): Call | null {
   for (const statement of body) {
     if (statement.kind === 'try') {
-      const inner = method === 'registerStorageIndexFilter' ? 'registerRpc' : method;
-      const found = find(statement.body, initializer, inner, id);
+      const found = find(statement.body, initializer, method, id);
       if (found !== null) return found;
       continue;
     }
@@ -79,7 +78,7 @@ export class RegistrationSearch {
     private readonly version: string,
   ) {}
 
-  /** @param id of the RPC, index filter or realtime message. @throws Error with Nakama's text, or a Trap. */
+  /** @param id of the RPC or realtime message. @throws Error with Nakama's text, or a Trap. */
   named(method: string, id: string): string {
     return this.search(method, id, (call) =>
       handlerName(call.args[1], method !== 'registerRtBefore' && method !== 'registerRtAfter' && this.since(23)),

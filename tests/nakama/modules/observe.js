@@ -11,101 +11,6 @@ function observe(ctx, logger, nk) {
       out[name] = ['threw', e && e.name, e && e.message, e instanceof Error, Object.keys(e)];
     }
   }
-  t('write', function () {
-    return nk.storageWrite([
-      {
-        collection: 'c',
-        key: 'k',
-        value: { b: 1, a: '<&>', z: [1, { y: undefined }], n: null, u: undefined, d: 1.5, big: 1e21, small: 1e-7 },
-        permissionRead: 0,
-        permissionWrite: 0,
-      },
-    ]);
-  });
-  t('read', function () {
-    return nk.storageRead([{ collection: 'c', key: 'k' }]);
-  });
-  t('readback', function () {
-    var o = nk.storageRead([{ collection: 'c', key: 'k' }])[0];
-    return nk.storageWrite([o]);
-  });
-  t('readbackspread', function () {
-    var o = nk.storageRead([{ collection: 'c', key: 'k' }])[0];
-    return nk.storageWrite([{ ...o }]);
-  });
-  t('conflict', function () {
-    return nk.storageWrite([{ collection: 'c', key: 'k', value: { x: 2 }, version: 'abc' }]);
-  });
-  t('insertonly', function () {
-    return nk.storageWrite([{ collection: 'c', key: 'k', value: { x: 2 }, version: '*' }]);
-  });
-  t('nouser', function () {
-    return nk.storageWrite([
-      { collection: 'c', key: 'k', userId: '5f0c5b3e-6b6e-4a54-9d7f-0a3a0c5b3e6b', value: { x: 2 } },
-    ]);
-  });
-  t('longkey', function () {
-    return nk.storageWrite([{ collection: 'c', key: 'kkkkkkkkkk'.repeat(20), value: { x: 2 } }]);
-  });
-  t('badperm', function () {
-    return nk.storageWrite([{ collection: 'c', key: 'p', value: { x: 2 }, permissionRead: -1 }]);
-  });
-  t('nan', function () {
-    return nk.storageWrite([{ collection: 'c', key: 'nan', value: { x: NaN } }]);
-  });
-  t('fn', function () {
-    return nk.storageWrite([{ collection: 'c', key: 'nan', value: { x: function () {} } }]);
-  });
-  t('date', function () {
-    return nk.storageWrite([
-      { collection: 'c', key: 'date', value: { x: new Date(0), m: new Map([[1, 2]]), s: new Set([3]) } },
-    ]);
-  });
-  t('dateread', function () {
-    return nk.storageRead([{ collection: 'c', key: 'date' }])[0].value;
-  });
-  t('notarray', function () {
-    return nk.storageWrite({});
-  });
-  t('undefperm', function () {
-    return nk.storageWrite([{ collection: 'c', key: 'q', value: {}, permissionRead: undefined }]);
-  });
-  t('undefuser', function () {
-    return nk.storageRead([{ collection: 'c', key: 'q', userId: undefined }]);
-  });
-  t('delmiss', function () {
-    return nk.storageDelete([{ collection: 'c', key: 'none' }]) === undefined;
-  });
-  t('delver', function () {
-    return nk.storageDelete([{ collection: 'c', key: 'none', version: 'x' }]);
-  });
-  t('list', function () {
-    return nk.storageList(null, 'c', 2);
-  });
-  t('list0', function () {
-    return nk.storageList(null, 'c', 0);
-  });
-  t('listempty', function () {
-    return nk.storageList('', 'c', 2);
-  });
-  t('listbadcursor', function () {
-    return nk.storageList(null, 'c', 2, '!!');
-  });
-  t('multi', function () {
-    return nk.multiUpdate(
-      [],
-      [{ collection: 'c', key: 'm', value: { a: 1 } }],
-      [{ collection: 'c', key: 'zzz' }],
-      [],
-      false,
-    );
-  });
-  t('multiconf', function () {
-    return nk.multiUpdate([], [{ collection: 'c', key: 'm', value: { a: 2 }, version: 'no' }], [], []);
-  });
-  t('multiundef', function () {
-    return nk.multiUpdate(undefined, [{ collection: 'c', key: 'm', value: { a: 1 } }]);
-  });
   t('httpRefused', function () {
     return nk.httpRequest('http://127.0.0.1:1/x', 'post', { a: 'b' }, '{}');
   });
@@ -225,6 +130,26 @@ function observe(ctx, logger, nk) {
   t('jwt', function () {
     return nk.jwtGenerate('HS256', 'k', { a: 1 });
   });
+  t('jwtJson', function () {
+    return nk.jwtGenerate('HS256', 'k', {
+      b: 1,
+      a: '<&>\u2028\b\f\n"',
+      z: [1, { y: undefined }],
+      n: null,
+      d: 1.5,
+      big: 1e21,
+      small: 1e-7,
+      date: new Date(0),
+      m: new Map([[1, 2]]),
+      s: new Set([3]),
+    });
+  });
+  t('jwtNaN', function () {
+    return nk.jwtGenerate('HS256', 'k', { x: NaN });
+  });
+  t('jwtFunction', function () {
+    return nk.jwtGenerate('HS256', 'k', { x: function () {} });
+  });
   t('jwt2', function () {
     return nk.jwtGenerate('X', 'k', { a: 1 });
   });
@@ -248,18 +173,6 @@ function observe(ctx, logger, nk) {
   });
   t('metrics3', function () {
     nk.metricsCounterAdd('x', undefined, 1);
-  });
-  t('idx', function () {
-    return nk.storageIndexList('nope', '*', 5);
-  });
-  t('idx2', function () {
-    return nk.storageIndexList('i', '*', 0);
-  });
-  t('idx3', function () {
-    return nk.storageIndexList('i', '"', 5);
-  });
-  t('idx4', function () {
-    return nk.storageIndexList('i', 'a:b:c', 5);
   });
   t('err3', function () {
     nope;
@@ -460,5 +373,4 @@ function InitModule(ctx, logger, nk, initializer) {
     matchTerminate: mTerm,
     matchSignal: mSignal,
   });
-  initializer.registerStorageIndex('i', 'idx', '', ['a', 'n'], ['n'], 100, false);
 }
