@@ -1,29 +1,37 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { projectRoot } from '../../dev/stack/paths.ts';
-import { tableAfter } from './readme.ts';
+import { doc, section } from './readme.ts';
 import { exists, named, testsNamedIn } from './titles.ts';
 
-const [header = [], ...rows] = tableAfter('When a process dies');
+const crashes = section(doc('failures.md'), 'What happens when a process dies?');
+const points = [...crashes.matchAll(/^- \*\*(.+?)\*\*([\s\S]*?)(?=^- \*\*|^A row|(?![\s\S]))/gm)].map(
+  ([, when = '', what = '']) => ({
+    when,
+    what,
+  }),
+);
 
-describe('the crash table in the README', () => {
-  it('has a row for every state of an allocation', () => {
-    expect(header).toEqual(['it dies', 'stored', 'what happens next', 'players get', 'shown by']);
-    const source = readFileSync(`${projectRoot}/src/allocation/allocation.ts`, 'utf8');
-    const states = [...source.matchAll(/^  state: ([^;]*);$/gm)].flatMap(([, union = '']) => [
-      ...union.matchAll(/'(\w+)'/g),
-    ]);
-    expect(states.length).toBeGreaterThan(4);
-    const stored = rows.map((row) => row[1]).join(' ');
-    for (const [, state = ''] of states) expect(stored).toContain(`\`${state}\``);
+describe('the page about failures, where a process dies', () => {
+  it('has every state that an allocation can have', () => {
+    const schema = readFileSync(`${projectRoot}/src/database/schema.ts`, 'utf8');
+    const states = /state text NOT NULL CHECK \(state IN \(([^)]*)\)/.exec(schema)?.[1]?.match(/\w+/g) ?? [];
+    expect(states.length).toBeGreaterThan(5);
+    for (const state of states) expect(crashes).toContain(`\`${state}\``);
   });
 
-  it.each(rows)('shows by tests that exist: %s', (_when, _stored, next = '', players = '', shownBy = '') => {
-    const tests = testsNamedIn(shownBy);
-    expect(tests.length).toBeGreaterThan(0);
-    expect(named(tests), 'nothing else is there').toBe(shownBy);
+  it.each(points)('says what is stored, and shows by a test that exists: $when', ({ when, what }) => {
+    expect(what).toContain('Stored: ');
+    const tests = testsNamedIn(what);
+    // Before the first statement there is nothing to show.
+    expect(tests.length).toBe(when.startsWith('Before the first statement') ? 0 : 1);
     for (const test of tests) expect(exists(test), named([test])).toBe(true);
-    expect(next).toMatch(/\w{3,}/);
-    expect(players).toMatch(/\w{3,}/);
+  });
+
+  it('has every crash that the tests make', () => {
+    const made = readFileSync(`${projectRoot}/tests/faults/crash.test.ts`, 'utf8');
+    const titles = [...made.matchAll(/^\s+it\(\s*'([^']+)'/gm)].map(([, title = '']) => title);
+    expect(titles.length).toBeGreaterThan(10);
+    for (const title of titles) expect(crashes).toContain(`"${title}"`);
   });
 });

@@ -1,23 +1,23 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { projectRoot } from '../../dev/stack/paths.ts';
-import { readme } from './readme.ts';
+import { doc } from './readme.ts';
 
 const read = (file: string): string => readFileSync(`${projectRoot}/${file}`, 'utf8');
 const names = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map((match) => match[1] ?? '');
 
-describe('the README, its part about the library', () => {
-  const section = readme.split(/^## /m).find((text) => text.startsWith('As a library\n')) ?? '';
+describe('the page about the library', () => {
+  const page = doc('library.md');
 
   it('shows code of the example, which the integration tests build and run', () => {
-    const shown = [...section.matchAll(/^```ts\n([\s\S]*?)^```/gm)].map((match) => match[1] ?? '');
+    const shown = page.blocks.filter(({ language }) => language === 'ts').map(({ text }) => text);
     expect(shown).toHaveLength(3);
     const example = read('examples/own-module/main.ts');
     for (const code of shown) expect(example).toContain(code);
   });
 
   it('describes everything that configure takes', () => {
-    const described = names(section, /^\| `(\w+)` +\|/gm).filter((name) => name !== 'configure');
+    const described = names(page.text, /^### `(\w+)`$/gm);
     const known = /const known = \[(.*)\]/.exec(read('src/extension/extension.ts'))?.[1]?.match(/\w+/g) ?? [];
     expect(described.sort()).toEqual([...known].sort());
   });

@@ -1,18 +1,66 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { projectRoot } from '../../dev/stack/paths.ts';
 
-/** One fenced block of the README. */
+/** One fenced block of a page. */
 export interface Block {
   language: string;
   text: string;
 }
 
-export const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
+/** One page: the README, those of docs/, and those that stand beside the README. */
+export interface Page {
+  /** From the project's root, such as `docs/rpc.md`. */
+  file: string;
+  text: string;
+  /** All fenced blocks, in order. */
+  blocks: Block[];
+  /** The anchors of its headings. */
+  anchors: string[];
+  /** The text without its fenced blocks. */
+  prose: string;
+}
 
-/** All fenced blocks, in order. */
-export const blocks: Block[] = [...readme.matchAll(/^```(\w*)\n([\s\S]*?)^```/gm)].map((match) => ({
-  language: match[1] ?? '',
-  text: match[2] ?? '',
-}));
+const FENCED = /^( *)```(\w*)\n([\s\S]*?)^\1```/gm;
+
+function pageOf(file: string): Page {
+  const text = readFileSync(`${projectRoot}/${file}`, 'utf8');
+  const blocks = [...text.matchAll(FENCED)].map(([, , language = '', inside = '']) => ({ language, text: inside }));
+  const prose = text.replace(FENCED, '');
+  const anchors = [...prose.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => anchorOf(title));
+  return { file, text, blocks, anchors, prose };
+}
+
+/** As GitHub makes them: lower case, without punctuation, spaces as hyphens. */
+function anchorOf(title: string): string {
+  return title
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .trim()
+    .replace(/\s/g, '-');
+}
+
+export const readme = pageOf('README.md');
+
+export const docs: Page[] = readdirSync(`${projectRoot}/docs`)
+  .filter((name) => name.endsWith('.md'))
+  .sort()
+  .map((name) => pageOf(`docs/${name}`));
+
+export const pages: Page[] = [readme, ...docs, ...['CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].map(pageOf)];
+
+/** The page of docs/ with this name. */
+export function doc(name: string): Page {
+  const found = docs.find(({ file }) => file === `docs/${name}`);
+  if (!found) throw new Error(`there is no page docs/${name}`);
+  return found;
+}
+
+/** What stands below a heading, up to the next one of any level. */
+export function section(page: Page, heading: string): string {
+  const found = page.text.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`));
+  if (found === undefined) throw new Error(`${page.file} has no heading "${heading}"`);
+  return found.slice(heading.length);
+}
 
 /** Commands of a shell block: comments out, continued lines joined. */
 export function commandsOf(block: Block): string[] {
@@ -23,10 +71,9 @@ export function commandsOf(block: Block): string[] {
     .filter((line) => line !== '');
 }
 
-/** First cells of the rows of the table that follows a heading, without back-quotes. */
-export function tableAfter(heading: string): string[][] {
-  const section = readme.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
-  return section
+/** The cells of all rows of the tables in a text, headers included. */
+export function rowsOf(text: string): string[][] {
+  return text
     .split('\n')
     .filter((line) => line.startsWith('| ') && !line.startsWith('| ---'))
     .map((line) =>

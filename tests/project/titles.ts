@@ -2,13 +2,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import ts from 'typescript';
 import { projectRoot } from '../../dev/stack/paths.ts';
 
-/** A test as the README names it: `file`: "title", or a distinctive part of the title. */
+/** A test as a page names it: `file`: "title", or a distinctive part of the title. */
 export interface NamedTest {
   file: string;
   title: string;
 }
 
-/** The tests that a cell of the README names. */
+/** The tests that a text of a page names. */
 export function testsNamedIn(cell: string): NamedTest[] {
   return [...cell.matchAll(/`(tests\/[\w/-]+\.test\.ts)`: "([^"]+)"/g)].map(([, file = '', title = '']) => ({
     file,
@@ -16,7 +16,7 @@ export function testsNamedIn(cell: string): NamedTest[] {
   }));
 }
 
-/** How the README names tests: a cell with nothing else is exactly this. */
+/** How pages name tests. */
 export function named(tests: NamedTest[]): string {
   return tests.map(({ file, title }) => `\`${file}\`: "${title}"`).join(', ');
 }
