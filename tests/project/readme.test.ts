@@ -98,7 +98,7 @@ describe('the pages', () => {
 
   it('name only npm scripts that exist', () => {
     const named = pages.flatMap(({ text }) =>
-      [...text.matchAll(/npm (?:(?:run )(\S+?)|(start|test))(?=[\s`.,;:]|$)/g)].map(([, a, b]) => a ?? b ?? ''),
+      [...text.matchAll(/npm (?:(?:run )(\S+?)|(start|test))(?=[\s`.,;]|:? |:?$)/g)].map(([, a, b]) => a ?? b ?? ''),
     );
     expect(named.length).toBeGreaterThan(10);
     for (const script of named) expect(Object.keys(scripts)).toContain(script);
