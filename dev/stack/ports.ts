@@ -9,8 +9,8 @@ export interface NakamaPorts {
   metrics: number;
 }
 
-// Below the range the system takes client ports from, and below the simulator's host ports.
-const FIRST = 10_000;
+// Below the range the system takes client ports from, and below the simulator's host ports. fetch refuses port 10080.
+const FIRST = 10_100;
 const LAST = 19_900;
 const ATTEMPTS = 50;
 
