@@ -33,8 +33,11 @@ import {
 
 const CALL_TIMEOUT_MS = 10 * SECOND;
 
-/** Stores the attempt, then sends it: nothing is sent before it is stored, nor after somebody cancelled. */
-export function run(call: Call, a: Waiting): Allocation | undefined {
+/**
+ * Stores the attempt, then sends it: nothing is sent before it is stored, nor after somebody cancelled. `sending` hears of
+ * the record as it is then, in doubt: that is what a worker goes on with when the database fails after the answer.
+ */
+export function run(call: Call, a: Waiting, sending: (a: Allocation) => void): Allocation | undefined {
   const { nk, config } = call;
   const { in_doubt } = a;
   const now = databaseNow();
@@ -42,8 +45,9 @@ export function run(call: Call, a: Waiting): Allocation | undefined {
   const first = inTryOrder(nk, decided(nk, config, a));
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
   const attempt: Waiting = { ...first, state: 'starting', attempts: a.attempts + 1, answer_by_ms, in_doubt: true };
-  const stored = a.version === 0 ? storeFirst(call, attempt) : storeAttempt(call, attempt);
+  const stored = a.version === 0 ? storeFirst(call, attempt) : storeAttempt(call, attempt, in_doubt);
   if (!stored || stored.state !== 'starting' || stored.attempts !== attempt.attempts) return stored;
+  sending(stored);
   const sent: Waiting = { ...stored, in_doubt };
   countRetry(call, sent);
   const sentAt = databaseNow();
@@ -93,10 +97,11 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
   }
 }
 
-function storeAttempt(call: Call, attempt: Waiting): Allocation | undefined {
+/** `in_doubt`: an earlier attempt may run, so one that ends here instead has its id stopped. */
+function storeAttempt(call: Call, attempt: Waiting, in_doubt: boolean): Allocation | undefined {
   const most = call.config.maxSessions;
   return untilStored(call, attempt, (current): Allocation | undefined => {
-    const before: Waiting = { ...current, attempts: current.attempts - 1, in_doubt: false };
+    const before: Waiting = { ...current, attempts: current.attempts - 1, in_doubt };
     if (current.cancelled) return cancel(before, databaseNow());
     // One that has sent an attempt counts already.
     const mostSessions = before.attempts > 0 || most === undefined ? null : most;

@@ -78,13 +78,18 @@ function work(
   while (current) {
     const step = nextStep(current, databaseNow());
     if (step.do === 'wait') return { allocation: current, untilMs: step.untilMs };
-    current = perform(call, current, step);
+    current = perform(call, current, step, moved);
     if (current) moved(current);
   }
   return undefined;
 }
 
-function perform(call: Call, a: Allocation, step: Exclude<Step, { do: 'wait' }>): Allocation | undefined {
+function perform(
+  call: Call,
+  a: Allocation,
+  step: Exclude<Step, { do: 'wait' }>,
+  moved: (a: Allocation) => void,
+): Allocation | undefined {
   if (step.do === 'time-out') return giveUp(call, a);
   if (step.do === 'cancel') return endCancelled(call, a);
   if (step.do === 'stop') return stopAbandoned(call, a, step.sessionId);
@@ -94,7 +99,7 @@ function perform(call: Call, a: Allocation, step: Exclude<Step, { do: 'wait' }>)
     case 'starting':
       if (step.do === 'seek') return seek(call, a);
       if (step.do === 'look-up') return lookUp(call, a);
-      return step.do === 'give-up-id' ? giveUpId(call, a) : run(call, a);
+      return step.do === 'give-up-id' ? giveUpId(call, a) : run(call, a, moved);
     case 'seated':
       return step.do === 'close' ? closeSeated(call, a) : welcome(call, a);
     case 'started':

@@ -4,13 +4,14 @@ import { cancelPending } from '../../src/allocation/pending';
 import { markReady } from '../../src/database/allocations';
 import { configWith, SEAT_SECRET } from './support/config';
 import { CALM, type Fault, type Turn } from './support/gameye';
-import { live, rowsOf, thePost, type Life, type Plan } from './support/life';
+import { live, rowsOf, thePost, type Blow, type Life, type Plan } from './support/life';
 import type { Event } from './support/nakama';
 import { FLEET, seatOf } from './support/records';
 
 /*
- * One worker, one crash, at every single call of its server: just before the call is carried out, and just after, with its
- * answer lost. Another worker then goes on from the record alone. (Many blows at random: worker-model.test.ts.)
+ * One worker, one crash or one error of the database, at every single call of its server: just before the call is carried
+ * out, and just after, with its answer lost. After a crash another worker goes on from the record alone, after an error the
+ * same one from what it remembers. (Many blows at random: worker-model.test.ts.)
  */
 const turns = (...faults: Fault[]): Turn[] => faults.map((fault) => ({ ...CALM, fault }));
 const late: Turn = { ...CALM, fault: 'delayed', ms: 13_000 };
@@ -45,15 +46,16 @@ const courses: [string, Plan][] = [
   ['their game server is never ready', { config: afterServerReady, createTimeoutMs: 5_000 }],
 ];
 
-/** Every crash of a course: what the life after it came to. */
-function* crashes(plan: Plan): Generator<{ life: Life; point: string }> {
-  const { events } = live(plan);
-  for (let event = 1; event <= events; event++) {
-    for (const blow of ['crash-before', 'crash-after'] as const) {
-      const blows = [...Array.from({ length: event - 1 }, () => 'none' as const), blow];
-      const life = live({ ...plan, blows });
+/** A course with every one of the blows at each of its calls that they can strike: what the life after it came to. */
+function* struck(plan: Plan, blows: Blow[]): Generator<{ life: Life; point: string }> {
+  const calm = live(plan);
+  for (let event = 1; event <= calm.events; event++) {
+    for (const blow of blows) {
+      if (blow.startsWith('error') && calm.kinds[event - 1] === 'http') continue;
+      const life = live({ ...plan, blows: [...Array.from({ length: event - 1 }, () => 'none' as const), blow] });
       // A request that failed anyway has no answer that could be lost.
-      if (life.crashes > 0) yield { life, point: `${blow} call ${event}, ${JSON.stringify(life.crashedIn[0])}` };
+      if (blow.startsWith('crash') && life.crashes === 0) continue;
+      yield { life, point: `${blow} call ${event}, ${JSON.stringify(life.crashedIn[0])}` };
     }
   }
 }
@@ -63,32 +65,36 @@ const met = new Set<string>();
 
 const standing = (life: Life, user: string): unknown => seatOf(life.fake, user)?.['state'];
 
+/** Told the same once, or twice when its worker cannot know that it was; what runs is what was told, and recorded. */
+function expectOneEnd(life: Life, point: string): void {
+  expect(life.ended, point).toBe(true);
+  // Before the first write has reached the database there is nothing to go on from; nothing was sent either.
+  if (life.told.length === 0) {
+    expect(life.crashedIn, point).toEqual([undefined]);
+    expect(life.fake.requests, point).toEqual([]);
+    return;
+  }
+  expect(life.running.length, point).toBeLessThanOrEqual(1);
+  const [told, ...others] = [...new Set(life.told.map(({ code, sessionId }) => `${code} ${String(sessionId)}`))];
+  expect(others, point).toEqual([]);
+  expect(life.told.length, point).toBeLessThanOrEqual(4);
+  const [session] = life.running;
+  expect(told, point).toBe(session === undefined ? '7301 undefined' : `7300 ${session}`);
+  expect(rowsOf(life.fake), point).toEqual(session === undefined ? [] : [`instance ${session}`]);
+  for (const user of ['u1', 'u2']) {
+    const unsent = life.fake.requests.length === 0;
+    const states = session !== undefined ? ['joined', 'reserved'] : unsent ? [undefined, 'failed'] : ['failed'];
+    expect(states, point).toContain(standing(life, user));
+  }
+}
+
 describe('a worker that dies at any of its calls', { timeout: 180_000 }, () => {
   it.each(courses)('leaves one told session or none, nothing stray, and true records when %s', (_course, plan) => {
     let points = 0;
-    for (const { life, point } of crashes(plan)) {
+    for (const { life, point } of struck(plan, ['crash-before', 'crash-after'])) {
       points++;
       met.add(situation(life.crashedIn[0]));
-      expect(life.ended, point).toBe(true);
-      // Before the first write has reached the database there is nothing to go on from; nothing was sent either.
-      if (life.told.length === 0) {
-        expect(life.crashedIn, point).toEqual([undefined]);
-        expect(life.fake.requests, point).toEqual([]);
-        continue;
-      }
-      expect(life.running.length, point).toBeLessThanOrEqual(1);
-      const [told, ...others] = [...new Set(life.told.map(({ code, sessionId }) => `${code} ${String(sessionId)}`))];
-      expect(others, point).toEqual([]);
-      // Told again at most once, by the worker that took over, and the same.
-      expect(life.told.length, point).toBeLessThanOrEqual(4);
-      const [session] = life.running;
-      expect(told, point).toBe(session === undefined ? '7301 undefined' : `7300 ${session}`);
-      expect(rowsOf(life.fake), point).toEqual(session === undefined ? [] : [`instance ${session}`]);
-      for (const user of ['u1', 'u2']) {
-        const unsent = life.fake.requests.length === 0;
-        const states = session !== undefined ? ['joined', 'reserved'] : unsent ? [undefined, 'failed'] : ['failed'];
-        expect(states, point).toContain(standing(life, user));
-      }
+      expectOneEnd(life, point);
     }
     expect(points).toBeGreaterThan(5);
   });
@@ -115,6 +121,17 @@ describe('a worker that dies at any of its calls', { timeout: 180_000 }, () => {
       'starting, in doubt',
       'starting, in doubt, ids to stop',
     ]);
+  });
+});
+
+describe('a worker whose database fails once at any of its calls', { timeout: 180_000 }, () => {
+  it.each(courses)('leaves one told session or none, nothing stray, and true records when %s', (_course, plan) => {
+    let points = 0;
+    for (const { life, point } of struck(plan, ['error-before', 'error-after'])) {
+      points++;
+      expectOneEnd(life, point);
+    }
+    expect(points).toBeGreaterThan(3);
   });
 });
 

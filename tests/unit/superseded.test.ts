@@ -2,11 +2,15 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, type Allocation, type Waiting } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
 import { saveAttempt, saveFailed, saveStarted, storeAllocation } from '../../src/database/allocations';
-import { fakeNakama, type FakeNakama } from './support/nakama';
+import { configWith } from './support/config';
+import { CALM } from './support/gameye';
+import { live, type Life } from './support/life';
+import { fakeNakama, type Event, type FakeNakama } from './support/nakama';
 import { allocationIn, FLEET, instanceIn, putAllocation, putInstance, rowsIn, seatOf } from './support/records';
 
 /* A player who is matched again while an older match is still being started, or already plays. */
 const lease = { holder: 'm1.n1', ms: 20_000 };
+const WEEK_MS = 7 * 86_400_000;
 
 let fake: FakeNakama;
 beforeEach(() => {
@@ -14,10 +18,11 @@ beforeEach(() => {
 });
 
 /** Stores a newer match of `u1` and somebody else. */
-function matchAgain(userIds = ['u1', 'u9']) {
+function matchAgain(userIds = ['u1', 'u9'], server = fake) {
   const a = newAllocation('new', { user_ids: userIds, max_players: 2, latencies: [], metadata: {} }, ['eu'], 60_000, 0);
   const columns = { fleet: FLEET, create_timeout_ms: 60_000, guest_pool: null, user_ids: userIds };
-  return storeAllocation(fake.nk, { ...changeOf(a), ...columns, most_sessions: null, most_starts: null }, lease);
+  const another = { holder: 'm9.n1', ms: WEEK_MS };
+  return storeAllocation(server.nk, { ...changeOf(a), ...columns, most_sessions: null, most_starts: null }, another);
 }
 const old = (): Waiting => ({
   ...(putAllocation(fake, { user_ids: ['u1', 'u2'] }, {}, 'old') as Waiting),
@@ -67,6 +72,19 @@ describe('a player who is matched again', () => {
     const started = saveStarted(fake.nk, changeOf(before), version(), lease, instance, options);
     expect(started).toMatchObject({ made: false, user_ids: [] });
     expect(rowsIn(fake, 'instance')).toBe(0);
+  });
+
+  it('has the session of an older attempt stopped, whose answer was lost, when nobody else waits for that', () => {
+    const isTriedAgain = (event: Event, life: Life): boolean =>
+      event.kind === 'sql' && life.row()?.last_failure !== undefined;
+    const { running, api, row } = live({
+      config: configWith({ GAMEYE_API_REGION: 'eu-central-1' }),
+      turns: [{ ...CALM, fault: 'reply-lost' }],
+      meanwhile: { before: isTriedAgain, act: (life) => void matchAgain(['u1', 'u2'], life.fake) },
+    });
+    expect([...api.sessions.keys()]).toEqual(['id-0']);
+    expect(running).toEqual([]);
+    expect(row()).toBeUndefined();
   });
 
   it('gets no seat in the older session when that starts later, and the others do', () => {
