@@ -1,20 +1,15 @@
 import type { Config } from '../config';
 import type { NewInstance } from '../database/allocations';
 import type { Refreshed } from '../database/instances';
-import { choosePort, isLive, type ListedSession, type SessionView } from '../gameye/wire';
+import { choosePort, type ListedSession, type SessionView } from '../gameye/wire';
 import { publicMetadata } from '../metadata';
-import type { Instance, Ports } from '../records';
+import type { Ports } from '../records';
 
 /** Our own status beside Gameye's: the Session API said that there is no such session. Nobody is sent there until that is certain. */
 export const LOST = 'lost';
 
 /** Our own status of a session that runs, and whose players wait until its game server is ready. */
 export const STARTING = 'starting';
-
-/** False for a session that ended, drains, is not ready or may be gone: nobody new is sent there. */
-export function takesPlayers({ status }: Pick<Instance, 'status'>): boolean {
-  return isLive(status) && status !== 'draining' && status !== LOST && status !== STARTING;
-}
 
 /** How an address is shown: as Nakama's ConnectionInfo, a host name in `dns_name` as well. */
 export function addressOf(host: string): { ip_address: string; dns_name: string } {

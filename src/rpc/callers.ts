@@ -2,9 +2,9 @@ import { describeProblems, getConfig } from '../config';
 import { callingServer } from '../credentials/server-token';
 import { parsePayload, sessionId, type Payload } from '../fields';
 import type { Call } from '../nakama/caller';
-import { errorText, withFields } from '../nakama/log';
+import { guarded } from '../nakama/guard';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
-import { Code, isRpcError, rpcError } from '../refusal';
+import { Code, rpcError } from '../refusal';
 import { ensureSupervisor } from '../supervision/heartbeat';
 import { rpcOf, type Rpc } from './table';
 
@@ -68,15 +68,4 @@ export function callOf(ctx: Context, logger: Logger, nk: Nakama): Call {
       ? 'The server is not configured. Its log says what is missing.'
       : `nakama-gameye is not configured: ${describeProblems(configured.problems)}`,
   );
-}
-
-/** Errors of ours go out as they are; anything else is logged, and the caller hears nothing of its text. */
-export function guarded<Answer>(ctx: Context, logger: Logger, act: () => Answer): Answer {
-  try {
-    return act();
-  } catch (error) {
-    if (isRpcError(error)) throw error;
-    withFields(logger, { error: errorText(error), user_id: ctx.userId }).error('Gameye: an RPC failed.');
-    return rpcError(Code.UNAVAILABLE, 'This could not be done now, probably because of the database. Try again.');
-  }
 }

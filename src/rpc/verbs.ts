@@ -1,9 +1,10 @@
 import type { StartingInstance } from '../allocation/pending';
 import { knownFieldsOnly } from '../fields';
 import type { SessionInfo } from '../fleet/seats';
+import { guarded } from '../nakama/guard';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
 import type { Instance, Latency } from '../records';
-import { callOf, guarded } from './callers';
+import { callOf } from './callers';
 import { rpcOf } from './table';
 
 /** What `create` takes; the payload of `fleet_create`. */

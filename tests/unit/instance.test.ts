@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { adoptionOf, newInstance, refreshedBy, seatMs, takesPlayers } from '../../src/instances/instance';
+import { adoptionOf, newInstance, refreshedBy, seatMs } from '../../src/instances/instance';
 import { configWith, SEAT_SECRET } from './support/config';
 
 const NOW = 1_700_000_000_000;
@@ -42,17 +42,6 @@ describe('a new instance', () => {
     const wanted = configWith({ GAMEYE_API_PORT: '7777/udp' });
     expect(newInstance(wanted, session, { host: 'h', ports: { '80/tcp': 2 } })).toBeUndefined();
     expect(newInstance(config, session, { host: 'h', ports: {} })).toBeUndefined();
-  });
-  it.each([
-    ['running', true],
-    ['server_unreachable', true],
-    ['starting', false],
-    ['draining', false],
-    ['lost', false],
-    ['exited', false],
-    ['dead', false],
-  ])('that is %s takes players: %s', (status, expected) => {
-    expect(takesPlayers({ status })).toBe(expected);
   });
   it('has seats that are reserved only where a game server can say who has come', () => {
     expect(seatMs(config)).toBeNull();
