@@ -13,7 +13,7 @@ import { instanceOf } from './find';
 export const CALL_TIMEOUT_MS = 4 * SECOND;
 
 /** Clients may ask every second where they stand: Gameye hears of that no more often than this, per session and node. */
-const ASKED_SECONDS = 3;
+const ASKED_SECONDS = 2;
 
 /**
  * An instance as the Session API shows it now, with its record repaired. Undefined when the session ended, and when the API
