@@ -31,6 +31,8 @@ export interface Config {
   reconcileIntervalMs: number;
   /** How many sessions of their own a player may ask for in a minute; 0 turns gameye_solo_match off. */
   soloPerMinute: number;
+  /** How many sessions may be started for a player in a minute, whatever the way; undefined: no limit. */
+  startsPerMinute?: number;
   /** How many sessions may run or start at once, over all nodes; undefined: no limit of ours. */
   maxSessions?: number;
   /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
@@ -66,6 +68,7 @@ const KNOWN = [
   'GAMEYE_EMPTY_GRACE',
   'GAMEYE_RECONCILE_INTERVAL',
   'GAMEYE_SOLO_PER_MINUTE',
+  'GAMEYE_STARTS_PER_MINUTE',
   'GAMEYE_MAX_SESSIONS',
   'GAMEYE_MATCH_PROPERTY',
   'GAMEYE_PING_PREFIX',
@@ -158,6 +161,7 @@ export function parseConfig(environment: Lookup): Configured {
   const maxPlayers = wholeNumber('GAMEYE_MAX_PLAYERS', 1, 10_000);
   const maxPingMs = wholeNumber('GAMEYE_MAX_PING', 1, 60_000);
   const soloPerMinute = wholeNumber('GAMEYE_SOLO_PER_MINUTE', 0, 1000) ?? 6;
+  const startsPerMinute = wholeNumber('GAMEYE_STARTS_PER_MINUTE', 0, 1000) ?? 12;
   const maxSessions = wholeNumber('GAMEYE_MAX_SESSIONS', 1, 100_000);
 
   const matchPropertyText = value('GAMEYE_MATCH_PROPERTY');
@@ -222,6 +226,7 @@ export function parseConfig(environment: Lookup): Configured {
       emptyGraceMs,
       reconcileIntervalMs,
       soloPerMinute,
+      ...(startsPerMinute === 0 ? {} : { startsPerMinute }),
       ...(maxSessions === undefined ? {} : { maxSessions }),
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',

@@ -33,7 +33,7 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Common, now: 
     const token = serverToken(nk, config, sessionId, allocation.id, now);
     if (token !== undefined) env['NAKAMA_SERVER_TOKEN'] = token;
   }
-  const externalId = metadata[EXTERNAL_ID_KEY];
+  const externalId = metadata[EXTERNAL_ID_KEY] ?? tracedBy(allocation);
   return {
     id: sessionId,
     location: regionOf(allocation),
@@ -43,6 +43,12 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Common, now: 
     labels: { ...labelsFrom(metadata), [FLEET_LABEL]: config.fleet, [OWNER_LABEL]: ownerId(nk) },
     ...(typeof externalId === 'string' ? { external_id: externalId } : {}),
   };
+}
+
+/** Whom a session can be found by at Gameye when the request does not say: its first player. */
+function tracedBy({ request }: Common): string | undefined {
+  const [first] = request.user_ids;
+  return first === undefined ? undefined : `${request.mode ?? 'match'}-${first}`;
 }
 
 /** What is started for a request. The configured version is one of the configured image. */

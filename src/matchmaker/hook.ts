@@ -51,8 +51,9 @@ function answer(
     // Its worker says when its time begins, by the database's clock.
     const allocation = { ...newAllocation(call, shaped), created_at_ms: 0 };
     if (!handOver(call, allocation)) {
-      queue(call, allocation);
-      return 'queued';
+      if (queue(call, allocation).kind !== 'too-often') return 'queued';
+      tell(logger, nk, entries, 'quota_exceeded', config.notify);
+      return 'quota_exceeded';
     }
     ensureSupervisor(nk);
     return 'requested';

@@ -26,6 +26,7 @@ describe('the five variables alone', () => {
       emptyGraceMs: 60_000,
       reconcileIntervalMs: 120_000,
       soloPerMinute: 6,
+      startsPerMinute: 12,
       pingPrefix: 'ping_',
       fleet: 'default',
       notify: ['gameye'],
