@@ -42,7 +42,7 @@ export function get(call: Call, id: string): Instance | StartingInstance {
     return notFound(id);
   }
   if (!stored) return sessionApiError(outcome.failure);
-  withFields(call.logger, { session: sessionId, failure: outcome.failure.kind, message: outcome.failure.message }).warn(
+  withFields(call.logger, { session: sessionId, failure: outcome.failure.kind, detail: outcome.failure.message }).warn(
     'Gameye: an instance could not be refreshed; the stored one is used.',
   );
   return stored;
