@@ -10,9 +10,9 @@ export interface Connection {
   session_id: string;
   /** Only when the session exposes several. */
   ports?: { [containerPort: string]: number };
-  /** With GAMEYE_SEAT_SECRET: lets this player in until `exp` (seconds since 1970). */
-  seat_token?: string;
-  exp?: number;
+  /** Lets this player in until `exp` (seconds since 1970). */
+  seat_token: string;
+  exp: number;
 }
 
 /** The connection of one player, with a seat token made now. */
@@ -23,14 +23,14 @@ export function connectionFor(
   now: number,
 ): Connection {
   const { nk, config } = call;
-  const connection: Connection = {
+  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
+  const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
+  return {
     host: instance.connection_info.dns_name || instance.connection_info.ip_address,
     port: instance.connection_info.port,
     session_id: instance.id,
     ...(Object.keys(instance.ports).length > 1 ? { ports: instance.ports } : {}),
+    seat_token: seatToken(nk, secret, instance.id, userId, exp),
+    exp,
   };
-  if (config.seatSecret === undefined) return connection;
-  const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
-  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
-  return { ...connection, seat_token: seatToken(nk, secret, instance.id, userId, exp), exp };
 }
