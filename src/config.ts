@@ -40,6 +40,8 @@ export interface Config {
   maxPingMs?: number;
   seatSecret?: string;
   nakamaUrl?: string;
+  /** Through which browsers reach game servers. */
+  relay?: { url: string; secret: string };
   fleet: string;
   /** Which notifications players get, at least one kind. */
   notify: Dialect[];
@@ -72,6 +74,8 @@ const KNOWN = [
   'GAMEYE_MAX_PING',
   'GAMEYE_SEAT_SECRET',
   'GAMEYE_NAKAMA_URL',
+  'GAMEYE_RELAY_URL',
+  'GAMEYE_RELAY_SECRET',
   'GAMEYE_FLEET',
   'GAMEYE_NOTIFY',
 ];
@@ -181,6 +185,19 @@ export function parseConfig(environment: Lookup): Configured {
     );
   }
 
+  const relayUrl = value('GAMEYE_RELAY_URL')?.replace(/\/+$/, '');
+  const relaySecret = value('GAMEYE_RELAY_SECRET');
+  if (relayUrl !== undefined && !isPlainUrl(relayUrl.replace(/^ws/, 'http'))) {
+    problem('GAMEYE_RELAY_URL', 'must be ws(s):// or http(s)://host[:port][/path], where browsers reach the relay.');
+  }
+  if (relaySecret !== undefined && relaySecret.length < 32) {
+    problem('GAMEYE_RELAY_SECRET', 'is too short: set at least 32 random characters (openssl rand -hex 32).');
+  }
+  if ((relayUrl === undefined) !== (relaySecret === undefined)) {
+    const [missing, there] = relayUrl === undefined ? ['URL', 'SECRET'] : ['SECRET', 'URL'];
+    problem(`GAMEYE_RELAY_${missing}`, `is not set, but GAMEYE_RELAY_${there} is: the relay needs both.`);
+  }
+
   const backfill = value('GAMEYE_BACKFILL') ?? 'off';
   if (backfill !== 'on' && backfill !== 'off') problem('GAMEYE_BACKFILL', 'must be on or off.');
 
@@ -228,6 +245,7 @@ export function parseConfig(environment: Lookup): Configured {
       ...(maxPingMs === undefined ? {} : { maxPingMs }),
       ...(seatSecret === undefined ? {} : { seatSecret }),
       ...(nakamaUrl === undefined ? {} : { nakamaUrl }),
+      ...(relayUrl === undefined || relaySecret === undefined ? {} : { relay: { url: relayUrl, secret: relaySecret } }),
       fleet,
       notify,
     },

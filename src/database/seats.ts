@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import type { SeatRef } from '../records';
+import type { FailureReason, SeatRef } from '../records';
 import { COUNT_SEATS, freed } from './counting';
 import { answer, ask, json } from './sql';
 
@@ -126,16 +126,20 @@ WITH seats AS (
     AND s.state IN ('reserved', 'joined', 'lapsed')
   ORDER BY s.user_id FOR UPDATE
 ), gone AS (
-  UPDATE gameye_seat s SET state = 'left', session_id = '', allocation_id = '', until = NULL, version = s.version + 1, update_time = now()
+  UPDATE gameye_seat s SET state = CASE WHEN $3::text IS NULL THEN 'left' ELSE 'failed' END, reason = $3::text,
+    session_id = '', allocation_id = '', until = NULL, version = s.version + 1, update_time = now()
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
 ), counted AS (
   UPDATE gameye_instance i SET ${COUNT_SEATS} FROM (${freed('seats')}) d WHERE i.id = d.id
 )
 ${answer(`(SELECT coalesce(json_agg(user_id), '[]') FROM seats WHERE state IN ('reserved', 'joined') AND (SELECT count(*) FROM gone) >= 0)`)}`;
 
-/** Frees the seats of these players in one session, and answers whose were. Who has none there is passed over. */
-export function leaveSeats(nk: Nakama, sessionId: string, userIds: string[]): string[] {
-  return ask<string[]>(nk, LEAVE, [sessionId, json(userIds)]);
+/**
+ * Frees the seats of these players in one session, and answers whose were. Who has none there is passed over. With `reason`
+ * they stand as `failed`.
+ */
+export function leaveSeats(nk: Nakama, sessionId: string, userIds: string[], reason?: FailureReason): string[] {
+  return ask<string[]>(nk, LEAVE, [sessionId, json(userIds), reason ?? null]);
 }
 
 const FORGET = `

@@ -1,5 +1,5 @@
 import { readStanding } from '../database/standing';
-import { join } from '../fleet/seats';
+import { freeSeats, join } from '../fleet/seats';
 import type { Call } from '../nakama/caller';
 import { Code, rpcError } from '../refusal';
 import { matchContent, type MatchContent } from '../told/content';
@@ -20,7 +20,13 @@ export function joinFriend(call: Call, userId: string, friendId: string): { stat
     return rpcError(Code.NOT_FOUND, 'No friend of yours with this user id plays in a session.');
   }
   const { instance_info: instance } = join(call, theirs.instance.id, [userId]);
-  return { status: 'matched', match: matchContent(call, instance, userId) };
+  try {
+    return { status: 'matched', match: matchContent(call, instance, userId) };
+  } catch (error) {
+    // Without it the player cannot go there.
+    freeSeats(call, instance.id, [userId]);
+    throw error;
+  }
 }
 
 function areFriends(call: Call, userId: string, friendId: string): boolean {
