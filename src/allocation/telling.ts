@@ -1,6 +1,7 @@
 import { leaveSeats } from '../database/seats';
 import { notifiesPlayers } from '../extension/callbacks';
 import type { Call } from '../nakama/caller';
+import { withFields } from '../nakama/log';
 import type { FailureReason, Instance } from '../records';
 import { notifyFailed, notifyMatch } from '../told/notify';
 import type { Seated, Started } from './allocation';
@@ -27,6 +28,11 @@ export function tellPlayers(call: Call, a: Seated | Started, instance: Instance,
     reasons.set(userId, regions.includes(a.regions[0] ?? '') ? 'no_capacity' : 'misconfigured');
   }
   const able = userIds.filter((userId) => !reasons.has(userId));
+  if (reasons.size > 0) {
+    withFields(call.logger, { allocation: a.id, region: instance.region, refused: [...reasons.keys()].join(',') }).warn(
+      'Gameye: players got no game server, because they play in other regions only than the others of their match. Add +properties.gameye_region to the query of such tickets.',
+    );
+  }
   const { missed, failed } = notifiesPlayers(a) ? notifyMatch(call, instance, able) : { missed: [], failed: [] };
   for (const userId of failed) reasons.set(userId, 'error');
   const refused = [...reasons.keys()];
