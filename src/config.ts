@@ -46,6 +46,8 @@ export interface Config {
   /** The one before: credentials that were derived from it are still good. */
   previousSeatSecret?: string;
   nakamaUrl?: string;
+  /** Through which browsers reach game servers. */
+  relay?: { url: string; secret: string };
   fleet: string;
   /** Which notifications players get, at least one kind. */
   notify: Dialect[];
@@ -80,6 +82,8 @@ const KNOWN = [
   'GAMEYE_SEAT_SECRET',
   'GAMEYE_SEAT_SECRET_PREVIOUS',
   'GAMEYE_NAKAMA_URL',
+  'GAMEYE_RELAY_URL',
+  'GAMEYE_RELAY_SECRET',
   'GAMEYE_FLEET',
   'GAMEYE_NOTIFY',
 ];
@@ -204,6 +208,19 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
     problem('GAMEYE_NAKAMA_URL', 'must be http(s)://host[:port], where game servers reach Nakama.');
   }
 
+  const relayUrl = value('GAMEYE_RELAY_URL')?.replace(/\/+$/, '');
+  const relaySecret = value('GAMEYE_RELAY_SECRET');
+  if (relayUrl !== undefined && !isPlainUrl(relayUrl.replace(/^ws/, 'http'))) {
+    problem('GAMEYE_RELAY_URL', 'must be ws(s):// or http(s)://host[:port][/path], where browsers reach the relay.');
+  }
+  if (relaySecret !== undefined && relaySecret.length < 32) {
+    problem('GAMEYE_RELAY_SECRET', 'is too short: set at least 32 random characters (openssl rand -hex 32).');
+  }
+  if ((relayUrl === undefined) !== (relaySecret === undefined)) {
+    const [missing, there] = relayUrl === undefined ? ['URL', 'SECRET'] : ['SECRET', 'URL'];
+    problem(`GAMEYE_RELAY_${missing}`, `is not set, but GAMEYE_RELAY_${there} is: the relay needs both.`);
+  }
+
   const backfill = value('GAMEYE_BACKFILL')?.toLowerCase() ?? 'off';
   if (!YES.includes(backfill) && !NO.includes(backfill)) problem('GAMEYE_BACKFILL', 'must be on or off.');
 
@@ -258,6 +275,7 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
       seatSecret: seatSecret ?? seatSecretOf(apiToken),
       ...(previousSeatSecret === undefined ? {} : { previousSeatSecret }),
       ...(nakamaUrl === undefined ? {} : { nakamaUrl }),
+      ...(relayUrl === undefined || relaySecret === undefined ? {} : { relay: { url: relayUrl, secret: relaySecret } }),
       fleet,
       notify,
     },

@@ -106,6 +106,29 @@ describe('a valid value', () => {
   });
 });
 
+describe('GAMEYE_RELAY_URL and GAMEYE_RELAY_SECRET', () => {
+  const secret = 'r'.repeat(32);
+  it.each(['wss://relay.example', 'ws://127.0.0.1:8787', 'https://relay.example/eu', 'http://relay:80'])(
+    '%s',
+    (url) => {
+      const config = configWith({ GAMEYE_RELAY_URL: `${url}/`, GAMEYE_RELAY_SECRET: secret });
+      expect(config.relay).toEqual({ url, secret });
+    },
+  );
+  it.each([
+    ['GAMEYE_RELAY_URL', { GAMEYE_RELAY_SECRET: secret }],
+    ['GAMEYE_RELAY_SECRET', { GAMEYE_RELAY_URL: 'wss://relay.example' }],
+    ['GAMEYE_RELAY_SECRET', { GAMEYE_RELAY_URL: 'wss://relay.example', GAMEYE_RELAY_SECRET: 'r'.repeat(31) }],
+    ['GAMEYE_RELAY_URL', { GAMEYE_RELAY_URL: 'relay.example', GAMEYE_RELAY_SECRET: secret }],
+    ['GAMEYE_RELAY_URL', { GAMEYE_RELAY_URL: 'ftp://relay.example', GAMEYE_RELAY_SECRET: secret }],
+    ['GAMEYE_RELAY_URL', { GAMEYE_RELAY_URL: 'wss://relay.example/?x', GAMEYE_RELAY_SECRET: secret }],
+  ])('%s is named when it is missing or wrong', (variable, variables) => {
+    const problems = problemsOf(variables);
+    expect(problems.map((one) => one.variable)).toEqual([variable]);
+    expect(JSON.stringify(problems)).not.toContain(secret);
+  });
+});
+
 describe('an invalid value', () => {
   const rows: [string, string][] = [
     ['GAMEYE_API_TOKEN', 'two words'],
