@@ -82,7 +82,11 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
   const message = 'unreadable' in parsed ? parsed.unreadable : describe(parsed.body);
   const identifier = 'unreadable' in parsed ? undefined : stringField(parsed.body, 'identifier');
   const retryAfter = retryAfterMs(response.headers);
-  const kind = classifyStatus(operation, status, message);
+  const classified = classifyStatus(operation, status, message);
+  // A session is over when the API says so. A proxy that has lost the API answers 404 as well, with a page of its own.
+  const isProxys = 'unreadable' in parsed || !isRecord(parsed.body);
+  const isAboutSession = operation === 'describe-session' || operation === 'session-stop';
+  const kind = classified === 'not-found' && isAboutSession && isProxys ? 'unavailable' : classified;
   if (kind === 'redirected') return redirected(endpoint, operation, status);
   return {
     kind: mayHaveHappened(kind) ? 'unknown' : 'refused',

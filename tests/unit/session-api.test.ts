@@ -86,6 +86,22 @@ describe('a description', () => {
   });
 });
 
+describe('a 404 that is not the API’s', () => {
+  it.each([
+    ['a page', { code: 404, headers: {}, body: '<html>default backend - 404</html>' }],
+    ['nothing', { code: 404, headers: {}, body: '' }],
+    ['a text in quotes', { code: 404, headers: {}, body: '"not found"' }],
+  ])('says nothing about a session: %s', (_what, reply) => {
+    const asked = [
+      describeSession(apiThatAnswers(reply).nk, api, 's1', 5),
+      stopSession(apiThatAnswers(reply).nk, api, 's1', 5),
+    ];
+    for (const outcome of asked) {
+      expect(outcome).toMatchObject({ kind: 'unknown', failure: { kind: 'unavailable', status: 404 } });
+    }
+  });
+});
+
 describe('a stop', () => {
   it.each([
     ['204', { code: 204, headers: {}, body: '' }, 'stopped'],
