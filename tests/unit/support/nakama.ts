@@ -197,7 +197,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
       onDatabase(deployment, fake.clock(), (one) => one.query(text, values)) as Row[],
     clock: () => Date.now(),
     http: () => {
-      throw goError('HTTP request error: Get "http://gameye": dial tcp 127.0.0.1:1: connect: connection refused');
+      throw goError('HTTP request error: Get "http://gameye.test": dial tcp 127.0.0.1:1: connect: connection refused');
     },
     before: () => undefined,
     after: () => undefined,
