@@ -1,4 +1,5 @@
-import { describeProblems, getConfig } from './config';
+import { describeProblems, getConfig, type Config } from './config';
+import { compareSeatSecret } from './credentials/seat-secret';
 import { migrate, oldRecords } from './database/schema';
 import { noteExtension } from './extension/extension';
 import { errorText, withFields } from './nakama/log';
@@ -37,8 +38,21 @@ export function initialize(ctx: Context, logger: Logger, nk: Nakama): void {
     );
   }
   processId(nk);
-  if (migrate(nk, logger)) sayWhatIsLeft(nk, logger);
+  if (migrate(nk, logger)) {
+    sayWhatIsLeft(nk, logger);
+    sayWhatChanged(nk, logger, config);
+  }
   ensureSupervisor(nk);
+}
+
+function sayWhatChanged(nk: Nakama, logger: Logger, config: Config): void {
+  try {
+    compareSeatSecret(nk, logger, config);
+  } catch (error) {
+    withFields(logger, { error: errorText(error) }).debug(
+      'Gameye: it is not known whether the seat secret has changed.',
+    );
+  }
 }
 
 /** The first edition kept its records in Nakama's storage engine. Its sessions end at their ttl. */

@@ -25,6 +25,7 @@ forEachRuntime((runtime) => {
   };
 
   it('a game server goes on reporting after a change of the seat secret, as long as the old one is given as well', async () => {
+    const changed = (nakama: Nakama) => nakama.logs.filter(({ msg }) => msg.includes('the seat secret has changed'));
     const id = await startedBy(stack().nakama);
     expect(await reportTo(stack().nakama, id)).toMatchObject({ status: 200 });
     const both = await stack().startNode({
@@ -36,8 +37,11 @@ forEachRuntime((runtime) => {
     // What was started after the change needs the new one only.
     const next = await startedBy(both);
     expect(await reportTo(one, next)).toMatchObject({ status: 200 });
+    expect([stack().nakama, both, one].flatMap(changed)).toEqual([]);
+    const back = await stack().startNode();
+    expect(changed(back)).toMatchObject([{ level: 'warn', advice: expect.stringContaining('_PREVIOUS') }]);
     await endSessions(stack(), [id, next]);
-    await Promise.all([both.stop(), one.stop()]);
+    await Promise.all([both.stop(), one.stop(), back.stop()]);
   }, 60_000);
 
   it('without a seat secret a container has one all the same, and its reports are believed', async () => {

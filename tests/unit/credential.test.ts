@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Context } from '../../src/nakama/runtime';
+import { compareSeatSecret } from '../../src/credentials/seat-secret';
 import { callingServer, serverToken } from '../../src/credentials/server-token';
 import { configWith, SEAT_SECRET, TOKEN } from './support/config';
-import { context, fakeNakama } from './support/nakama';
+import { context, fakeNakama, type FakeNakama } from './support/nakama';
 
 const { nk } = fakeNakama();
 const config = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET });
@@ -58,6 +59,34 @@ describe('the credential of a game server', () => {
   it('is made from this secret, never from the one before', () => {
     const both = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_SEAT_SECRET_PREVIOUS: 'x'.repeat(32) });
     expect(JSON.parse(serverToken(nk, both, 's1', 'a1', NOW))).toEqual(issued('s1'));
+  });
+});
+
+describe('a seat secret that is another one than before', () => {
+  const warned = (fake: FakeNakama, variables: { [variable: string]: string }): number => {
+    const before = fake.log.length;
+    compareSeatSecret(fake.nk, fake.logger, configWith(variables));
+    return fake.log.length - before;
+  };
+  const next = { GAMEYE_SEAT_SECRET: SEAT_SECRET.split('').reverse().join('') };
+
+  it('is warned about once, and not when the one before is given', () => {
+    const fake = fakeNakama();
+    const before = { GAMEYE_SEAT_SECRET: SEAT_SECRET };
+    expect([before, before, next, next].map((one) => warned(fake, one))).toEqual([0, 0, 1, 0]);
+    expect(warned(fake, { ...before, GAMEYE_SEAT_SECRET_PREVIOUS: next.GAMEYE_SEAT_SECRET })).toBe(0);
+    expect(fake.log).toMatchObject([{ level: 'warn', fields: { fleet: 'default' } }]);
+  });
+  it('is another one as well when it was derived from another API token', () => {
+    const fake = fakeNakama();
+    expect([{}, { GAMEYE_API_TOKEN: 'another' }].map((one) => warned(fake, one))).toEqual([0, 1]);
+  });
+  it('is nothing to another fleet, and no secret is an argument of the statement', () => {
+    const fake = fakeNakama();
+    const other = { GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_FLEET: 'other' };
+    expect([next, other].map((one) => warned(fake, one))).toEqual([0, 0]);
+    for (const secret of [SEAT_SECRET, next.GAMEYE_SEAT_SECRET])
+      expect(JSON.stringify(fake.events)).not.toContain(secret);
   });
 });
 
