@@ -21,16 +21,19 @@ export const libraryInOneFunction = {
       const bundle = await rollup({ input, plugins: [compile()] });
       bundle.watchFiles.forEach((file) => this.addWatchFile?.(file));
       const { output } = await bundle.generate({ format: 'iife', name: 'exported', strict: false, esModule: false });
-      // What configure() left (src/public.ts); from here on it is too late for it.
+      // What configure() left (src/public.ts); from here on it is too late for it. In an object of its own, because Nakama
+      // freezes the function itself wherever a bundler has made `var` of `const`.
       functions.push(`const ${part} = (function () {
 let loaded;
 function load() {
 ${output[0].code}
-if (library.extension) exported.configure(library.extension);
-else library.extension = {};
+if (library.noted.extension) exported.configure(library.noted.extension);
+else library.noted.extension = {};
 return exported;
 }
-return function () { return loaded || (loaded = load()); };
+function part() { return loaded || (loaded = load()); }
+part.noted = {};
+return part;
 })();`);
     }
     return functions.join('\n');

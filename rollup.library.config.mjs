@@ -29,6 +29,28 @@ const declarationsOfEntry = {
   },
 };
 
+/**
+ * Babel's and TypeScript's helpers for old targets replace themselves at their first use, which fails once Nakama has frozen
+ * all globals. So they are used here, at the top level, which runs before that. Without helpers this does nothing.
+ */
+const helpersBeforeTheFreeze = {
+  name: 'helpers-before-the-freeze',
+  intro: () => `({ ...{} }), typeof library === 'object';`,
+};
+
+/** The same without exports, for modules that are scripts: `tsc --outFile` knows no other way to make one file. */
+const asScript = {
+  name: 'as-script',
+  generateBundle(_options, bundle) {
+    const { code, exports } = bundle['nakama-gameye.js'];
+    const declared = exports.map((name) => `declare const ${name}: typeof import('./types/public.js').${name};\n`);
+    // Others are taken as well: who uses them hears of it from the compiler.
+    const taken = ['library', 'allocator'].map((name) => `declare const ${name}: unknown;\n`);
+    this.emitFile({ type: 'asset', fileName: 'script.js', source: code.replace(/^export \{.*\};\n/m, '') });
+    this.emitFile({ type: 'asset', fileName: 'script.d.ts', source: [...declared, ...taken].join('') });
+  },
+};
+
 /** What other modules import: not in build/, of which Nakama loads all it finds. */
 export default {
   input: 'src/public.ts',
@@ -37,5 +59,7 @@ export default {
     libraryInOneFunction,
     compile({ rootDir: 'src', declaration: true, declarationDir: 'dist/types' }),
     declarationsOfEntry,
+    helpersBeforeTheFreeze,
+    asScript,
   ],
 };

@@ -15,9 +15,10 @@ export function allocatorLoop(
   logger: Logger,
   nk: Nakama,
   state: AllocatorState,
+  tick: number,
 ): { state: AllocatorState } | null {
   const configured = getConfig(ctx, nk);
   if ('problems' in configured) return null;
-  const next = loopAllocator({ ctx, logger, nk, config: configured.config }, state);
+  const next = loopAllocator({ ctx, logger, nk, config: configured.config }, state, tick);
   return next ? { state: next } : null;
 }

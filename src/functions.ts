@@ -101,10 +101,11 @@ export function rpcGameyeUnityPoll(ctx: Context, logger: Logger, nk: Nakama, pay
 // The matchmaker hook waits for this one, so it does without the library. A node's supervisor and reconciler are matches of
 // this kind too; their first tick fills in the rest.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
-  const { allocation, from, supervisor, reconciler } = params;
+  const { allocation, from, supervisor, reconciler, state } = params;
   const role = supervisor ? { supervisor: true } : reconciler ? { reconciler: true } : undefined;
   return {
-    state: role ?? { allocation, from, wake_at_ms: 0 },
+    // A successor has the state of the match before it (heartbeat.ts).
+    state: state ? (JSON.parse(state) as object) : (role ?? { allocation, from, wake_at_ms: 0 }),
     tickRate: role ? 1 : 60,
     label: '',
   };
@@ -114,12 +115,12 @@ export function allocatorLoop(
   logger: Logger,
   nk: Nakama,
   _dispatcher: unknown,
-  _tick: number,
+  tick: number,
   state: MatchState,
 ) {
   return 'allocation' in state
-    ? allocator().allocatorLoop(ctx, logger, nk, state as never)
-    : library().keeperLoop(ctx, logger, nk, state as never);
+    ? allocator().allocatorLoop(ctx, logger, nk, state as never, tick)
+    : library().keeperLoop(ctx, logger, nk, state as never, tick);
 }
 export function allocatorJoinAttempt(
   _c: Context,

@@ -1,5 +1,6 @@
 import { getConfig } from './config';
 import type { Context, Logger, Nakama } from './nakama/runtime';
+import { isHandedOn } from './supervision/heartbeat';
 import { loopReconciler, type ReconcilerState } from './supervision/reconciler';
 import { loopSupervisor, type SupervisorState } from './worker/supervisor';
 
@@ -20,10 +21,11 @@ export function keeperLoop(
   logger: Logger,
   nk: Nakama,
   state: KeeperState & { ending?: boolean },
+  tick: number,
 ): { state: KeeperState } | null {
   const configured = getConfig(ctx, nk);
   if ('problems' in configured || state.ending) return null;
   const call = { ctx, logger, nk, config: configured.config };
   const next = 'supervisor' in state ? loopSupervisor(call, state) : loopReconciler(call, state);
-  return next ? { state: next } : null;
+  return next && !isHandedOn(call, next, tick) ? { state: next } : null;
 }

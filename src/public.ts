@@ -25,17 +25,17 @@ export type {
 export type { RpcError } from './refusal';
 export type { CreateRequest, FleetManager } from './rpc/verbs';
 
-declare const library: { (): typeof Library; extension?: Extension };
+declare const library: { (): typeof Library; noted: { extension?: Extension } };
 
 /**
  * Says what this module adds. Called once, at the TOP LEVEL of the module's file: Nakama runs that in every VM, but
  * InitModule in one only, so what is said there is missing where matches are made. Throws when it is too late.
  */
 export function configure(extension: Extension): void {
-  if (library.extension) {
+  if (library.noted.extension) {
     throw new Error('nakama-gameye: configure() has to be called once, at the top level of the module.');
   }
-  library.extension = extension;
+  library.noted.extension = extension;
 }
 
 /** Gameye's fleet manager, for RPCs, hooks and matches of this module. Costs nothing until a verb is called. */

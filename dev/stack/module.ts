@@ -5,35 +5,44 @@ import { rollup } from 'rollup';
 import { loadConfigFile } from 'rollup/loadConfigFile';
 import { buildDir, projectRoot } from './paths.ts';
 
-const rollupConfig = path.join(projectRoot, 'rollup.config.mjs');
+const moduleConfig = path.join(projectRoot, 'rollup.config.mjs');
 const moduleFile = path.join(buildDir, 'index.js');
+const libraryConfig = path.join(projectRoot, 'rollup.library.config.mjs');
+const libraryFile = path.join(projectRoot, 'dist', 'nakama-gameye.js');
 
 /** The settings of `npm run build`, as rollup's JavaScript API takes them. */
-export async function moduleBuildOptions() {
-  const { options, warnings } = await loadConfigFile(rollupConfig, {});
+export async function moduleBuildOptions(config = moduleConfig) {
+  const { options, warnings } = await loadConfigFile(config, {});
   warnings.flush();
   return options;
 }
 
 /** Builds the module when there is none or a source is newer, and answers its file. */
-export async function ensureModule(): Promise<string> {
-  if (!(await isUpToDate())) {
-    for (const options of await moduleBuildOptions()) {
-      const bundle = await rollup(options);
-      for (const output of options.output) await bundle.write(output);
-      await bundle.close();
-    }
-  }
-  if (!existsSync(moduleFile))
-    throw new Error(`the build made no ${moduleFile}; run npm run build and read its output`);
-  return moduleFile;
+export function ensureModule(): Promise<string> {
+  return ensure(moduleFile, moduleConfig);
 }
 
-async function isUpToDate(): Promise<boolean> {
-  if (!existsSync(moduleFile)) return false;
-  const builtAtMs = (await stat(moduleFile)).mtimeMs;
+/** The same for what other modules import. */
+export function ensureLibrary(): Promise<string> {
+  return ensure(libraryFile, libraryConfig);
+}
+
+async function ensure(file: string, config: string): Promise<string> {
+  if (await isUpToDate(file)) return file;
+  for (const options of await moduleBuildOptions(config)) {
+    const bundle = await rollup(options);
+    for (const output of options.output) await bundle.write(output);
+    await bundle.close();
+  }
+  if (!existsSync(file)) throw new Error(`the build made no ${file}; run npm run build and read its output`);
+  return file;
+}
+
+async function isUpToDate(file: string): Promise<boolean> {
+  if (!existsSync(file)) return false;
+  const builtAtMs = (await stat(file)).mtimeMs;
   const sources = await readdir(path.join(projectRoot, 'src'), { recursive: true });
-  const files = [...sources.map((file) => path.join(projectRoot, 'src', file)), rollupConfig];
-  const changedAtMs = await Promise.all(files.map(async (file) => (await stat(file)).mtimeMs));
+  const files = [...sources.map((source) => path.join(projectRoot, 'src', source)), moduleConfig, libraryConfig];
+  const changedAtMs = await Promise.all(files.map(async (one) => (await stat(one)).mtimeMs));
   return changedAtMs.every((ms) => ms <= builtAtMs);
 }

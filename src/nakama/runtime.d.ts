@@ -49,6 +49,8 @@ export interface Nakama {
   ): HttpResponse;
   // Never `notificationSend`: a database error in it ends the whole server process (runtime_javascript_nakama.go).
   notificationsSend(notifications: NotificationRequest[]): void;
+  /** Null when there is none of this id. */
+  matchGet(id: string): object | null;
   matchCreate(module: string, params?: { [key: string]: unknown }): string;
   authenticateTokenGenerate(
     userId: string,

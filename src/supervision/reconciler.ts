@@ -10,7 +10,7 @@ import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { count, time } from '../nakama/metrics';
 import { reconcileJob, type Reconciled } from '../operations/status';
-import { beatReconciler } from './heartbeat';
+import { beatReconciler, ensureSupervisor } from './heartbeat';
 import { byUrgency, MOST_TASKS, planFrom, type Plan, type Task } from './plan';
 import { closeIdle, confirm, repair, settleStray, stop, type Done, type ListSeen } from './tasks';
 
@@ -20,6 +20,8 @@ import { closeIdle, confirm, repair, settleStray, stop, type Done, type ListSeen
  */
 export interface ReconcilerState {
   reconciler: true;
+  /** In whose name it has the lease: the first match's of those that hand on to each other. */
+  name: string;
   /** Nothing to do before this. Missing at the first tick, like the rest. */
   wake_at_ms: number;
   next_pass_at_ms: number;
@@ -56,9 +58,10 @@ const TICK_MS = 4 * SECOND;
 const RETRY_MS = 15 * SECOND;
 
 /** What a reconciler knows that has no lease, and looks for it at this time. */
-function newReconciler(lookAtMs = 0): ReconcilerState {
+function newReconciler(name: string, lookAtMs = 0): ReconcilerState {
   return {
     reconciler: true,
+    name,
     wake_at_ms: lookAtMs,
     next_pass_at_ms: 0,
     lease_at_ms: lookAtMs,
@@ -72,8 +75,9 @@ function newReconciler(lookAtMs = 0): ReconcilerState {
 
 /** One tick, once a second. Undefined: another match does it on this node. Never throws. */
 export function loopReconciler(call: Call, before: Partial<ReconcilerState>): ReconcilerState | undefined {
-  const state = { ...newReconciler(), ...before };
+  const state = { ...newReconciler(holder(call)), ...before };
   if (!beatReconciler(call)) return undefined;
+  ensureSupervisor(call.nk);
   const now = databaseNow();
   // No wait is longer than a lease: this server's clock was put back, and the next statement says what time it is.
   const isPutBack = state.wake_at_ms - now > LEASE_MS;
@@ -85,7 +89,7 @@ export function loopReconciler(call: Call, before: Partial<ReconcilerState>): Re
       'Gameye: reconciling failed, probably because of the database. It is tried again.',
     );
     // What was planned may be half done: it is planned anew.
-    return newReconciler(now + LEASE_LOOK_MS);
+    return newReconciler(state.name, now + LEASE_LOOK_MS);
   }
 }
 
@@ -93,15 +97,15 @@ function tick(call: Call, state: ReconcilerState, now: number): ReconcilerState 
   const isDue = now >= state.next_pass_at_ms && !isBehind(call, state, now);
   if (state.holds && !isDue && now < state.lease_at_ms) return work(call, state);
   // Taken, or renewed in time. Who loses it forgets the plan.
-  const memory = claimLease(call);
-  if (!memory) return newReconciler(databaseNow() + LEASE_LOOK_MS);
+  const memory = claimLease(call, state.name);
+  if (!memory) return newReconciler(state.name, databaseNow() + LEASE_LOOK_MS);
   const held: ReconcilerState = { ...state, holds: true, lease_at_ms: databaseNow() + LEASE_RENEW_MS };
   return isDue ? pass(call, held, memory) : work(call, held);
 }
 
-function claimLease(call: Call): ReconcileMemory | undefined {
+function claimLease(call: Call, name: string): ReconcileMemory | undefined {
   const { nk, config } = call;
-  return claimJob<ReconcileMemory>(nk, reconcileJob(config.fleet), holder(call), LEASE_MS, { strays: {} });
+  return claimJob<ReconcileMemory>(nk, reconcileJob(config.fleet), name, LEASE_MS, { strays: {} });
 }
 
 /** What was planned comes first, within reason: a plan that takes long is not thrown away for the next one. */
@@ -120,7 +124,8 @@ function pass(call: Call, state: ReconcilerState, memory: ReconcileMemory): Reco
   const known = memory.account === account || hasStarted(nk);
   const listing = list(call, state.odd);
   // Reading the list may have taken long, and so may comparing it.
-  if (!beatReconciler(call) || !claimLease(call)) return newReconciler(databaseNow() + LEASE_LOOK_MS);
+  if (!beatReconciler(call) || !claimLease(call, state.name))
+    return newReconciler(state.name, databaseNow() + LEASE_LOOK_MS);
   const { found, isUnread } = compare(call, listing, memory.strays);
   const made = planFrom(found, memory.strays, known, databaseNow());
   const plan: Plan = isUnread ? { ...made, distrust: 'records_unread' } : made;
@@ -136,7 +141,7 @@ function pass(call: Call, state: ReconcilerState, memory: ReconcileMemory): Reco
   };
   logPass(call, last);
   const left = { strays: plan.strays, ...(known || found.shows_any ? { account } : {}), last };
-  if (!keepJob(nk, reconcileJob(config.fleet), holder(call), LEASE_MS, left)) return newReconciler();
+  if (!keepJob(nk, reconcileJob(config.fleet), state.name, LEASE_MS, left)) return newReconciler(state.name);
   const retry = plan.distrust === 'failed' || plan.distrust === 'records_unread';
   const now = databaseNow();
   return {

@@ -1,6 +1,7 @@
 import { fromRow, nextStep, type Allocation, type Step } from '../allocation/allocation';
 import { finish, stopAbandoned, tellFailure } from '../allocation/ending';
-import { lease } from '../allocation/ownership';
+import { holder, lease } from '../allocation/ownership';
+import { handOver } from '../allocation/create';
 import { announce, awaitServer, close } from '../allocation/started';
 import { endCancelled, giveUp, giveUpId, lookUp, run } from '../allocation/starting';
 import { seek } from '../backfill/seek';
@@ -10,6 +11,8 @@ import { takeOver } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
+import { isLastTick } from '../nakama/worker-match';
+import { ensureSupervisor } from '../supervision/heartbeat';
 
 /*
  * A worker as allocator: it brings one allocation to its end. The matchmaker hook and RPCs hand theirs over, the supervisor
@@ -27,12 +30,31 @@ export interface AllocatorState {
   ending?: boolean;
 }
 
-/** One tick. Undefined: the allocation is finished, the match may end. Never throws. */
-export function loopAllocator(call: Call, state: AllocatorState): AllocatorState | undefined {
+/** Ticks in a second (functions.ts). */
+const TICK_RATE = 60;
+
+/** One tick. Undefined: the allocation is finished or handed on, the match may end. Never throws. */
+export function loopAllocator(call: Call, state: AllocatorState, ticks = 0): AllocatorState | undefined {
+  if ((ticks + 1) % TICK_RATE === 0 && isHandedOn(call, state, ticks)) return undefined;
   const now = databaseNow();
   if (now < state.wake_at_ms) return state.ending && onlyCleansUp(state) ? undefined : state;
   const next = tick(call, state);
   return next && state.ending ? { ...next, ending: true } : next;
+}
+
+/**
+ * Once a second: looks whether the supervisor runs, and at the last tick before Nakama ends this match (match.max_empty_sec)
+ * hands the allocation to a new worker.
+ */
+function isHandedOn(call: Call, state: AllocatorState, ticks: number): boolean {
+  ensureSupervisor(call.nk);
+  if (!isLastTick(call.nk, ticks, TICK_RATE)) return false;
+  try {
+    return handOver(call, JSON.parse(state.allocation) as Allocation, state.from ?? holder(call));
+  } catch {
+    // Once its lease has run out, a supervisor finds another worker.
+    return false;
+  }
 }
 
 function tick(call: Call, state: AllocatorState): AllocatorState | undefined {

@@ -12,7 +12,7 @@ import { resumeAllocations } from '../supervision/resume';
 
 /**
  * A worker as supervisor, what runs on its own on every node: a match that never ends and that nobody joins. It is started
- * with the node; when it is gone (match.max_empty_sec, an operator), whoever misses its heartbeat starts another.
+ * with the node; when it is gone, whoever misses it starts another (heartbeat.ts).
  *
  * Its times are by this server's clock and only say how often it looks. What is due, the database decides.
  */

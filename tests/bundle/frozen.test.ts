@@ -1,47 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import type { AllocatorState } from '../../src/worker/allocator.ts';
-import { ModelGameye, CALM, type Turn } from '../unit/support/gameye';
-import { context, fakeNakama, type FakeNakama } from '../unit/support/nakama';
+import { CALM, type Turn } from '../unit/support/gameye';
+import { fakeNakama, type FakeNakama } from '../unit/support/nakama';
 import { rowsIn } from '../unit/support/records';
-import { FIVE, SEAT_SECRET } from '../unit/support/config';
+import { ctx, initModule, playMatch } from './support/module.ts';
 import { nakamaVm } from './support/vm.ts';
 
 const USER = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
 const OTHER = '00000000-0000-4000-8000-000000000001';
-const env = {
-  ...FIVE,
-  GAMEYE_SEAT_SECRET: SEAT_SECRET,
-  GAMEYE_NAKAMA_URL: 'http://nakama:7350',
-  GAMEYE_MAX_PLAYERS: '8',
-};
-const ctx = context({ env });
 // Names that objects inherit: assigning to them throws when the prototype is frozen.
 const INHERITED = '{"toString":"a","constructor":"b","valueOf":"c","hasOwnProperty":"d"}';
-
-/** Runs InitModule in a VM of its own and answers what it registered, by name. */
-function initModule(fake: FakeNakama, code?: string) {
-  const registered: { rpcs: Map<string, string>; match: { [key: string]: string }; hook: string; calls: string[] } = {
-    rpcs: new Map(),
-    match: {},
-    hook: '',
-    calls: [],
-  };
-  const nameOf = (fn: unknown) => (fn as { name: string }).name;
-  const initializer = new Proxy(
-    {},
-    {
-      get: (_target, method: string) => (first: unknown, second: unknown) => {
-        registered.calls.push(method);
-        if (method === 'registerRpc') registered.rpcs.set(first as string, nameOf(second));
-        if (method === 'registerMatchmakerMatched') registered.hook = nameOf(first);
-        if (method !== 'registerMatch') return;
-        for (const [key, fn] of Object.entries(second as object)) registered.match[key] = nameOf(fn);
-      },
-    },
-  );
-  nakamaVm(false, undefined, code).global('InitModule')(ctx, fake.logger, fake.nk, initializer);
-  return registered;
-}
 
 describe('the freezing of these tests', () => {
   it('freezes what Nakama freezes', () => {
@@ -86,7 +53,8 @@ describe('in a frozen VM', () => {
     gameye_server_join: { id: 's1', user_ids: [USER] },
     gameye_server_leave: { id: 's1', user_ids: [USER] },
   };
-  const { rpcs, match, hook } = initModule(fakeNakama());
+  const registered = initModule(fakeNakama());
+  const { rpcs, match } = registered;
 
   /** A server on which session s1 runs, with labels that have every inherited name. */
   function serverWithSession(): FakeNakama {
@@ -138,33 +106,7 @@ describe('in a frozen VM', () => {
 
   it('a match gets its server: hook, allocator and notification, each in its own VM', () => {
     for (const turns of [[], [{ ...CALM, fault: 'reply-lost' }], [{ ...CALM, full: true }]] as Turn[][]) {
-      let now = 1_700_000_000_000;
-      const clock = () => now;
-      const fake = fakeNakama();
-      const api = new ModelGameye({ now: clock, pass: (ms) => void (now += ms) }, () => turns.shift() ?? CALM);
-      fake.http = (request) => api.handle(request);
-      const entry = (userId: string) => ({
-        presence: { userId, sessionId: 's', username: 'n', node: 'n1' },
-        properties: {},
-      });
-      expect(
-        nakamaVm(true, clock).global(hook)(ctx, fake.logger, fake.nk, [entry(USER), entry(OTHER)]),
-      ).toBeUndefined();
-      const [created] = fake.events;
-      if (created?.kind !== 'match') throw new Error('the hook started no match');
-      const worker = nakamaVm(true, clock);
-      const matchCtx = { ...ctx, matchId: 'm1' };
-      const init = worker.global(match['matchInit']!)(matchCtx, fake.logger, fake.nk, created.params);
-      expect(init).toMatchObject({ tickRate: 60, label: '' });
-      let { state } = init as { state: AllocatorState };
-      for (let tick = 0; tick < 1000; tick++) {
-        now += 17;
-        // Nakama exports the state to Go after every callback and builds it anew.
-        state = JSON.parse(JSON.stringify(state)) as AllocatorState;
-        const next = worker.global(match['matchLoop']!)(matchCtx, fake.logger, fake.nk, {}, tick, state, []);
-        if (next === null) break;
-        ({ state } = next as { state: AllocatorState });
-      }
+      const fake = playMatch(registered, turns, [USER, OTHER]);
       const told = fake.sent().map((one) => [one.userId, one.code]);
       expect(new Map(told as [string, number][])).toEqual(new Map([USER, OTHER].map((userId) => [userId, 7300])));
       expect(told).toHaveLength(2);

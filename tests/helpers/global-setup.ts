@@ -1,7 +1,7 @@
 import type { TestProject } from 'vitest/node';
 import { buildGameServer } from '../../dev/demo/build-game-server.ts';
 import { trustBundles } from '../../dev/stack/bundle-program.ts';
-import { ensureModule } from '../../dev/stack/module.ts';
+import { ensureLibrary, ensureModule } from '../../dev/stack/module.ts';
 import { startPostgres } from '../../dev/stack/postgres.ts';
 import { buildEmbeddedRuntime, findNakama } from '../../dev/stack/runtimes.ts';
 
@@ -12,7 +12,7 @@ declare module 'vitest' {
   }
 }
 
-/** Once per vitest run: a fresh module, one Postgres for all files, and a loud word for what does not take part. */
+/** Once per vitest run: a fresh module and library, one Postgres for all files, and a loud word for what does not take part. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   if (findNakama().length === 0) {
     process.stderr.write(
@@ -21,7 +21,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     );
   }
   // Postgres last: what fails before it leaves nothing behind that would keep vitest from ending.
-  await Promise.all([ensureModule(), buildGameServer(), buildEmbeddedRuntime()]);
+  await Promise.all([ensureModule(), ensureLibrary(), buildGameServer(), buildEmbeddedRuntime()]);
   trustBundles();
   const postgres = await startPostgres();
   project.provide('postgres', postgres.address);

@@ -43,6 +43,6 @@ describe('a module that is not configured', () => {
   });
   it('ends an allocator that somebody started', () => {
     const fake = fakeNakama();
-    expect(allocatorLoop(ctx, fake.logger, fake.nk, { allocation: '{}', wake_at_ms: 0 })).toBeNull();
+    expect(allocatorLoop(ctx, fake.logger, fake.nk, { allocation: '{}', wake_at_ms: 0 }, 0)).toBeNull();
   });
 });

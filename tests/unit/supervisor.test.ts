@@ -325,6 +325,16 @@ describe('the supervisor of a node', () => {
     expect(matches()).toHaveLength(2);
   });
 
+  it('is started again at once when Nakama has ended it', () => {
+    run(1000);
+    ensureSupervisor(fake.nk);
+    expect(matches()).toEqual([]);
+    fake.ended.add('m2.n2');
+    ensureSupervisor(fake.nk);
+    ensureSupervisor(fake.nk);
+    expect(matches()).toEqual([{ supervisor: 'yes' }]);
+  });
+
   it('is no reason to fail when the server shuts down', () => {
     fake.nk.localcachePut('gameye_supervisor', '', 0.001);
     wait(10);

@@ -43,6 +43,8 @@ export interface FakeNakama {
   /** After the work was done, as when the answer of the database gets lost. */
   after: (event: Event) => void;
   files: { [path: string]: string };
+  /** The matches that Nakama has ended; all others run. */
+  ended: Set<string>;
 }
 
 /** The deployment whose sessions these are. */
@@ -156,6 +158,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
         onDatabase(deployment, fake.clock(), (one) => one.exec(statement, values)),
       ),
     notificationsSend: (notifications) => act({ kind: 'notify', notifications }, () => undefined),
+    matchGet: (id) => (fake.ended.has(id) ? null : {}),
     matchCreate: (module, params = {}) => act({ kind: 'match', module, params }, () => `${randomUUID()}.n1`),
     authenticateTokenGenerate: (userId, username, exp, vars) => ({
       token: JSON.stringify({ userId, username, exp, vars }),
@@ -202,6 +205,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
     before: () => undefined,
     after: () => undefined,
     files: { '/proc/self/environ': '' },
+    ended: new Set(),
   };
   deployments.set(fake, deployment);
   return fake;
