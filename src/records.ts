@@ -71,6 +71,8 @@ export interface AllocationRequest {
   version?: string;
   /** False: always a session of its own, in which nobody else is seated. Only with GAMEYE_BACKFILL. */
   backfill?: boolean;
+  /** A player asked for it alone. */
+  mode?: 'solo';
   /** The name of the module's function that is called when the allocation has ended. */
   callback?: string;
 }
@@ -85,4 +87,10 @@ export interface Guest {
 export interface SeatRef {
   user_id: string;
   session_id: string;
+}
+
+/** A seat that a player gave up. */
+export interface LeftSeat extends SeatRef {
+  /** Nobody needs that session any more: it drains, and is to be stopped. */
+  ended?: true;
 }

@@ -1,7 +1,7 @@
 import { SECOND } from '../config';
 import type { AllocationRow } from '../database/allocations';
 import type { Failure } from '../gameye/failure';
-import type { AllocationRequest, FailureReason, Guest, Ports, SeatRef } from '../records';
+import type { AllocationRequest, FailureReason, Guest, LeftSeat, Ports } from '../records';
 
 /*
  * An allocation is one request for one game server, from the moment it is stored until everybody concerned was told.
@@ -61,7 +61,7 @@ export interface Common {
   /** Groups that became part of it while its session was being started. */
   guests: Guest[];
   /** Seats that its players had elsewhere. They are free; Gameye hears of it once the players were told. */
-  before: SeatRef[];
+  before: LeftSeat[];
   /** The row stays so long after its end, for whoever asks what became of it. */
   keep_ms?: number;
   /** Somebody asked to end it. */

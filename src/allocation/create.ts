@@ -1,5 +1,5 @@
 import { MINUTE, SECOND } from '../config';
-import { countSessions, endAllocation, storeAllocation } from '../database/allocations';
+import { countSessions, endAllocation, storeAllocation, type NewAllocation } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
@@ -11,6 +11,7 @@ import { newAllocation as allocationOf, type Allocation, type Waiting } from './
 import { changeOf } from './ownership';
 import { decided, guestPool } from './pool';
 import { acceptableRegions } from './regions';
+import { tellRefused } from './refused';
 
 /** Its worker begins within a tick of the match that was asked for; after this any node's supervisor looks for another one. */
 const START_GRACE_MS = 5 * SECOND;
@@ -48,7 +49,7 @@ export function handOver(call: Call, a: Allocation, from = ''): boolean {
 export function queue(
   call: Call,
   a: Waiting,
-  mostStarts?: number,
+  alone?: NewAllocation['alone'],
 ): { kind: 'queued'; allocation: Waiting } | { kind: 'busy' | 'too-often' | 'exists' } {
   const { nk, config } = call;
   const queued: Waiting = { ...(a.next === 'seek' ? decided(nk, config, a) : a), state: 'queued' };
@@ -61,31 +62,33 @@ export function queue(
       guest_pool: guestPool(nk, queued),
       user_ids: a.request.user_ids,
       most_sessions: null,
-      most_starts: mostStarts ?? null,
+      most_starts: config.startsPerMinute ?? null,
+      ...(alone ? { alone } : {}),
     },
     { holder: '', ms: START_GRACE_MS },
   );
   if (stored.kind !== 'stored') return { kind: stored.kind === 'full' ? 'busy' : stored.kind };
   // One row a player: another request of the same player was faster.
-  if (mostStarts !== undefined && stored.taken.length < a.request.user_ids.length) {
+  if (alone && stored.taken.length < a.request.user_ids.length) {
     endAllocation(nk, a.id, '', null);
     return { kind: 'busy' };
   }
   const { version, created_at_ms, deadline_ms } = stored.row;
-  return { kind: 'queued', allocation: { ...queued, version, created_at_ms, deadline_ms, before: stored.before } };
+  const rest = tellRefused(call, queued, stored.refused);
+  return { kind: 'queued', allocation: { ...rest, version, created_at_ms, deadline_ms, before: stored.before } };
 }
 
 /**
- * Stores a new allocation and starts its worker. With `mostStarts` it is refused when a player of it waits or plays already
- * (`busy`), or has asked for as many within a minute (`too-often`); `exists`: there is one with this id. Code 14 when this
- * server starts no workers.
+ * Stores a new allocation and starts its worker. `too-often`: nobody of its players may have another one now. With `alone` it
+ * is refused when its player waits or plays already (`busy`); `exists`: there is one with this id. Code 14 when this server
+ * starts no workers.
  */
 export function startAllocation(
   call: Call,
   a: Waiting,
-  options: { mostStarts?: number; keepMs?: number } = {},
+  options: { alone?: NewAllocation['alone']; keepMs?: number } = {},
 ): 'started' | 'busy' | 'too-often' | 'exists' {
-  const queued = queue(call, options.keepMs === undefined ? a : { ...a, keep_ms: options.keepMs }, options.mostStarts);
+  const queued = queue(call, options.keepMs === undefined ? a : { ...a, keep_ms: options.keepMs }, options.alone);
   if (queued.kind !== 'queued') return queued.kind;
   try {
     handOver(call, queued.allocation);

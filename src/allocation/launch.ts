@@ -27,13 +27,12 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Common, now: 
   const sessionId = allocation.session_id;
   const env: { [key: string]: string } = { ...((metadata[ENV_KEY] as { [key: string]: string } | undefined) ?? {}) };
   if (userIds.length > 0) env['NAKAMA_MATCH_USER_IDS'] = userIds.join(',');
-  if (config.seatSecret !== undefined) env['SEAT_SECRET'] = sessionSeatSecret(nk, config.seatSecret, sessionId);
+  env['SEAT_SECRET'] = sessionSeatSecret(nk, config.seatSecret, sessionId);
   if (config.nakamaUrl !== undefined) {
     env['NAKAMA_URL'] = config.nakamaUrl;
-    const token = serverToken(nk, config, sessionId, allocation.id, now);
-    if (token !== undefined) env['NAKAMA_SERVER_TOKEN'] = token;
+    env['NAKAMA_SERVER_TOKEN'] = serverToken(nk, config, sessionId, allocation.id, now);
   }
-  const externalId = metadata[EXTERNAL_ID_KEY];
+  const externalId = metadata[EXTERNAL_ID_KEY] ?? tracedBy(allocation);
   return {
     id: sessionId,
     location: regionOf(allocation),
@@ -43,6 +42,12 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Common, now: 
     labels: { ...labelsFrom(metadata), [FLEET_LABEL]: config.fleet, [OWNER_LABEL]: ownerId(nk) },
     ...(typeof externalId === 'string' ? { external_id: externalId } : {}),
   };
+}
+
+/** Whom a session can be found by at Gameye when the request does not say: its first player. */
+function tracedBy({ request }: Common): string | undefined {
+  const [first] = request.user_ids;
+  return first === undefined ? undefined : `${request.mode ?? 'match'}-${first}`;
 }
 
 /** What is started for a request. The configured version is one of the configured image. */

@@ -51,14 +51,15 @@ export function started(call: Call, a: Waiting, where: Where): Allocation | unde
 
 function sessionOf(call: Call, a: Started): Parameters<typeof newInstance>[1] {
   const { image, version = '' } = imageOf(call.config, a.request);
-  const { max_players, metadata } = a.request;
+  const { max_players, metadata, mode } = a.request;
   const region = regionOf(a);
-  return { id: a.session_id, region, image, version, max_players, metadata, pool: a.pool ?? null, waits: a.waits };
+  const session = { id: a.session_id, region, image, version, max_players, metadata, pool: a.pool ?? null };
+  return { ...session, waits: a.waits, ...(mode === undefined ? {} : { mode }) };
 }
 
 /** The instance as it was just stored, without asking for it again. */
 function shown(begun: NewInstance, userIds: string[], reservedMs: number | null): Instance {
-  const { ip_address, dns_name, port, ttl_ms, pool, ...rest } = begun;
+  const { ip_address, dns_name, port, ttl_ms, pool, mode: _mode, ...rest } = begun;
   const now = databaseNow();
   const seat: Seats[string] =
     reservedMs === null ? { state: 'joined' } : { state: 'reserved', until_ms: now + reservedMs };

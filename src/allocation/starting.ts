@@ -14,6 +14,7 @@ import { allocationLogger, logFailure } from './logging';
 import { countRetry } from './measure';
 import { asStored, changeOf, lease, reread, RUN_TIMEOUT_MS, save, untilStored } from './ownership';
 import { decided, guestPool } from './pool';
+import { countRefused, tellRefused } from './refused';
 import { started } from './started';
 import {
   afterGiveUpId,
@@ -77,24 +78,41 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
         guest_pool: guestPool(nk, one),
         user_ids: one.request.user_ids,
         most_sessions: mostSessions,
-        most_starts: null,
+        most_starts: config.startsPerMinute ?? null,
       },
       lease(call),
     );
   const stored = store(a, a.attempts > 0 ? (config.maxSessions ?? null) : null);
   switch (stored.kind) {
     case 'stored':
-      return { ...asStored(a, stored.row), before: stored.before };
+      return { ...asStored(tellRefused(call, a, stored.refused), stored.row), before: stored.before };
     case 'exists':
       // The answer to an earlier try was lost.
-      return reread(call, a);
+      return known(call, a);
+    case 'too-often':
+      countRefused(call, a, a.request.user_ids.length);
+      return fail({ ...a, attempts: 0, in_doubt: false }, 'quota_exceeded', databaseNow());
     default: {
       // Its players learn the reason from their rows as well, so it is stored without an attempt.
       const refused: Waiting = { ...a, attempts: 0, in_doubt: false };
-      const known = store(refused, null);
-      return refuse(call, known.kind === 'stored' ? asStored(refused, known.row) : refused);
+      const again = store(refused, null);
+      if (again.kind !== 'stored') return refuse(call, refused);
+      return refuse(call, asStored(tellRefused(call, refused, again.refused), again.row));
     }
   }
+}
+
+/** The allocation that an earlier try stored; who was left out then hears of it now. */
+function known(call: Call, a: Waiting): Allocation | undefined {
+  const stored = reread(call, a);
+  const left = stored?.request.user_ids;
+  if (left)
+    tellRefused(
+      call,
+      a,
+      a.request.user_ids.filter((id) => !left.includes(id)),
+    );
+  return stored;
 }
 
 /** `in_doubt`: an earlier attempt may run, so one that ends here instead has its id stopped. */

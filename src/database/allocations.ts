@@ -1,6 +1,6 @@
-import type { Guest, Instance, SeatRef } from '../records';
+import type { Guest, Instance, LeftSeat } from '../records';
 import type { Nakama } from '../nakama/runtime';
-import { COUNT_SEATS, freed } from './counting';
+import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats } from './counting';
 import { forgetOlder, usersOf } from './notifications';
 import { answer, ask, json, ms, type Value } from './sql';
 
@@ -52,17 +52,23 @@ export interface NewAllocation extends AllocationChange {
   user_ids: string[];
   /** GAMEYE_MAX_SESSIONS, when this allocation starts a session at once; null: not asked. */
   most_sessions: number | null;
-  /** How many allocations its players may have asked for like this within a minute; null: not counted. */
+  /** How many allocations a player may get within a minute, however they came to it; null: not counted. */
   most_starts: number | null;
+  /** Of a player who asks alone: how many of these within a minute, and while they do what they get none. */
+  alone?: { most: number; unless: 'waiting' | 'playing' };
 }
 
 export type Stored =
-  /** `taken`: its players who wait for it now. `before`: seats that they had elsewhere and that are free now. */
-  | { kind: 'stored'; row: AllocationRow; taken: string[]; before: SeatRef[] }
+  /**
+   * `taken`: its players who wait for it now. `before`: seats that they had elsewhere and that are free now. `refused`:
+   * who has had as many starts as may; they are none of its players.
+   */
+  | { kind: 'stored'; row: AllocationRow; taken: string[]; before: LeftSeat[]; refused: string[] }
   /** As many sessions run or start as may. */
   | { kind: 'full' }
-  /** A player waits or plays already, or asked too often; only with `most_starts`. */
+  /** Who asks alone waits or plays already. */
   | { kind: 'busy' }
+  /** Nobody of its players may have another one now. */
   | { kind: 'too-often' }
   /** There is an allocation with this id. */
   | { kind: 'exists'; row: AllocationRow };
@@ -73,22 +79,34 @@ export const ROW = `json_build_object('id', a.id, 'state', a.state, 'session_id'
 
 const LEASE = (milliseconds: string): string => `now() + ${milliseconds}::float8 * interval '1 millisecond'`;
 
+/** Starts of the last minute in a row of gameye_seat. Those that nobody asked for alone are stored below zero. */
+const RECENT = `start::float8 > ${ms('now()')} - 60000`;
+const RECENT_OF_ALL = `abs(start::float8) > ${ms('now()')} - 60000`;
+
 const STORE = `
-WITH wanted AS (
-  SELECT value AS user_id FROM jsonb_array_elements_text($12::text::jsonb)
+WITH asked AS (
+  SELECT user_id, place FROM jsonb_array_elements_text($12::text::jsonb) WITH ORDINALITY AS w(user_id, place)
 ), old AS (
-  SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM wanted) ORDER BY s.user_id FOR UPDATE
+  SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM asked) ORDER BY s.user_id FOR UPDATE
+), refused AS (
+  SELECT o.user_id FROM old o WHERE $14::int4 IS NOT NULL
+    AND (SELECT count(*) FROM jsonb_array_elements_text(o.starts) AS start WHERE ${RECENT_OF_ALL}) >= $14::int4
+), wanted AS (
+  SELECT a.user_id, a.place FROM asked a WHERE NOT EXISTS (SELECT 1 FROM refused r WHERE r.user_id = a.user_id)
 ), judged AS (
   SELECT
-    $14::int4 IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE
+    $16::text IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE
       old.state = 'starting' AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = old.allocation_id AND NOT a.cancelled)
-      OR old.state IN ('reserved', 'joined')
-        AND EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = old.session_id AND i.status NOT IN ('exited', 'dead'))) AS busy,
-    $14::int4 IS NOT NULL AND (SELECT count(*) FROM old, jsonb_array_elements_text(old.starts) AS start
-      WHERE start::float8 > ${ms('now()')} - 60000) >= $14::int4 AS too_often
+      OR $16::text = 'playing' AND old.state IN ('reserved', 'joined')
+        AND EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = old.session_id AND i.status NOT IN ('exited', 'dead', 'lost'))) AS busy,
+    EXISTS (SELECT 1 FROM refused) AND NOT EXISTS (SELECT 1 FROM wanted)
+      OR $16::text IS NOT NULL AND (SELECT count(*) FROM old, jsonb_array_elements_text(old.starts) AS start
+        WHERE ${RECENT}) >= $15::int4 AS too_often
 ), made AS (
   INSERT INTO gameye_allocation (id, fleet, state, session_id, holder, lease_until, deadline, attempts, guest_pool, free_seats, doc)
-  SELECT $1::text, $2::text, $3::text, $4::text, $5::text, ${LEASE('$6')}, ${LEASE('$7')}, $8::int4, $9::text, $10::int4, $11::text::jsonb
+  SELECT $1::text, $2::text, $3::text, $4::text, $5::text, ${LEASE('$6')}, ${LEASE('$7')}, $8::int4, $9::text, $10::int4,
+    CASE WHEN NOT EXISTS (SELECT 1 FROM refused) THEN $11::text::jsonb
+      ELSE jsonb_set($11::text::jsonb, '{request,user_ids}', (SELECT jsonb_agg(user_id ORDER BY place) FROM wanted)) END
   FROM judged WHERE NOT judged.busy AND NOT judged.too_often
     AND ($13::int4 IS NULL OR gameye_admits($2::text, $13::int4))
   ON CONFLICT (id) DO NOTHING
@@ -96,18 +114,24 @@ WITH wanted AS (
 ), taken AS (
   INSERT INTO gameye_seat AS s (user_id, state, session_id, allocation_id, version, starts)
   SELECT w.user_id, 'starting', $4::text, $1::text, coalesce(o.version, 0) + 1,
-    CASE WHEN $14::int4 IS NULL THEN coalesce(o.starts, '[]') ELSE (
-      SELECT coalesce(jsonb_agg(start), '[]') || jsonb_build_array(${ms('now()')})
-      FROM jsonb_array_elements(coalesce(o.starts, '[]')) AS start WHERE start::text::float8 > ${ms('now()')} - 60000) END
+    CASE WHEN $14::int4 IS NULL AND $16::text IS NULL THEN coalesce(o.starts, '[]') ELSE (
+      SELECT coalesce(jsonb_agg(start), '[]') || jsonb_build_array(CASE WHEN $16::text IS NULL THEN -1 ELSE 1 END * ${ms('now()')})
+      FROM jsonb_array_elements(coalesce(o.starts, '[]')) AS e(start), LATERAL (SELECT abs(e.start::text::float8) AS at) t
+      WHERE t.at > ${ms('now()')} - 60000) END
   FROM wanted w LEFT JOIN old o ON o.user_id = w.user_id WHERE EXISTS (SELECT 1 FROM made) ORDER BY w.user_id
   ON CONFLICT (user_id) DO UPDATE SET state = 'starting', session_id = EXCLUDED.session_id, allocation_id = EXCLUDED.allocation_id,
     until = NULL, reason = NULL, version = EXCLUDED.version, starts = EXCLUDED.starts, update_time = now()
   WHERE s.version = EXCLUDED.version - 1
   RETURNING s.user_id
+), told AS (
+  UPDATE gameye_seat s SET state = 'failed', reason = 'quota_exceeded', session_id = '', allocation_id = '', until = NULL,
+    version = s.version + 1, update_time = now()
+  FROM refused r WHERE s.user_id = r.user_id AND s.state NOT IN ('starting', 'reserved', 'joined') AND $16::text IS NULL
 ), moved AS (
   SELECT o.user_id, o.session_id, o.state FROM old o JOIN taken t ON t.user_id = o.user_id WHERE o.state IN ('reserved', 'joined')
 ), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS} FROM (${freed('moved')}) d WHERE i.id = d.id
+  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('true')} FROM (${freed('moved')}) d WHERE i.id = d.id
+  RETURNING i.id, ${HAS_ENDED} AS ended
 )
 ${answer(
   `json_build_object(
@@ -115,13 +139,14 @@ ${answer(
     'exists', (SELECT ${ROW} FROM gameye_allocation a WHERE a.id = $1::text),
     'busy', judged.busy, 'too_often', judged.too_often,
     'taken', (SELECT coalesce(json_agg(user_id), '[]') FROM taken),
-    'before', (SELECT coalesce(json_agg(json_build_object('user_id', user_id, 'session_id', session_id)), '[]') FROM moved))`,
+    'refused', (SELECT coalesce(json_agg(user_id), '[]') FROM refused),
+    'before', ${leftSeats('moved', 'counted')})`,
   'FROM judged',
 )}`;
 
 /**
  * Stores a new allocation with its lease and makes its players' rows `starting`, all or nothing; seats that they had are
- * freed. Of two that take the same player's first row at the same moment one does not get it: it is missing in `taken`.
+ * freed. Who had too many within a minute is left out and stands as `failed`. Of two that take the same player's first row at the same moment one does not get it: it is missing in `taken`.
  */
 export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Stored {
   const found = ask<{
@@ -130,7 +155,8 @@ export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Sto
     busy: boolean;
     too_often: boolean;
     taken: string[];
-    before: SeatRef[];
+    refused: string[];
+    before: LeftSeat[];
   }>(nk, STORE, [
     a.id,
     a.fleet,
@@ -146,8 +172,11 @@ export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Sto
     json(a.user_ids),
     a.most_sessions,
     a.most_starts,
+    a.alone?.most ?? null,
+    a.alone?.unless ?? null,
   ]);
-  if (found.row) return { kind: 'stored', row: found.row, taken: found.taken, before: found.before };
+  const { row, taken, before, refused } = found;
+  if (row) return { kind: 'stored', row, taken, before, refused };
   if (found.exists) return { kind: 'exists', row: found.exists };
   return { kind: found.busy ? 'busy' : found.too_often ? 'too-often' : 'full' };
 }
@@ -233,14 +262,14 @@ WITH mine AS (
 ), n AS (
   SELECT count(*)::int4 AS waiting, CASE WHEN $11::boolean THEN count(*)::int4 ELSE 0 END AS seated FROM seated
 ), made AS (
-  INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, ip_address, dns_name, port, ports,
+  INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, mode, ip_address, dns_name, port, ports,
     max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, create_time, expires_at)
-  SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, x.ip_address, x.dns_name, x.port, x.ports,
+  SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, coalesce(x.mode, ''), x.ip_address, x.dns_name, x.port, x.ports,
     x.max_players, CASE WHEN $12::float8 IS NULL THEN 0 ELSE n.seated END, CASE WHEN $12::float8 IS NULL THEN n.seated ELSE 0 END,
     n.seated, x.max_players - n.seated, x.metadata, x.pool, $12::float8 IS NULL AND n.seated > 0, now(),
     now() + x.ttl_ms * interval '1 millisecond'
-  FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, ip_address text,
-    dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8), mine, n
+  FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text,
+    ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8), mine, n
   WHERE n.waiting > 0 OR NOT $13::boolean
   ON CONFLICT (id) DO UPDATE SET allocation_id = EXCLUDED.allocation_id, status = EXCLUDED.status, pool = EXCLUDED.pool,
     metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL,
@@ -260,6 +289,8 @@ export interface NewInstance {
   region: string;
   image: string;
   version: string;
+  /** A player started it alone. */
+  mode?: 'solo';
   ip_address: string;
   dns_name: string;
   port: number;

@@ -34,3 +34,21 @@ export function freed(seats: string): string {
     -(count(*) FILTER (WHERE state = 'joined'))::int4 AS joined, 0 AS taken, false AS arrived
   FROM ${seats} WHERE state IN ('reserved', 'joined') GROUP BY session_id`;
 }
+
+/**
+ * Beside COUNT_SEATS, where players go away by their own will: a session that one of them had started alone drains when
+ * nobody is in it any more, instead of waiting for others. One with a pool is there for them. `where`: a condition on `i`.
+ */
+export function endLeft(where: string): string {
+  return `status = CASE WHEN ${where} AND i.mode = 'solo' AND i.pool IS NULL AND i.status = 'running' AND ${COUNT} <= 0
+    THEN 'draining' ELSE i.status END`;
+}
+
+/** After such an update: nobody needs the session any more. */
+export const HAS_ENDED = `(i.mode = 'solo' AND i.pool IS NULL AND i.status = 'draining' AND i.player_count <= 0)`;
+
+/** The seats in `seats` that were freed, as JSON; `ended` where the row of `counted` says so. */
+export function leftSeats(seats: string, counted: string): string {
+  return `(SELECT coalesce(json_agg(json_strip_nulls(json_build_object('user_id', x.user_id, 'session_id', x.session_id,
+    'ended', CASE WHEN c.ended THEN true END))), '[]') FROM ${seats} x LEFT JOIN ${counted} c ON c.id = x.session_id)`;
+}

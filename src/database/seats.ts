@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
-import type { FailureReason, SeatRef } from '../records';
-import { COUNT_SEATS, freed } from './counting';
+import type { FailureReason, LeftSeat, SeatRef } from '../records';
+import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats } from './counting';
 import { answer, ask, json } from './sql';
 
 /*
@@ -14,14 +14,17 @@ import { answer, ask, json } from './sql';
 
 /** What came of asking for seats in an instance. */
 export type Taken =
-  /** All who have a seat there now, in the order asked; `before`: seats elsewhere that are free now. */
-  | { kind: 'taken'; user_ids: string[]; before: SeatRef[] }
+  /**
+   * All who have a seat there now, in the order asked; `added`: those who had none there. `before`: seats elsewhere that are
+   * free now.
+   */
+  | { kind: 'taken'; user_ids: string[]; added: string[]; before: LeftSeat[] }
   | { kind: 'gone' }
   /** It takes nobody any more. */
   | { kind: 'closed' }
   | { kind: 'full' }
   /** Another statement made a first row for one of them at this moment: the others have their seats. Ask again. */
-  | { kind: 'raced'; user_ids: string[]; before: SeatRef[] };
+  | { kind: 'raced'; user_ids: string[]; added: string[]; before: LeftSeat[] };
 
 const RESERVED = `CASE WHEN $4::float8 IS NULL THEN 'joined' ELSE 'reserved' END`;
 const UNTIL = `now() + $4::float8 * interval '1 millisecond'`;
@@ -44,7 +47,7 @@ WITH asked AS (
 ), place AS (
   SELECT i.* FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text AND (SELECT count(*) FROM lapsed) >= 0 FOR UPDATE
 ), seated AS (
-  SELECT o.user_id, o.state FROM old o WHERE o.session_id = $2::text AND o.state IN ('reserved', 'joined')
+  SELECT o.user_id, o.state, o.until FROM old o WHERE o.session_id = $2::text AND o.state IN ('reserved', 'joined')
 ), room AS (
   SELECT p.status NOT IN ('exited', 'dead', 'draining', 'lost', 'starting') AS takes,
     greatest(0, p.max_players - (p.player_count - (SELECT count(*) FROM lapsed))) AS free,
@@ -57,16 +60,22 @@ WITH asked AS (
 ), granted AS (
   SELECT user_id FROM chosen
   UNION ALL SELECT s.user_id FROM seated s, room WHERE room.takes AND (room.asked <= room.free OR $5::boolean)
+), safe AS (
+  SELECT g.user_id FROM granted g JOIN seated se ON se.user_id = g.user_id
+  WHERE se.state = 'joined' OR se.until > now() + $4::float8 / 2 * interval '1 millisecond'
 ), taken AS (
   INSERT INTO gameye_seat AS s (user_id, state, session_id, until, version)
   SELECT g.user_id, CASE WHEN se.state = 'joined' THEN 'joined' ELSE ${RESERVED} END, $2::text,
     CASE WHEN se.state = 'joined' THEN NULL ELSE ${UNTIL} END, coalesce(o.version, 0) + 1
-  FROM granted g LEFT JOIN old o ON o.user_id = g.user_id LEFT JOIN seated se ON se.user_id = g.user_id ORDER BY g.user_id
+  FROM granted g LEFT JOIN old o ON o.user_id = g.user_id LEFT JOIN seated se ON se.user_id = g.user_id
+  WHERE NOT EXISTS (SELECT 1 FROM safe WHERE safe.user_id = g.user_id) ORDER BY g.user_id
   ON CONFLICT (user_id) DO UPDATE SET state = EXCLUDED.state,
     allocation_id = CASE WHEN s.session_id = EXCLUDED.session_id THEN s.allocation_id ELSE '' END,
     session_id = EXCLUDED.session_id, until = EXCLUDED.until, reason = NULL, version = EXCLUDED.version, update_time = now()
   WHERE s.version = EXCLUDED.version - 1
   RETURNING s.user_id
+), held AS (
+  SELECT user_id FROM taken UNION ALL SELECT user_id FROM safe
 ), moved AS (
   SELECT o.user_id, o.session_id, o.state FROM old o JOIN taken t ON t.user_id = o.user_id
   WHERE o.state IN ('reserved', 'joined') AND o.session_id <> $2::text
@@ -76,24 +85,27 @@ WITH asked AS (
   SELECT count(*) FILTER (WHERE $4::float8 IS NULL AND se.state = 'reserved')::int4 AS to_joined
   FROM seated se JOIN taken t ON t.user_id = se.user_id
 ), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS}
+  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('i.id <> $2::text')}
   FROM (
     SELECT $2::text AS id,
       CASE WHEN $4::float8 IS NULL THEN 0 ELSE n.new END - (SELECT count(*)::int4 FROM lapsed) - prolonged.to_joined AS reserved,
       CASE WHEN $4::float8 IS NULL THEN n.new ELSE 0 END + prolonged.to_joined AS joined, n.new AS taken, false AS arrived
-    FROM n, prolonged
+    FROM n, prolonged WHERE n.new > 0 OR prolonged.to_joined > 0 OR (SELECT count(*) FROM lapsed) > 0
     UNION ALL ${freed('moved')}
   ) d WHERE i.id = d.id
+  RETURNING i.id, i.id <> $2::text AND ${HAS_ENDED} AS ended
 )
 ${answer(`json_build_object(
   'takes', (SELECT takes FROM room), 'fits', (SELECT asked <= free OR ($5::boolean AND free + (SELECT count(*) FROM seated) > 0) FROM room),
   'granted', (SELECT count(*) FROM granted),
-  'taken', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN taken t ON t.user_id = w.user_id),
-  'before', (SELECT coalesce(json_agg(json_build_object('user_id', user_id, 'session_id', session_id)), '[]') FROM moved))`)}`;
+  'taken', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN held h ON h.user_id = w.user_id),
+  'added', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN taken t ON t.user_id = w.user_id
+    JOIN chosen c ON c.user_id = w.user_id),
+  'before', ${leftSeats('moved', 'counted')})`)}`;
 
 /**
  * Takes seats in a running instance: for all of these players or, with `partial`, for as many as fit in the order given.
- * Who has a seat there keeps it, and a reservation is prolonged. A seat or a start elsewhere is given up: a player has one
+ * Who has a seat there keeps it; a reservation of which half is over is prolonged, and else nothing is written. A seat or a start elsewhere is given up: a player has one
  * row. `seatMs`: how long they are reserved; null: joined at once. Reservations that ran out are freed first. `again`: only
  * for those whose last seat is there, even if it lapsed: who was matched again meanwhile is left out.
  */
@@ -110,13 +122,14 @@ export function takeSeats(
     fits: boolean | null;
     granted: number;
     taken: string[];
-    before: SeatRef[];
+    added: string[];
+    before: LeftSeat[];
   }>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, how.partial ?? false, how.again ?? false]);
   if (found.takes === null) return { kind: 'gone' };
   if (!found.takes) return { kind: 'closed' };
   if (!found.fits) return { kind: 'full' };
-  if (found.taken.length < found.granted) return { kind: 'raced', user_ids: found.taken, before: found.before };
-  return { kind: 'taken', user_ids: found.taken, before: found.before };
+  const { taken: user_ids, added, before } = found;
+  return { kind: user_ids.length < found.granted ? 'raced' : 'taken', user_ids, added, before };
 }
 
 const LEAVE = `
@@ -126,20 +139,38 @@ WITH seats AS (
     AND s.state IN ('reserved', 'joined', 'lapsed')
   ORDER BY s.user_id FOR UPDATE
 ), gone AS (
-  UPDATE gameye_seat s SET state = CASE WHEN $3::text IS NULL THEN 'left' ELSE 'failed' END, reason = $3::text,
+  UPDATE gameye_seat s SET state = CASE WHEN $4::text IS NULL THEN 'left' ELSE 'failed' END, reason = $4::text,
     session_id = '', allocation_id = '', until = NULL, version = s.version + 1, update_time = now()
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
 ), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS} FROM (${freed('seats')}) d WHERE i.id = d.id
+  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('$3::boolean')} FROM (${freed('seats')}) d WHERE i.id = d.id
+  RETURNING i.id, $3::boolean AND ${HAS_ENDED} AS ended
+), live AS (
+  SELECT user_id, session_id FROM seats WHERE state IN ('reserved', 'joined') AND (SELECT count(*) FROM gone) >= 0
 )
-${answer(`(SELECT coalesce(json_agg(user_id), '[]') FROM seats WHERE state IN ('reserved', 'joined') AND (SELECT count(*) FROM gone) >= 0)`)}`;
+${answer(leftSeats('live', 'counted'))}`;
 
 /**
  * Frees the seats of these players in one session, and answers whose were. Who has none there is passed over. With `reason`
  * they stand as `failed`.
  */
 export function leaveSeats(nk: Nakama, sessionId: string, userIds: string[], reason?: FailureReason): string[] {
-  return ask<string[]>(nk, LEAVE, [sessionId, json(userIds), reason ?? null]);
+  return ask<LeftSeat[]>(nk, LEAVE, [sessionId, json(userIds), false, reason ?? null]).map(({ user_id }) => user_id);
+}
+
+/** The same for a player who chooses to go; `ended` when nobody needs the session any more. Undefined: there was no seat. */
+export function leaveByChoice(nk: Nakama, sessionId: string, userId: string): LeftSeat | undefined {
+  return ask<LeftSeat[]>(nk, LEAVE, [sessionId, json([userId]), true, null])[0];
+}
+
+const SEATED = answer(
+  `(SELECT coalesce(json_agg(json_build_object('user_id', s.user_id, 'session_id', s.session_id)), '[]') FROM gameye_seat s
+    WHERE s.user_id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) AND s.state IN ('reserved', 'joined'))`,
+);
+
+/** Where these players have seats now; who has none is left out. */
+export function seatsOf(nk: Nakama, userIds: string[]): SeatRef[] {
+  return ask<SeatRef[]>(nk, SEATED, [json(userIds)]);
 }
 
 const FORGET = `

@@ -1,4 +1,5 @@
 import { newAllocation, refuseWhenFull, startAllocation } from '../allocation/create';
+import { countRefused } from '../allocation/refused';
 import type { Call } from '../nakama/caller';
 import type { AllocationRequest } from '../records';
 import { Code, rpcError } from '../refusal';
@@ -10,8 +11,16 @@ import { Code, rpcError } from '../refusal';
 export function create(call: Call, request: AllocationRequest): { session_id: string } {
   refuseWhenFull(call);
   const allocation = newAllocation(call, request, false);
-  if (startAllocation(call, allocation) !== 'started') {
-    return rpcError(Code.ABORTED, `The session id ${allocation.id} is taken. Try again.`);
+  switch (startAllocation(call, allocation)) {
+    case 'started':
+      return { session_id: allocation.id };
+    case 'too-often':
+      countRefused(call, allocation, request.user_ids.length);
+      return rpcError(
+        Code.RESOURCE_EXHAUSTED,
+        'These players have had GAMEYE_STARTS_PER_MINUTE. Try again in a minute.',
+      );
+    default:
+      return rpcError(Code.ABORTED, `The session id ${allocation.id} is taken. Try again.`);
   }
-  return { session_id: allocation.id };
 }

@@ -5,7 +5,7 @@ import { sessionApiError } from '../gameye/refusal';
 import { describeSession, stopSession } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
 import { notFound } from './find';
-import { CALL_TIMEOUT_MS } from './get';
+import { CALL_TIMEOUT_MS } from './refresh';
 
 /**
  * Stops a session and forgets its instance; one that is still starting is cancelled. A session that is already gone is a

@@ -1,7 +1,8 @@
-import { leaveBefore, tellDeparture } from '../allocation/departure';
+import { endLeft, leaveBefore, tellDeparture } from '../allocation/departure';
 import { markLost } from '../database/instances';
-import { leaveSeats, takeSeats, type Taken } from '../database/seats';
+import { leaveByChoice, leaveSeats, takeSeats, type Taken } from '../database/seats';
 import { joinSession } from '../gameye/session-api';
+import { unlessSilent } from '../gameye/silence';
 import { seatMs } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
@@ -9,7 +10,7 @@ import { count } from '../nakama/metrics';
 import type { Instance } from '../records';
 import { Code, rpcError } from '../refusal';
 import { instanceOf, notFound, withSession } from './find';
-import { CALL_TIMEOUT_MS } from './get';
+import { CALL_TIMEOUT_MS } from './refresh';
 
 /** A player's hold on a seat: JoinInfo's SessionInfo in nakama-common. */
 export interface SessionInfo {
@@ -20,7 +21,8 @@ export interface SessionInfo {
 const MOST_TRIES = 4;
 
 /**
- * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. All or none, or
+ * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. What all have
+ * already is neither written nor told to Gameye. All or none, or
  * with `partial` as many as fit in the order given: `session_info` tells who. Code 8 when the instance is full, 9 when it
  * takes nobody (any more), 5 when it is gone.
  */
@@ -30,7 +32,7 @@ export function join(
   userIds: string[],
   partial = false,
 ): { instance_info: Instance; session_info: SessionInfo[] } {
-  const { nk, config } = call;
+  const { nk } = call;
   const { taken, sessionId } = withSession(call, id, (sessionId) => {
     const taken = take(call, sessionId, userIds, partial, MOST_TRIES);
     return taken.kind === 'gone' ? undefined : { taken, sessionId };
@@ -39,25 +41,30 @@ export function join(
     if (taken.kind !== 'raced') count(nk, 'gameye_seats', { outcome: taken.kind }, userIds.length);
     return refuse(taken.kind);
   }
-  const { user_ids, before } = taken;
-  count(nk, 'gameye_seats', { outcome: 'reserved' }, user_ids.length);
-  const outcome = joinSession(nk, config, sessionId, user_ids, CALL_TIMEOUT_MS);
-  if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') {
-    leaveBefore(call, before, sessionId);
-    markLost(nk, config.fleet, sessionId);
-    return notFound(id);
-  }
-  // One that does not answer is not asked to hear of the seats of before: the answer would come too late for Nakama.
-  if (outcome.kind === 'done') leaveBefore(call, before, sessionId);
-  else {
-    withFields(call.logger, { session: sessionId, failure: outcome.failure.kind }).warn(
-      'Gameye: the Session API was not told of players; our own record is right.',
-    );
-  }
+  const { user_ids, added, before } = taken;
+  // Before they join: an API that takes no session when players leave takes them out of all.
+  leaveBefore(call, before, sessionId);
+  if (added.length > 0 && !tellJoined(call, sessionId, added)) return notFound(id);
   return {
     instance_info: instanceOf(call, sessionId),
     session_info: user_ids.map((user_id) => ({ user_id, session_id: sessionId })),
   };
+}
+
+/** Tells Gameye of players who have new seats. False when it knows no such session: then nobody is sent there any more. */
+function tellJoined(call: Call, sessionId: string, userIds: string[]): boolean {
+  const { nk, config } = call;
+  count(nk, 'gameye_seats', { outcome: 'reserved' }, userIds.length);
+  const outcome = unlessSilent(call, () => joinSession(nk, config, sessionId, userIds, CALL_TIMEOUT_MS));
+  if (outcome?.kind === 'done') return true;
+  if (outcome?.failure.kind === 'not-found') {
+    markLost(nk, config.fleet, sessionId);
+    return false;
+  }
+  withFields(call.logger, { session: sessionId, failure: outcome?.failure.kind ?? 'silent' }).warn(
+    'Gameye: the Session API was not told of players; our own record is right.',
+  );
+  return true;
 }
 
 /** All or nobody, also when others make a first row for one of these players at the same moment. */
@@ -66,7 +73,9 @@ function take(call: Call, sessionId: string, userIds: string[], partial: boolean
   const taken = takeSeats(nk, config.fleet, sessionId, userIds, seatMs(config), { partial });
   if (taken.kind !== 'raced') return taken;
   const again = tries > 1 ? take(call, sessionId, userIds, partial, tries - 1) : taken;
-  if (again.kind === 'taken') return { ...again, before: taken.before.concat(again.before) };
+  if (again.kind === 'taken') {
+    return { ...again, added: taken.added.concat(again.added), before: taken.before.concat(again.before) };
+  }
   leaveSeats(nk, sessionId, taken.user_ids);
   return again;
 }
@@ -86,13 +95,15 @@ function refuse(why: 'full' | 'closed' | 'gone' | 'raced'): never {
 /** Frees players' seats. Repeating it changes nothing; players without a seat are passed over. */
 export function leave(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
   const sessionId = instanceOf(call, id).id;
-  freeSeats(call, sessionId, userIds);
+  tellDeparture(call, sessionId, leaveSeats(call.nk, sessionId, userIds), CALL_TIMEOUT_MS);
   return { instance_info: instanceOf(call, sessionId) };
 }
 
-/** Frees the seats that these players have in a session, and tells Gameye. Answers who had one. */
-export function freeSeats(call: Call, sessionId: string, userIds: string[]): string[] {
-  const seated = leaveSeats(call.nk, sessionId, userIds);
-  tellDeparture(call, sessionId, seated, CALL_TIMEOUT_MS);
-  return seated;
+/** Frees the seat of a player who chooses to go, and stops the session when nobody needs it any more. False: no seat. */
+export function goAway(call: Call, sessionId: string, userId: string): boolean {
+  const left = leaveByChoice(call.nk, sessionId, userId);
+  if (!left) return false;
+  if (left.ended) endLeft(call, sessionId, 1);
+  else tellDeparture(call, sessionId, [userId], CALL_TIMEOUT_MS);
+  return true;
 }

@@ -91,8 +91,8 @@ export function joinSession(
 
 /**
  * DELETE /session/player/leave. The official document takes `players` only, Gameye's pages show `session` as well: we send
- * both, and without `session` when that is refused as invalid. Who is not in the session has left it: repeating changes
- * nothing.
+ * both, and without `session` when that is refused as invalid. Then the players may have left every session (`everywhere`).
+ * Who is not in the session has left it: repeating changes nothing.
  */
 export function leaveSession(
   nk: Nakama,
@@ -100,13 +100,13 @@ export function leaveSession(
   id: string,
   players: string[],
   timeoutMs: number,
-): Outcome<true> {
+): Outcome<'here' | 'everywhere'> {
   const request = { operation: 'leave-session', method: 'delete', path: '/session/player/leave', timeoutMs } as const;
-  let outcome = send(nk, api, { ...request, body: { session: id, players } });
-  if (outcome.kind === 'refused' && outcome.failure.kind === 'invalid')
-    outcome = send(nk, api, { ...request, body: { players } });
-  if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') return { kind: 'done', value: true };
-  return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
+  const named = send(nk, api, { ...request, body: { session: id, players } });
+  const isNamed = named.kind !== 'refused' || named.failure.kind !== 'invalid';
+  const outcome = isNamed ? named : send(nk, api, { ...request, body: { players } });
+  const hasLeft = outcome.kind === 'done' || (outcome.kind === 'refused' && outcome.failure.kind === 'not-found');
+  return hasLeft ? { kind: 'done', value: isNamed ? 'here' : 'everywhere' } : outcome;
 }
 
 /** 100,000 sessions with their labels and environments are about 80 MB. */

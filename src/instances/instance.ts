@@ -25,6 +25,7 @@ export function newInstance(
     region: string;
     image: string;
     version: string;
+    mode?: 'solo';
     max_players: number;
     metadata: { [key: string]: unknown };
     pool: string | null;

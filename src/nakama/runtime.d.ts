@@ -31,48 +31,6 @@ export interface HttpResponse {
   body: string;
 }
 
-export interface StorageReadRequest {
-  collection: string;
-  key: string;
-  userId: string;
-}
-
-export interface StorageWriteRequest {
-  collection: string;
-  key: string;
-  userId: string;
-  value: { [key: string]: unknown };
-  version?: string;
-  permissionRead?: 0 | 1 | 2;
-  permissionWrite?: 0 | 1;
-}
-
-export interface StorageDeleteRequest {
-  collection: string;
-  key: string;
-  userId: string;
-  version?: string;
-}
-
-export interface StorageObject {
-  collection: string;
-  key: string;
-  userId: string;
-  version: string;
-  // Whatever JSON was stored; nakama/storage.ts gives it its type back.
-  value: { [key: string]: unknown };
-  /** Seconds since 1970. */
-  createTime: number;
-  updateTime: number;
-}
-
-export interface StorageWriteAck {
-  collection: string;
-  key: string;
-  userId: string;
-  version: string;
-}
-
 export interface NotificationRequest {
   userId: string;
   subject: string;
@@ -89,32 +47,6 @@ export interface Nakama {
     body?: string,
     timeoutMs?: number,
   ): HttpResponse;
-  storageRead(keys: StorageReadRequest[]): StorageObject[];
-  storageWrite(writes: StorageWriteRequest[]): StorageWriteAck[];
-  storageDelete(deletes: StorageDeleteRequest[]): void;
-  /** All of an owner's objects of a collection by key, in pages; the cursor is null at the last one. */
-  storageList(
-    userId: string,
-    collection: string,
-    limit?: number,
-    cursor?: string,
-  ): { objects?: StorageObject[]; cursor?: string | null };
-  /** One transaction. */
-  multiUpdate(
-    accounts: null,
-    writes: StorageWriteRequest[] | null,
-    deletes: StorageDeleteRequest[] | null,
-    wallets: null,
-  ): { storageWriteAcks?: StorageWriteAck[] };
-  /** Arguments and result differ by version: nakama/version.ts is the only caller. */
-  storageIndexList(
-    index: string,
-    query: string,
-    limit: number,
-    order?: string[],
-    callerId?: string,
-    cursor?: string,
-  ): unknown;
   // Never `notificationSend`: a database error in it ends the whole server process (runtime_javascript_nakama.go).
   notificationsSend(notifications: NotificationRequest[]): void;
   matchCreate(module: string, params?: { [key: string]: unknown }): string;
@@ -243,15 +175,5 @@ export interface Initializer {
   registerRtBefore(
     id: string,
     fn: <T extends object>(ctx: Context, logger: Logger, nk: Nakama, envelope: T) => T,
-  ): void;
-  /** Arguments differ by version: nakama/version.ts is the only caller. */
-  registerStorageIndex(
-    name: string,
-    collection: string,
-    key: string,
-    fields: string[],
-    sortableFields: string[],
-    maxEntries: number,
-    indexOnly: boolean,
   ): void;
 }

@@ -182,7 +182,7 @@ function logFailure(call: Call, failure: Failure): void {
     operation: failure.operation,
     failure: failure.kind,
     status: failure.status,
-    message: failure.message,
+    detail: failure.message,
     identifier: failure.identifier,
   }).warn('Gameye: a request of the health check failed.');
 }

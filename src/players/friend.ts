@@ -1,40 +1,56 @@
 import { readStanding } from '../database/standing';
-import { freeSeats, join } from '../fleet/seats';
+import { goAway, join } from '../fleet/seats';
+import { isLive } from '../gameye/wire';
+import { LOST } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { Code, rpcError } from '../refusal';
 import { matchContent, type MatchContent } from '../told/content';
+import { oneAtATime } from './one-at-a-time';
+import { isSafe } from './standing';
 
 /** Nakama's state of a friendship that both sides have accepted. */
 const MUTUAL = 0;
 /** The most that Nakama 3.22 gives at once; later versions give 1000. */
 const FRIENDS_PAGE = 100;
+/** A player can have any number of friends: of one side's list no more than this is read. */
+const MOST_PAGES = 10;
 
 /**
  * Takes a seat in the session in which a friend plays. Only for mutual friends: a user id alone must not tell anybody where
- * somebody plays. Code 5 when the friend plays nowhere (or is none), 8 when the session is full.
+ * somebody plays. Code 5 when the friend plays nowhere (or is none), 8 when the session is full. For a player who sits there
+ * already nothing is written and nobody is asked.
  */
 export function joinFriend(call: Call, userId: string, friendId: string): { status: 'matched'; match: MatchContent } {
-  const theirs = areFriends(call, userId, friendId) ? readStanding(call.nk, call.config.fleet, friendId) : undefined;
+  const { nk, config } = call;
+  const theirs = areFriends(call, userId, friendId) ? readStanding(nk, config.fleet, friendId) : undefined;
   const isThere = theirs?.state === 'reserved' || theirs?.state === 'joined';
-  if (!isThere || !theirs.instance) {
-    return rpcError(Code.NOT_FOUND, 'No friend of yours with this user id plays in a session.');
-  }
-  const { instance_info: instance } = join(call, theirs.instance.id, [userId]);
+  const place = isThere ? theirs.instance : undefined;
+  if (!place) return rpcError(Code.NOT_FOUND, 'No friend of yours with this user id plays in a session.');
+  const mine = readStanding(nk, config.fleet, userId);
+  const isSeated = mine?.session_id === place.id && isSafe(call, mine) && place.status !== LOST && isLive(place.status);
+  const instance = isSeated ? place : oneAtATime(call, userId, () => join(call, place.id, [userId]).instance_info);
   try {
     return { status: 'matched', match: matchContent(call, instance, userId) };
   } catch (error) {
     // Without it the player cannot go there.
-    freeSeats(call, instance.id, [userId]);
+    if (!isSeated) goAway(call, instance.id, userId);
     throw error;
   }
 }
 
+/** Both sides' lists tell it, so the shorter one is enough. */
 function areFriends(call: Call, userId: string, friendId: string): boolean {
+  return lists(call, userId, friendId) ?? lists(call, friendId, userId) ?? false;
+}
+
+/** Whether a player's list of friends has another one; undefined: it is too long to say. */
+function lists(call: Call, userId: string, friendId: string): boolean | undefined {
   let cursor: string | undefined;
-  do {
+  for (let pages = 0; pages < MOST_PAGES; pages++) {
     const page = call.nk.friendsList(userId, FRIENDS_PAGE, MUTUAL, cursor);
     if (page.friends?.some((friend) => friend.user?.userId === friendId)) return true;
     cursor = page.cursor || undefined;
-  } while (cursor !== undefined);
-  return false;
+    if (cursor === undefined) return false;
+  }
+  return undefined;
 }

@@ -1,9 +1,10 @@
 import { newAllocation, refuseWhenFull, startAllocation } from '../allocation/create';
+import { readStanding } from '../database/standing';
 import type { Call } from '../nakama/caller';
 import { count } from '../nakama/metrics';
 import { Code, rpcError } from '../refusal';
 import type { MatchContent } from '../told/content';
-import { standing } from './standing';
+import { isWaiting, standingOf } from './standing';
 
 /** What `gameye_solo_match` answers, as Gameye's reference game does. */
 export type SoloMatch = { status: 'starting' } | { status: 'matched'; match: MatchContent };
@@ -11,20 +12,23 @@ export type SoloMatch = { status: 'starting' } | { status: 'matched'; match: Mat
 const MOST_TRIES = 5;
 
 /**
- * A session for one player, who need not wait for others; they can join it later. A player who waits or plays already gets
- * that answer instead of a second session, also of two requests at once, and only so many may be asked for in a minute.
+ * A session for one player, who need not wait for others; they can join it later. While one is on its way there is no second
+ * one, also of two requests at once. A player who plays gives that up for it, or gets it as answer with `resume`. Only so many
+ * may be asked for in a minute.
  */
-export function startSolo(call: Call, userId: string): SoloMatch {
+export function startSolo(call: Call, userId: string, resume = false): SoloMatch {
   const { config } = call;
   for (let i = 0; i < MOST_TRIES; i++) {
-    const current = standing(call, userId);
-    if (current.state === 'starting') return { status: 'starting' };
-    if (current.state === 'ready') return { status: 'matched', match: current.match };
+    const row = readStanding(call.nk, config.fleet, userId);
+    if (isWaiting(row)) return { status: 'starting' };
+    const current = resume ? standingOf(call, row, userId) : undefined;
+    if (current?.state === 'ready') return { status: 'matched', match: current.match };
     const request = { user_ids: [userId], max_players: config.maxPlayers ?? 1, latencies: [], metadata: {} };
-    const allocation = newAllocation(call, request);
+    const allocation = newAllocation(call, { ...request, mode: 'solo' });
     // A player who looks for a seat in a running session may need none of their own.
     if (allocation.next !== 'seek') refuseWhenFull(call);
-    switch (startAllocation(call, allocation, { mostStarts: config.soloPerMinute })) {
+    const alone = { most: config.soloPerMinute, unless: resume ? 'playing' : 'waiting' } as const;
+    switch (startAllocation(call, allocation, { alone })) {
       case 'started':
         return { status: 'starting' };
       case 'too-often':

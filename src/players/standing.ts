@@ -1,8 +1,8 @@
 import { findInstance } from '../database/instances';
 import { takeSeats } from '../database/seats';
 import { readStanding, withdraw, type Standing as Row } from '../database/standing';
-import { freeSeats } from '../fleet/seats';
-import { isLive } from '../gameye/wire';
+import { stillRunning } from '../fleet/refresh';
+import { goAway } from '../fleet/seats';
 import { seatMs } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import type { FailureReason, Instance } from '../records';
@@ -19,10 +19,15 @@ export type Standing =
 
 /**
  * Where a player stands now, from the records and not from what the player was told: after a reconnect, on another device,
- * or when a notification was missed. A seat whose reservation ran out is taken again while there is room.
+ * or when a notification was missed. A seat whose reservation ran out is taken again while there is room. Nobody is sent to
+ * a session that is over, as far as the Session API tells.
  */
 export function standing(call: Call, userId: string): Standing {
-  const row = readStanding(call.nk, call.config.fleet, userId);
+  return standingOf(call, readStanding(call.nk, call.config.fleet, userId), userId);
+}
+
+/** The same from a player's row. */
+export function standingOf(call: Call, row: Row | undefined, userId: string): Standing {
   switch (row?.state) {
     case undefined:
     case 'left':
@@ -30,28 +35,36 @@ export function standing(call: Call, userId: string): Standing {
     case 'failed':
       return { state: 'failed', reason: row.reason ?? 'error' };
     case 'starting':
-      if (!row.allocation) return { state: 'none' };
-      if (row.allocation.cancelled) return { state: 'failed', reason: 'error' };
-      return { state: 'starting', session_id: row.session_id };
+      if (isWaiting(row)) return { state: 'starting', session_id: row.session_id };
+      return row.allocation ? { state: 'failed', reason: 'error' } : { state: 'none' };
     case 'reserved':
     case 'joined':
     case 'lapsed': {
-      const instance = row.instance && isLive(row.instance.status) ? seatedIn(call, row, userId) : undefined;
+      const running = row.instance && stillRunning(call, row.instance);
+      const instance = running && seatedIn(call, row, running, userId);
       return instance ? { state: 'ready', match: matchContent(call, instance, userId) } : { state: 'none' };
     }
   }
 }
 
+/** Somebody waits for a session that is on its way, and that nobody has cancelled. */
+export function isWaiting(row: Row | undefined): boolean {
+  return row?.state === 'starting' && row.allocation?.cancelled === false;
+}
+
 /** The instance in which this player has a seat; undefined when it was lost and there is no room. */
-function seatedIn(call: Call, row: Row, userId: string): Instance | undefined {
+function seatedIn(call: Call, row: Row, running: Instance, userId: string): Instance | undefined {
   const { nk, config } = call;
-  // A fresh reservation is not prolonged: a client may ask every second.
-  const isSafe = row.state === 'joined' || (row.state === 'reserved' && (row.left_ms ?? 0) > config.seatTimeoutMs / 2);
-  if (isSafe) return row.instance;
+  if (isSafe(call, row)) return running;
   const taken = takeSeats(nk, config.fleet, row.session_id, [userId], seatMs(config), { again: true });
   if (taken.kind === 'taken' && taken.user_ids.length > 0) return findInstance(nk, config.fleet, row.session_id);
   // One that drains or may be gone prolongs nothing, and takes nothing away.
-  return row.state === 'reserved' && (row.left_ms ?? 0) > 0 && taken.kind === 'closed' ? row.instance : undefined;
+  return row.state === 'reserved' && (row.left_ms ?? 0) > 0 && taken.kind === 'closed' ? running : undefined;
+}
+
+/** A seat that need not be renewed. A fresh reservation is not prolonged: a client may ask every second. */
+export function isSafe({ config }: Call, { state, left_ms = 0 }: Row): boolean {
+  return state === 'joined' || (state === 'reserved' && left_ms > config.seatTimeoutMs / 2);
 }
 
 const MOST_TRIES = 5;
@@ -78,5 +91,5 @@ function isSeated(state: Row['state'] | null): boolean {
 export function leaveAll(call: Call, userId: string): boolean {
   const start = cancelStart(call, userId);
   if (typeof start === 'string') return start === 'cancelled';
-  return freeSeats(call, start.started, [userId]).length > 0;
+  return goAway(call, start.started, userId);
 }

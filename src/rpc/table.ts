@@ -1,5 +1,5 @@
 import { allocationRequest, SHAPE_FIELDS } from '../allocation/shape';
-import { invalid, flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
+import { flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { create } from '../fleet/create';
 import { get } from '../fleet/get';
 import { list } from '../fleet/list';
@@ -178,11 +178,8 @@ export const RPCS: Rpc[] = [
     id: 'gameye_solo_match',
     caller: 'player',
     fields: ['resume'],
-    doc: '`resume?` → `status: starting`, or `status: matched` and `match` when the player has a session already',
-    answer: (call, payload, userId) => {
-      if (typeof (payload['resume'] ?? false) !== 'boolean') return invalid('resume', 'must be true or false.');
-      return startSolo(call, userId);
-    },
+    doc: '`resume?` → `status: starting`; with `resume: true` `status: matched` and `match` when the player has a session that runs',
+    answer: (call, payload, userId) => startSolo(call, userId, optionalFlag(payload, 'resume')),
   },
   {
     id: 'gameye_join_friend',

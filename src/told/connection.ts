@@ -11,9 +11,9 @@ export interface Connection {
   session_id: string;
   /** Only when the session exposes several. */
   ports?: { [containerPort: string]: number };
-  /** With GAMEYE_SEAT_SECRET: lets this player in until `exp` (seconds since 1970). */
-  seat_token?: string;
-  exp?: number;
+  /** Lets this player in until `exp` (seconds since 1970). */
+  seat_token: string;
+  exp: number;
   /** With GAMEYE_RELAY_URL: where a browser connects, and the token that lets it through to this session until `exp`. */
   relay_url?: string;
   relay_token?: string;
@@ -27,23 +27,20 @@ export function connectionFor(
   now: number,
 ): Connection {
   const { nk, config } = call;
-  const connection: Connection = {
-    host: instance.connection_info.dns_name || instance.connection_info.ip_address,
-    port: instance.connection_info.port,
+  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
+  const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
+  const { ip_address, dns_name, port } = instance.connection_info;
+  const host = dns_name || ip_address;
+  const { relay } = config;
+  return {
+    host,
+    port,
     session_id: instance.id,
     ...(Object.keys(instance.ports).length > 1 ? { ports: instance.ports } : {}),
-  };
-  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
-  const { host, port } = connection;
-  const relayed =
-    config.relay === undefined
+    seat_token: seatToken(nk, secret, instance.id, userId, exp),
+    exp,
+    ...(relay === undefined
       ? {}
-      : {
-          relay_url: config.relay.url,
-          relay_token: relayToken(nk, config.relay.secret, { sid: instance.id, host, port }, exp),
-          exp,
-        };
-  if (config.seatSecret === undefined) return { ...connection, ...relayed };
-  const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
-  return { ...connection, ...relayed, seat_token: seatToken(nk, secret, instance.id, userId, exp), exp };
+      : { relay_url: relay.url, relay_token: relayToken(nk, relay.secret, { sid: instance.id, host, port }, exp) }),
+  };
 }

@@ -45,7 +45,8 @@ function tick(call: Call, state: AllocatorState): AllocatorState | undefined {
     if (from !== undefined) {
       const row = takeOver(call.nk, latest.id, from, lease(call));
       if (!row) return undefined;
-      latest = fromRow(row);
+      // What its players gave up for it is not in the row of a request that was just stored.
+      latest = { ...fromRow(row), before: latest.before };
       from = undefined;
     }
     const left = work(call, latest, (moved) => (latest = moved));

@@ -71,7 +71,9 @@ forEachRuntime((runtime) => {
 
   it('starts one session for a player alone, however often they ask', async () => {
     const [player] = (await connectPlayers(stack().nakama, 1)) as [Player];
-    const answers = await Promise.all(Array.from({ length: 5 }, () => player.rpc('gameye_solo_match', {})));
+    const answers = await Promise.all(
+      Array.from({ length: 5 }, () => player.rpc('gameye_solo_match', { resume: true })),
+    );
     for (const answer of answers) expect(answer).toMatchObject({ status: 200 });
     const told = await toldOneSession(stack(), [player]);
     expect(await sessionsFor(stack(), [player])).toHaveLength(1);

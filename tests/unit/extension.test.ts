@@ -3,7 +3,7 @@ import type { Allocation } from '../../src/allocation/allocation';
 import type { Extension } from '../../src/extension/extension';
 import type { MatchmakerResult } from '../../src/nakama/runtime';
 import type { Instance } from '../../src/records';
-import { configWith, FIVE, SEAT_SECRET } from './support/config';
+import { configWith, FIVE } from './support/config';
 import { context, fakeNakama, type FakeNakama } from './support/nakama';
 
 const USER = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
@@ -60,8 +60,7 @@ describe('onMatched', () => {
       const onMatched = vi.fn(() => nothing as undefined);
       const { started } = await matched(fakeNakama(), { onMatched });
       expect(onMatched).toHaveBeenCalledWith(ctx, expect.anything(), expect.anything(), entries);
-      const metadata = { 'gameye.external_id': `match-${USER}` };
-      expect(started?.request).toEqual({ user_ids: [USER, OTHER], max_players: 2, latencies: [], metadata });
+      expect(started?.request).toEqual({ user_ids: [USER, OTHER], max_players: 2, latencies: [], metadata: {} });
     }
   });
   it('leaves a match alone that is not ours', async () => {
@@ -92,7 +91,6 @@ describe('onMatched', () => {
       metadata: {
         map: 'dust',
         'gameye.env': { MODE: 'duel', MAP: 'dust' },
-        'gameye.external_id': `match-${USER}`,
       },
       callback: 'ended',
     });
@@ -155,10 +153,10 @@ describe('onMatched', () => {
 });
 
 describe('extras', () => {
-  async function told(fake: FakeNakama, extras: Extension['extras'], secret?: string) {
+  async function told(fake: FakeNakama, extras: Extension['extras']) {
     await vm({ ...(extras ? { extras } : {}) });
     const { notifyMatch } = await import('../../src/told/notify');
-    const config = configWith(secret === undefined ? {} : { GAMEYE_SEAT_SECRET: secret });
+    const config = configWith();
     const instance: Instance = {
       ...{ id: 's1', status: 'running', region: 'eu', image: 'my-game', version: '', metadata: { map: 'dust' } },
       ...{ player_count: 2, max_players: 2, open_seats: 0, unseated: 0, seats: {}, ports: { '7777/udp': 1 } },
@@ -168,7 +166,11 @@ describe('extras', () => {
     notifyMatch({ ctx, logger: fake.logger, nk: fake.nk, config }, instance, [USER, OTHER]);
     return fake.sent().map(({ content }) => content);
   }
-  const plain = { host: '1.2.3.4', port: 1, session_id: 's1', map: 'dust' };
+  const plain = {
+    ...{ host: '1.2.3.4', port: 1, session_id: 's1', map: 'dust' },
+    seat_token: expect.stringMatching(/^v1\./) as string,
+    exp: expect.any(Number) as number,
+  };
 
   it('come along for each player, over the metadata', async () => {
     const extras: Extension['extras'] = (_ctx, _logger, _nk, instance, userId) => ({ map: instance.id, team: userId });
@@ -180,13 +182,9 @@ describe('extras', () => {
   it('cannot replace what the module says, nor say it where the module says nothing', async () => {
     const relay = { relay_url: 'wss://evil', relay_token: 'x' };
     const reserved = { host: 'evil', port: 9, session_id: 'x', ports: {}, seat_token: 'x', exp: 1, ...relay };
-    expect(await told(fakeNakama(), () => reserved)).toEqual([plain, plain]);
-    vi.resetModules();
-    for (const content of await told(fakeNakama(), () => reserved, SEAT_SECRET)) {
-      expect(content).toMatchObject(plain);
-      expect(content['seat_token']).toMatch(/^v1\./);
-      expect(content['exp']).not.toBe(1);
-    }
+    const contents = await told(fakeNakama(), () => reserved);
+    expect(contents).toEqual([plain, plain]);
+    for (const { exp } of contents) expect(exp).not.toBe(1);
   });
   it.each([
     ['an exception', () => JSON.parse('{') as object],

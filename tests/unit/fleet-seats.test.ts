@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { tellDeparture } from '../../src/allocation/departure';
 import { join, leave } from '../../src/fleet/seats';
 import { update } from '../../src/fleet/update';
 import type { Call } from '../../src/nakama/caller';
@@ -48,7 +49,7 @@ describe('join', () => {
     const { instance_info, session_info } = join(call, 's1', ['u2', 'u3', 'u4', 'u1'], true);
     expect(session_info.map((one) => one.user_id)).toEqual(['u2', 'u3', 'u1']);
     expect(instance_info).toMatchObject({ player_count: 3, open_seats: 0 });
-    expect(fake.requests[0]?.body).toMatchObject({ players: ['u2', 'u3', 'u1'] });
+    expect(sentTo('put')).toEqual([{ session: 's1', players: ['u2', 'u3'] }]);
     expect(refusal(() => join(call, 's1', ['u4', 'u5'], true)).code).toBe(8);
     expect(refusal(() => join(call, 's1', ['u4', 'u1'])).code).toBe(8);
     expect(Object.keys(instanceIn(fake)!.seats)).toEqual(['u1', 'u2', 'u3']);
@@ -60,6 +61,19 @@ describe('join', () => {
     expect(join(call, 's1', ['u1']).instance_info.player_count).toBe(1);
     expect(join(call, 's2', ['u9']).instance_info.player_count).toBe(6);
     expect(refusal(() => join(call, 's2', ['u2'])).code).toBe(8);
+  });
+  it('of who has a safe seat there writes nothing and asks nobody', () => {
+    putInstance(fake, {}, { u1: 'joined', u2: Date.now() + 40_000 });
+    const versions = () => ['u1', 'u2'].map((id) => seatOf(fake, id)?.['version']);
+    const before = versions();
+    for (let i = 0; i < 3; i++) expect(join(call, 's1', ['u1', 'u2']).session_info).toHaveLength(2);
+    expect([versions(), fake.requests]).toEqual([before, []]);
+  });
+  it('prolongs a reservation of which half is over, without a word to Gameye', () => {
+    putInstance(fake, {}, { u1: soon() });
+    join(call, 's1', ['u1']);
+    expect((instanceIn(fake)!.seats['u1'] as { until_ms: number }).until_ms).toBeGreaterThan(Date.now() + 50_000);
+    expect(fake.requests).toEqual([]);
   });
   it('finds the session by the id that fleet_create answered', () => {
     putInstance(fake, { allocation_id: 'a1' });
@@ -80,6 +94,24 @@ describe('join', () => {
     expect(instanceIn(fake, 's0')).toMatchObject({ player_count: 0, open_seats: 2, seats: {} });
     expect(instanceIn(fake)).toMatchObject({ player_count: 2, open_seats: 0 });
     expect(sentTo('delete')).toEqual([{ session: 's0', players: ['u1'] }]);
+  });
+  it('is not undone where an API takes players out of every session when they leave one', () => {
+    putInstance(fake);
+    putInstance(fake, { id: 's0' }, u1Plays);
+    const players: { [session: string]: string[] } = { s0: ['u1'], s1: [] };
+    fake.http = ({ method, body }) => {
+      const { session, players: who } = body as { session?: string; players: string[] };
+      if (method === 'put') players[session!] = [...players[session!]!, ...who];
+      else if (session !== undefined) return answer(422, {});
+      else for (const id of Object.keys(players)) players[id] = players[id]!.filter((one) => !who.includes(one));
+      return answer(200, {});
+    };
+    join(call, 's1', ['u1']);
+    expect(players['s0']).toEqual([]);
+    expect(players['s1']).toContain('u1');
+    // A leave that arrives late, as a worker's does after it told the players where to go.
+    tellDeparture(call, 's0', ['u1'], 1000);
+    expect(players['s1']).toContain('u1');
   });
   it('takes a player out of a start that others wait for', () => {
     putInstance(fake);
@@ -172,11 +204,11 @@ describe('leave and update', () => {
     });
   });
   it.each([
-    ['is what the server reported, plus reservations', { u1: 'joined', u2: soon() } as const, 3, 4],
-    ['forgets reservations that ran out', { u1: Date.now() - 1 } as const, 2, 2],
-    ['may be zero although seats are joined', { u1: 'joined', u2: 'joined' } as const, 0, 0],
+    ['is what the server reported, plus reservations', () => ({ u1: 'joined' as const, u2: soon() }), 3, 4],
+    ['forgets reservations that ran out', () => ({ u1: Date.now() - 1 }), 2, 2],
+    ['may be zero although seats are joined', () => ({ u1: 'joined' as const, u2: 'joined' as const }), 0, 0],
   ])('the count %s', (_sentence, seats, reported, count) => {
-    putInstance(fake, { max_players: 4 }, seats);
+    putInstance(fake, { max_players: 4 }, seats());
     const { player_count, open_seats } = update(call, 's1', reported, {}).instance_info;
     expect([player_count, open_seats]).toEqual([count, 4 - count]);
   });

@@ -45,7 +45,8 @@ function told(fake: FakeNakama, one = instance(), config = configWith(), users =
 describe('gameye_match', () => {
   it('tells each player the address, persistently, with code 7300', () => {
     const { missed, sent } = told(fakeNakama(), instance(), configWith(), ['u1', 'u2']);
-    const content = { host: '1.2.3.4', port: 20001, session_id: 's1' };
+    const seat = { seat_token: expect.stringMatching(/^v1\./) as string, exp: 1_700_000_120 };
+    const content = { host: '1.2.3.4', port: 20001, session_id: 's1', ...seat };
     expect(missed).toEqual([]);
     expect(sent).toEqual([
       { subject: 'gameye_match', code: 7300, userId: 'u1', persistent: true, content },

@@ -1,6 +1,8 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
 import type { Call } from '../../src/nakama/caller';
+import { leaveSeats } from '../../src/database/seats';
+import { leave } from '../../src/fleet/seats';
 import { joinFriend } from '../../src/players/friend';
 import { startSolo } from '../../src/players/solo';
 import { cancelStart, leaveAll, standing } from '../../src/players/standing';
@@ -31,6 +33,27 @@ const lapse = (userId: string): void => {
     `UPDATE gameye_instance SET reserved = reserved - 1, player_count = player_count - 1,
        open_seats = greatest(0, max_players - player_count + 1)`,
   );
+};
+
+/** A running session as the API describes it. */
+const sessionView = (more: object = {}): object => ({
+  ...{ id: 's1', status: 'running', host: '1.2.3.4', location: 'eu', image: 'my-game', labels: {} },
+  ...{ ports: { '7777/udp': 20001 }, ...more },
+});
+
+/** What the workers do that were started so far. */
+const runWorkers = (): void => {
+  const worker = { ...call, ctx: context({ matchId: 'm1.n1' }) };
+  for (const event of fake.events.slice()) {
+    if (event.kind !== 'match') continue;
+    let state: AllocatorState | undefined = { ...(event.params as unknown as AllocatorState), wake_at_ms: 0 };
+    for (let i = 0; state && i < 20; i++) state = loopAllocator(worker, state);
+  }
+};
+
+const seatToo = (userId: string): void => {
+  fake.query(`INSERT INTO gameye_seat (user_id, state, session_id) VALUES ($1, 'joined', 's0')`, [userId]);
+  fake.query(`UPDATE gameye_instance SET joined = 2, player_count = 2, open_seats = 2 WHERE id = 's0'`);
 };
 
 describe('where a player stands', () => {
@@ -150,7 +173,7 @@ describe('where a player stands', () => {
     putInstance(fake, {}, { u1: soon() });
     fake.events.length = 0;
     standing(call, 'u1');
-    expect(fake.events).toHaveLength(1);
+    expect(fake.events.filter(({ kind }) => kind === 'sql')).toHaveLength(1);
   });
 
   it('carries what gameye_match carries', () => {
@@ -236,10 +259,31 @@ describe('a session for one player', () => {
     expect([rowsIn(fake, 'allocation'), matches()]).toEqual([1, 1]);
   });
 
-  it('is not asked for by a player who plays', () => {
-    putInstance(fake, {}, { u1: 'joined' });
-    expect(startSolo(call, 'u1')).toMatchObject({ status: 'matched', match: { session_id: 's1', port: 20001 } });
+  it('is the one that the player has, to be resumed, with all that gameye_match has', () => {
+    putInstance(fake, { metadata: { mode: 'duel' } }, { u1: 'joined' });
+    const match = { session_id: 's1', port: 20001, mode: 'duel', seat_token: expect.stringMatching(/^v1\./) };
+    expect(startSolo(call, 'u1', true)).toMatchObject({ status: 'matched', match });
     expect(matches()).toBe(0);
+  });
+
+  it('is a new one for a player who plays and does not want to resume; the seat is given up', () => {
+    putInstance(fake, { max_players: 4 }, { u1: 'joined', u2: 'joined' });
+    expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
+    expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
+    expect(startSolo(call, 'u1', true)).toEqual({ status: 'starting' });
+    expect(matches()).toBe(1);
+    expect(instanceIn(fake)).toMatchObject({ status: 'running', player_count: 1, seats: { u2: {} } });
+  });
+
+  it.each([
+    ['over', () => undefined],
+    ['known to be over', () => void standing(call, 'u1')],
+  ])('is a new one for who wants to resume what is %s', (_what, know) => {
+    putInstance(fake, {}, { u1: 'joined' });
+    fake.http = () => answer(404, {});
+    know();
+    expect(startSolo(call, 'u1', true)).toEqual({ status: 'starting' });
+    expect(matches()).toBe(1);
   });
 
   it.each([
@@ -332,10 +376,56 @@ describe('joining a friend', () => {
     joinFriend(call, 'guest', 'u1');
     expect(instanceIn(fake, 's0')).toMatchObject({ player_count: 0 });
     expect(fake.requests.map(({ method, body }) => [method, body])).toEqual([
-      ['put', { session: 's1', players: ['guest'] }],
       ['delete', { session: 's0', players: ['guest'] }],
+      ['put', { session: 's1', players: ['guest'] }],
     ]);
   });
+
+  it('writes nothing and asks nobody for who sits there', () => {
+    befriend('u1');
+    putInstance(fake, {}, { u1: 'joined', guest: 'joined' });
+    fake.events.length = 0;
+    expect(joinFriend(call, 'guest', 'u1')).toMatchObject({ match: { session_id: 's1' } });
+    expect(fake.requests).toEqual([]);
+    const changes = fake.events.filter((event) => event.kind === 'sql' && /UPDATE|INSERT|DELETE/.test(event.statement));
+    expect(changes).toEqual([]);
+  });
+
+  it('is one request at a time, and a later one of the same player is answered', () => {
+    befriend('u1');
+    putInstance(fake, { max_players: 4 }, { u1: 'joined' });
+    let other: { code: number } | undefined;
+    fake.http = () => {
+      leaveSeats(fake.nk, 's1', ['guest']);
+      other = refusal(() => joinFriend(call, 'guest', 'u1'));
+      return answer(200, {});
+    };
+    joinFriend(call, 'guest', 'u1');
+    expect(other).toMatchObject({ code: 10 });
+    fake.http = () => answer(200, {});
+    expect(joinFriend(call, 'guest', 'u1')).toMatchObject({ status: 'matched' });
+  });
+
+  it.each([
+    ['the player', 'guest', 'u1'],
+    ['the friend', 'u1', 'guest'],
+  ])(
+    'reads a bounded part of endless lists of friends, and finds a short one on the side of %s',
+    (_who, short, other) => {
+      putInstance(fake, { max_players: 4 }, { u1: 'joined' });
+      let pages = 0;
+      fake.nk.friendsList = (userId) => {
+        pages++;
+        const isShort = userId === short;
+        return { friends: [{ user: { userId: isShort ? other : 'somebody' } }], cursor: isShort ? '' : 'more' };
+      };
+      expect(joinFriend(call, 'guest', 'u1')).toMatchObject({ status: 'matched' });
+      expect(pages).toBeLessThanOrEqual(11);
+      fake.nk.friendsList = () => (pages++, { friends: [], cursor: 'more' });
+      expect(refusal(() => joinFriend(call, 'guest', 'u1'))).toMatchObject({ code: 5 });
+      expect(pages).toBeLessThanOrEqual(31);
+    },
+  );
 
   it('does not tell a stranger whether somebody plays', () => {
     befriend();
@@ -359,6 +449,125 @@ describe('joining a friend', () => {
     putInstance(fake, { max_players: 1 }, { u1: 'joined' });
     expect(refusal(() => joinFriend(call, 'guest', 'u1'))).toMatchObject({ code: 8 });
     expect(seatOf(fake, 'guest')).toBeUndefined();
+  });
+});
+
+describe('a session that is over, before any list showed it', () => {
+  beforeEach(() => putInstance(fake, {}, { u1: 'joined' }));
+
+  it.each([
+    ['is not known any more', answer(404, {}), 'lost'],
+    ['has ended', answer(200, sessionView({ status: 'exited' })), undefined],
+  ])('is nowhere for its player when the API says that it %s', (_what, reply, status) => {
+    fake.http = () => reply;
+    expect(standing(call, 'u1')).toEqual({ state: 'none' });
+    expect(instanceIn(fake)?.status).toBe(status);
+    expect(standing(call, 'u1')).toEqual({ state: 'none' });
+    expect(fake.requests).toHaveLength(1);
+  });
+
+  it('is not asked for again by a player who asks again at once, also on another device', () => {
+    fake.http = () => answer(200, sessionView());
+    for (let i = 0; i < 5; i++) expect(standing(call, 'u1')).toMatchObject({ state: 'ready' });
+    expect(fake.requests.map(({ method, timeoutMs }) => [method, timeoutMs])).toEqual([['get', 4000]]);
+  });
+
+  it.each([
+    ['fails', answer(503, {})],
+    ['answers what nobody can read', answer(200, { hello: 'world' })],
+    ['refuses the token', answer(401, {})],
+  ])('is not concluded from an API that %s', (_what, reply) => {
+    fake.http = () => reply;
+    expect(standing(call, 'u1')).toMatchObject({ state: 'ready' });
+    expect(instanceIn(fake)).toMatchObject({ status: 'running' });
+  });
+
+  it('is there again for its player when that was a mistake', () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    fake.http = () => answer(404, {});
+    expect(standing(call, 'u1')).toEqual({ state: 'none' });
+    fake.http = () => answer(200, sessionView());
+    vi.setSystemTime(Date.now() + 5_000);
+    expect(standing(call, 'u1')).toMatchObject({ state: 'ready', match: { session_id: 's1' } });
+    expect(instanceIn(fake)).toMatchObject({ status: 'running' });
+    vi.useRealTimers();
+  });
+});
+
+describe('what a player leaves behind', () => {
+  const alone = (more: object = {}): void => {
+    putInstance(fake, { id: 's0', ...more }, { u1: 'joined' });
+    fake.query(`UPDATE gameye_instance SET mode = 'solo' WHERE id = 's0'`);
+  };
+  const running = answer(201, { host: '5.6.7.8', ports: [{ type: 'udp', container: 7777, host: 9 }] });
+  const sent = (): string[] => fake.requests.map(({ method, url }) => `${method} ${url.split('/session')[1]}`);
+  const befriend = (): void => {
+    fake.nk.friendsList = () => ({ friends: [{ user: { userId: 'u2' } }], cursor: '' });
+    putInstance(fake, { max_players: 4 }, { u2: 'joined' });
+  };
+
+  it.each([
+    ['leaves', () => leaveAll(call, 'u1'), ['delete /s0']],
+    ['joins a friend', () => (befriend(), joinFriend(call, 'u1', 'u2')), ['delete /s0', 'put /player/join']],
+  ])('is stopped when the player who asked for it alone %s', (_how, act, requests) => {
+    alone();
+    act();
+    expect(sent()).toEqual(requests);
+    expect(instanceIn(fake, 's0')).toBeUndefined();
+  });
+
+  it('is stopped once the next one runs, when the player asks for another session', () => {
+    alone();
+    startSolo(call, 'u1');
+    expect(instanceIn(fake, 's0')).toMatchObject({ status: 'draining', player_count: 0 });
+    fake.http = ({ method }) => (method === 'post' ? running : answer(200, {}));
+    runWorkers();
+    expect(sent()).toContain('delete /s0');
+    expect(instanceIn(fake, 's0')).toBeUndefined();
+  });
+
+  it('drains when the API does not answer, so that the reconciler stops it', () => {
+    alone();
+    fake.http = () => answer(503, {});
+    leaveAll(call, 'u1');
+    expect(instanceIn(fake, 's0')).toMatchObject({ status: 'draining', player_count: 0 });
+  });
+
+  it.each([
+    ['others play in it', () => (alone({ max_players: 4 }), seatToo('u3'))],
+    ['others are seated there by backfill', () => alone({ pool: 'p1' })],
+    ['its game server counts somebody', () => alone({ unseated: 1 })],
+    ['it was not started for the player alone', () => putInstance(fake, { id: 's0' }, { u1: 'joined' })],
+  ])('stays when %s', (_why, arrange) => {
+    arrange();
+    leaveAll(call, 'u1');
+    expect(sent()).toEqual(['delete /player/leave']);
+    expect(instanceIn(fake, 's0')).toMatchObject({ status: 'running' });
+  });
+
+  it('stays for its grace when the game server says that the player is gone, who may come back', () => {
+    alone();
+    leave(call, 's0', ['u1']);
+    expect(instanceIn(fake, 's0')).toMatchObject({ status: 'running', player_count: 0 });
+  });
+
+  it('is cancelled while it starts: no session of a player who went to a friend meanwhile is left', () => {
+    befriend();
+    startSolo(call, 'u1');
+    const posted: string[] = [];
+    fake.http = ({ method, url, body }) => {
+      if (method === 'post') {
+        posted.push((body as { id: string }).id);
+        joinFriend(call, 'u1', 'u2');
+        leaveAll(call, 'u1');
+        return running;
+      }
+      return method === 'delete' && url.endsWith(posted[0] ?? '-') ? answer(204, {}) : answer(200, {});
+    };
+    runWorkers();
+    expect(posted).toHaveLength(1);
+    expect(sent()).toContain(`delete /${posted[0]}`);
+    expect(instanceIn(fake, posted[0])).toBeUndefined();
   });
 });
 

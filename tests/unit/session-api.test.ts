@@ -111,7 +111,7 @@ describe('players', () => {
   });
   it('leave with a DELETE that names the session, as on Gameye’s pages', () => {
     const fake = apiThatAnswers(answer(200, {}));
-    expect(leaveSession(fake.nk, api, 's1', ['u1'], 5)).toEqual({ kind: 'done', value: true });
+    expect(leaveSession(fake.nk, api, 's1', ['u1'], 5)).toEqual({ kind: 'done', value: 'here' });
     expect(fake.requests).toHaveLength(1);
     expect(fake.requests[0]).toMatchObject({
       url: 'http://api.test/session/player/leave',
@@ -121,7 +121,7 @@ describe('players', () => {
   });
   it('leave without the session when that is refused, as in the official document', () => {
     const fake = apiThatAnswers(answer(422, {}), answer(200, {}));
-    expect(leaveSession(fake.nk, api, 's1', ['u1'], 5)).toEqual({ kind: 'done', value: true });
+    expect(leaveSession(fake.nk, api, 's1', ['u1'], 5)).toEqual({ kind: 'done', value: 'everywhere' });
     expect(fake.requests.map((one) => one.body)).toEqual([{ session: 's1', players: ['u1'] }, { players: ['u1'] }]);
   });
   it('have left when Gameye has no such session, or not in it', () => {
