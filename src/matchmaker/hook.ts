@@ -1,11 +1,10 @@
 import { handOver, newAllocation, queue } from '../allocation/create';
 import { requestFromMatch } from '../allocation/request';
 import { describeProblems, getConfig, type Dialect } from '../config';
-import { EXTERNAL_ID_KEY } from '../metadata';
 import { errorText, withFields } from '../nakama/log';
 import { count, time } from '../nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
-import type { AllocationRequest, FailureReason } from '../records';
+import type { FailureReason } from '../records';
 import { ensureSupervisor } from '../supervision/heartbeat';
 import { notifyFailed } from '../told/notify';
 import { shapeRequest } from './shape';
@@ -57,7 +56,7 @@ function answer(
     if (agreed.refused.length > 0) notifyFailed(nk, logger, 'misconfigured', agreed.refused, config.notify);
     entries = entries.filter(({ presence }) => !agreed.refused.includes(presence.userId));
     // Its worker says when its time begins, by the database's clock.
-    const allocation = { ...newAllocation(call, traceable(agreed.request)), created_at_ms: 0 };
+    const allocation = { ...newAllocation(call, agreed.request), created_at_ms: 0 };
     if (!handOver(call, allocation)) {
       if (queue(call, allocation).kind !== 'too-often') return 'queued';
       tell(logger, nk, entries, 'quota_exceeded', config.notify);
@@ -72,12 +71,6 @@ function answer(
     tell(logger, nk, entries, 'unavailable');
     return 'unavailable';
   }
-}
-
-/** The session can be found at Gameye by a player of the match, unless onMatched has named it. */
-function traceable(request: AllocationRequest): AllocationRequest {
-  const [first = ''] = request.user_ids;
-  return { ...request, metadata: { [EXTERNAL_ID_KEY]: `match-${first}`, ...request.metadata } };
 }
 
 function tell(

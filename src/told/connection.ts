@@ -29,8 +29,8 @@ export function connectionFor(
   const { nk, config } = call;
   const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
   const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
-  const host = instance.connection_info.dns_name || instance.connection_info.ip_address;
-  const { port } = instance.connection_info;
+  const { ip_address, dns_name, port } = instance.connection_info;
+  const host = dns_name || ip_address;
   const { relay } = config;
   return {
     host,

@@ -60,8 +60,7 @@ describe('onMatched', () => {
       const onMatched = vi.fn(() => nothing as undefined);
       const { started } = await matched(fakeNakama(), { onMatched });
       expect(onMatched).toHaveBeenCalledWith(ctx, expect.anything(), expect.anything(), entries);
-      const metadata = { 'gameye.external_id': `match-${USER}` };
-      expect(started?.request).toEqual({ user_ids: [USER, OTHER], max_players: 2, latencies: [], metadata });
+      expect(started?.request).toEqual({ user_ids: [USER, OTHER], max_players: 2, latencies: [], metadata: {} });
     }
   });
   it('leaves a match alone that is not ours', async () => {
@@ -92,7 +91,6 @@ describe('onMatched', () => {
       metadata: {
         map: 'dust',
         'gameye.env': { MODE: 'duel', MAP: 'dust' },
-        'gameye.external_id': `match-${USER}`,
       },
       callback: 'ended',
     });

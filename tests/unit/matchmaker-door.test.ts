@@ -206,18 +206,6 @@ describe('a matched group', () => {
     expect(started?.request.user_ids).toEqual(['u0', 'u2']);
     expect(told).toEqual([['u1', 'misconfigured']]);
   });
-  it('can be found at Gameye by one of its players, unless onMatched says otherwise', () => {
-    const fake = fakeNakama();
-    expect(matched(fake, {}, {})).toMatchObject({ request: { metadata: { 'gameye.external_id': 'match-u0' } } });
-    try {
-      configure({ onMatched: () => ({ metadata: { map: 'dust', 'gameye.external_id': 'cup-7' } }) });
-      expect(matched(fake, {}, {})).toMatchObject({
-        request: { metadata: { map: 'dust', 'gameye.external_id': 'cup-7' } },
-      });
-    } finally {
-      configure({});
-    }
-  });
   it('gets what the module’s onMatched says, whatever its tickets demand', () => {
     const fake = fakeNakama();
     try {
