@@ -1,4 +1,5 @@
 import type { Context, Nakama } from './nakama/runtime';
+import { isPlainUrl, isPrivate } from './address';
 import { readEnvironment, type Lookup, type Problem } from './environment';
 
 export const SECOND = 1000;
@@ -40,8 +41,13 @@ export interface Config {
   pingPrefix: string;
   /** Regions farther than this from a player are not used, in milliseconds. */
   maxPingMs?: number;
-  seatSecret?: string;
+  /** What seat tokens and credentials of game servers are derived from. */
+  seatSecret: string;
+  /** The one before: credentials that were derived from it are still good. */
+  previousSeatSecret?: string;
   nakamaUrl?: string;
+  /** Through which browsers reach game servers. */
+  relay?: { url: string; secret: string };
   fleet: string;
   /** Which notifications players get, at least one kind. */
   notify: Dialect[];
@@ -50,7 +56,7 @@ export interface Config {
 /** `gameye`: gameye_match and gameye_failed. `connection-info`: that of the guides to Nakama's older fleet managers. */
 export type Dialect = 'gameye' | 'connection-info';
 
-export type Configured = { config: Config; warnings: Problem[] } | { problems: Problem[] };
+export type Configured = ({ config: Config } | { problems: Problem[] }) & { warnings: Problem[] };
 
 const KNOWN = [
   'GAMEYE_API_TOKEN',
@@ -74,7 +80,10 @@ const KNOWN = [
   'GAMEYE_PING_PREFIX',
   'GAMEYE_MAX_PING',
   'GAMEYE_SEAT_SECRET',
+  'GAMEYE_SEAT_SECRET_PREVIOUS',
   'GAMEYE_NAKAMA_URL',
+  'GAMEYE_RELAY_URL',
+  'GAMEYE_RELAY_SECRET',
   'GAMEYE_FLEET',
   'GAMEYE_NOTIFY',
 ];
@@ -85,20 +94,37 @@ let configured: Configured | undefined;
 /** Where the first VM leaves what it read for the others: a match has a VM of its own, and reading takes longer than parsing. */
 const CACHE_KEY = 'gameye_config';
 
+/** Tells what is derived here from an API token apart from whatever else anybody derives from it. */
+const SEAT_SECRET_LABEL = 'gameye-seat-secret';
+
+const YES = ['on', 'true', 'yes', '1'];
+const NO = ['off', 'false', 'no', '0'];
+
 /** The configuration: read once per process, then kept. `GAMEYE_*` variables cannot change while Nakama runs. */
 export function getConfig(ctx: Context, nk: Nakama): Configured {
   if (configured) return configured;
   const cached = nk.localcacheGet(CACHE_KEY);
   configured =
-    typeof cached === 'string' ? (JSON.parse(cached) as Configured) : parseConfig(readEnvironment(ctx, nk, KNOWN));
+    typeof cached === 'string'
+      ? (JSON.parse(cached) as Configured)
+      : parseConfig(readEnvironment(ctx, nk, KNOWN), (apiToken) =>
+          nk.base16Encode(nk.hmacSha256Hash(SEAT_SECRET_LABEL, apiToken)).toLowerCase(),
+        );
   if (typeof cached !== 'string') nk.localcachePut(CACHE_KEY, JSON.stringify(configured));
   return configured;
 }
 
-/** Reads every variable and reports all mistakes at once, or the configuration. Pure. */
-export function parseConfig(environment: Lookup): Configured {
+/**
+ * Reads every variable and reports all mistakes at once, or the configuration. Pure. `seatSecretOf` derives the seat secret
+ * from the API token where none is set.
+ */
+export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string) => string): Configured {
   const problems: Problem[] = [...environment.problems];
-  const problem = (variable: string, advice: string): undefined => void problems.push({ variable, advice });
+  const isNamed = (name: string): boolean => environment.problems.some(({ variable }) => variable === name);
+  // What is wrong with how a variable is set comes first: what follows from that is no problem of its own.
+  const problem = (variable: string, advice: string): undefined => {
+    if (!isNamed(variable) && !isNamed(`${variable}_FILE`)) problems.push({ variable, advice });
+  };
   const value = (variable: string): string | undefined => environment.values[variable]?.trim() || undefined;
   const required = (variable: string, advice: string): string =>
     value(variable) ?? (problem(variable, `is not set: ${advice}`), '');
@@ -170,23 +196,33 @@ export function parseConfig(environment: Lookup): Configured {
     problem('GAMEYE_MATCH_PROPERTY', 'must be name or name=value, such as mode=gameye.');
   }
 
-  const seatSecret = value('GAMEYE_SEAT_SECRET');
-  if (seatSecret !== undefined && seatSecret.length < 32) {
-    problem('GAMEYE_SEAT_SECRET', 'is too short: set at least 32 random characters (openssl rand -hex 32).');
-  }
+  const secret = (variable: string): string | undefined => {
+    const text = value(variable);
+    if (text === undefined || text.length >= 32) return text;
+    return problem(variable, 'is too short: set at least 32 random characters (openssl rand -hex 32).');
+  };
+  const seatSecret = secret('GAMEYE_SEAT_SECRET');
+  const previousSeatSecret = secret('GAMEYE_SEAT_SECRET_PREVIOUS');
   const nakamaUrl = value('GAMEYE_NAKAMA_URL')?.replace(/\/+$/, '');
   if (nakamaUrl !== undefined && !isPlainUrl(nakamaUrl)) {
     problem('GAMEYE_NAKAMA_URL', 'must be http(s)://host[:port], where game servers reach Nakama.');
   }
-  if (nakamaUrl !== undefined && seatSecret === undefined) {
-    problem(
-      'GAMEYE_SEAT_SECRET',
-      'is not set, but GAMEYE_NAKAMA_URL is: game servers get a credential derived from it.',
-    );
+
+  const relayUrl = value('GAMEYE_RELAY_URL')?.replace(/\/+$/, '');
+  const relaySecret = value('GAMEYE_RELAY_SECRET');
+  if (relayUrl !== undefined && !isPlainUrl(relayUrl.replace(/^ws/, 'http'))) {
+    problem('GAMEYE_RELAY_URL', 'must be ws(s):// or http(s)://host[:port][/path], where browsers reach the relay.');
+  }
+  if (relaySecret !== undefined && relaySecret.length < 32) {
+    problem('GAMEYE_RELAY_SECRET', 'is too short: set at least 32 random characters (openssl rand -hex 32).');
+  }
+  if ((relayUrl === undefined) !== (relaySecret === undefined)) {
+    const [missing, there] = relayUrl === undefined ? ['URL', 'SECRET'] : ['SECRET', 'URL'];
+    problem(`GAMEYE_RELAY_${missing}`, `is not set, but GAMEYE_RELAY_${there} is: the relay needs both.`);
   }
 
-  const backfill = value('GAMEYE_BACKFILL') ?? 'off';
-  if (backfill !== 'on' && backfill !== 'off') problem('GAMEYE_BACKFILL', 'must be on or off.');
+  const backfill = value('GAMEYE_BACKFILL')?.toLowerCase() ?? 'off';
+  if (!YES.includes(backfill) && !NO.includes(backfill)) problem('GAMEYE_BACKFILL', 'must be on or off.');
 
   const ready = value('GAMEYE_READY') ?? 'started';
   if (ready !== 'started' && ready !== 'server') problem('GAMEYE_READY', 'must be started or server.');
@@ -206,7 +242,12 @@ export function parseConfig(environment: Lookup): Configured {
     problem('GAMEYE_NOTIFY', 'must be gameye, connection-info, or both with a comma.');
   }
 
-  if (problems.length > 0) return { problems };
+  const warnings = [...environment.warnings, ...addressWarnings(apiUrl, nakamaUrl)];
+  for (const name of environment.names) {
+    if (KNOWN.includes(name.replace(/_FILE$/, ''))) continue;
+    warnings.push({ variable: name, advice: 'is not a variable of this module: check its spelling.' });
+  }
+  if (problems.length > 0) return { problems, warnings };
   const version = value('GAMEYE_API_IMAGE_VERSION');
   return {
     config: {
@@ -221,7 +262,7 @@ export function parseConfig(environment: Lookup): Configured {
       ...(maxPlayers === undefined ? {} : { maxPlayers }),
       createTimeoutMs,
       ready: ready === 'server' ? 'server' : 'started',
-      backfill: backfill === 'on',
+      backfill: YES.includes(backfill),
       seatTimeoutMs,
       emptyGraceMs,
       reconcileIntervalMs,
@@ -231,15 +272,31 @@ export function parseConfig(environment: Lookup): Configured {
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',
       ...(maxPingMs === undefined ? {} : { maxPingMs }),
-      ...(seatSecret === undefined ? {} : { seatSecret }),
+      seatSecret: seatSecret ?? seatSecretOf(apiToken),
+      ...(previousSeatSecret === undefined ? {} : { previousSeatSecret }),
       ...(nakamaUrl === undefined ? {} : { nakamaUrl }),
+      ...(relayUrl === undefined || relaySecret === undefined ? {} : { relay: { url: relayUrl, secret: relaySecret } }),
       fleet,
       notify,
     },
-    warnings: environment.names
-      .filter((name) => !KNOWN.includes(name.replace(/_FILE$/, '')))
-      .map((variable) => ({ variable, advice: 'is not a variable of this module: check its spelling.' })),
+    warnings,
   };
+}
+
+function addressWarnings(apiUrl: string, nakamaUrl: string | undefined): Problem[] {
+  const warnings: Problem[] = [];
+  if (apiUrl.startsWith('http://') && !isPrivate(apiUrl)) {
+    warnings.push({
+      variable: 'GAMEYE_API_URL',
+      advice: 'is http://: the API token can be read on its way. Use https://.',
+    });
+  }
+  if (nakamaUrl !== undefined && isPrivate(nakamaUrl)) {
+    const advice =
+      'names a host of this machine or this network: where game servers at Gameye do not reach it, none reports.';
+    warnings.push({ variable: 'GAMEYE_NAKAMA_URL', advice });
+  }
+  return warnings;
 }
 
 /** All problems as one text for a log line or an RPC error. */
@@ -266,9 +323,4 @@ function parseMatchProperty(text: string): { name: string; value?: string } | un
   const match = /^([A-Za-z0-9_.-]+)(?:=(.+))?$/.exec(text);
   if (!match?.[1]) return undefined;
   return match[2] === undefined ? { name: match[1] } : { name: match[1], value: match[2] };
-}
-
-// The runtime has no URL class. A user name would end up in error texts, which quote the URL.
-function isPlainUrl(text: string): boolean {
-  return /^https?:\/\/[A-Za-z0-9.:[\]_-]+(\/[^?#@\s]*)?$/.test(text);
 }

@@ -2,6 +2,7 @@ import { describeProblems, getConfig } from './config';
 import { migrate, oldRecords } from './database/schema';
 import { noteExtension } from './extension/extension';
 import { errorText, withFields } from './nakama/log';
+import { processId } from './nakama/process-id';
 import type { Context, Logger, Nakama } from './nakama/runtime';
 import { ensureSupervisor } from './supervision/heartbeat';
 
@@ -12,14 +13,14 @@ import { ensureSupervisor } from './supervision/heartbeat';
 export function initialize(ctx: Context, logger: Logger, nk: Nakama): void {
   const configured = getConfig(ctx, nk);
   noteExtension(nk);
+  for (const { variable, advice } of configured.warnings) {
+    withFields(logger, { variable, advice }).warn('Gameye: a setting should be looked at.');
+  }
   if ('problems' in configured) {
     withFields(logger, { problems: describeProblems(configured.problems), count: configured.problems.length }).error(
       'Gameye: not configured, no game server will be started. Set the variables and restart Nakama.',
     );
     return;
-  }
-  for (const warning of configured.warnings) {
-    withFields(logger, { variable: warning.variable, advice: warning.advice }).warn('Gameye: a variable is not used.');
   }
   const { config } = configured;
   withFields(logger, {
@@ -28,9 +29,14 @@ export function initialize(ctx: Context, logger: Logger, nk: Nakama): void {
     version: config.version ?? '(highest priority)',
     regions: config.regions.join(','),
     fleet: config.fleet,
-    seat_tokens: config.seatSecret !== undefined,
     server_reports: config.nakamaUrl !== undefined,
   }).info('Gameye: fleet manager ready.');
+  if (config.nakamaUrl === undefined) {
+    withFields(logger, { ttl: config.ttl }).info(
+      'Gameye: game servers report nothing without GAMEYE_NAKAMA_URL: seats count as taken once players are told, and a session to which nobody comes runs until GAMEYE_API_TTL.',
+    );
+  }
+  processId(nk);
   if (migrate(nk, logger)) sayWhatIsLeft(nk, logger);
   ensureSupervisor(nk);
 }

@@ -64,6 +64,8 @@ export interface AllocationRequest {
   metadata: { [key: string]: unknown };
   /** Instead of the configured regions, in order of preference. */
   regions?: string[];
+  /** Players who play in these regions only, and are too few to decide for the others. */
+  only_in?: { [userId: string]: string[] };
   /** Instead of the configured image; without `version`, its tag with the highest priority. */
   image?: string;
   version?: string;

@@ -1,4 +1,4 @@
-import type { Player } from '../demo/player.ts';
+import type { Answer, Player } from '../demo/player.ts';
 import type { Records, SeatRow } from './database.ts';
 import { isAbout } from './attribution.ts';
 import type { Asked, PlayerAnswer, StoredAnswer } from './evidence.ts';
@@ -121,9 +121,13 @@ export class Books {
   }
 }
 
-/** All answers of a player: what came over the connection, and what is in Nakama's list beside it. */
-export async function answersOf(player: Player): Promise<PlayerAnswer[]> {
+/** All answers of a player: what came over the connection, and what was or is in Nakama's list beside it. */
+export async function answersOf(player: Player, before: Answer[] = []): Promise<PlayerAnswer[]> {
   const seen = new Set(player.answers.map(({ notificationId }) => notificationId));
-  const listed = (await player.listAnswers()).filter(({ notificationId }) => !seen.has(notificationId));
+  const all = [...before, ...(await player.listAnswers())];
+  const listed = all.filter(
+    ({ notificationId }, i) =>
+      !seen.has(notificationId) && all.findIndex((one) => one.notificationId === notificationId) === i,
+  );
   return [...player.answers, ...listed].map((answer) => ({ ...answer, userId: player.userId }));
 }

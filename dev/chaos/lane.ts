@@ -1,4 +1,4 @@
-import { Player } from '../demo/player.ts';
+import { Player, type Answer } from '../demo/player.ts';
 import type { Nakama } from '../stack/nakama.ts';
 import { until } from '../stack/until.ts';
 import type { World } from './world.ts';
@@ -10,6 +10,8 @@ const CONNECT_MS = 120_000;
 /** A few players who are in one allocation at a time, with live connections to one node. */
 export class Lane {
   private at: Nakama | undefined;
+  /** What each player found in the list after a reconnect: the module keeps only the latest match there. */
+  readonly listed = new Map<Player, Answer[]>();
 
   private constructor(
     private readonly world: World,
@@ -52,5 +54,6 @@ export class Lane {
     if (player.isConnected && this.at === nakama) return;
     player.closeSocket();
     await player.openSocket(nakama);
+    this.listed.set(player, [...(this.listed.get(player) ?? []), ...(await player.listAnswers())]);
   }
 }

@@ -114,9 +114,10 @@ async function wantedOf(books: Books, world: World, lanes: Lane[]): Promise<Set<
 }
 
 async function allAnswers(lanes: Lane[]): Promise<PlayerAnswer[]> {
-  const players = lanes.flatMap((lane) => lane.players);
   const answers: PlayerAnswer[] = [];
-  for (const player of players) answers.push(...(await answersOf(player)));
+  for (const { players, listed } of lanes) {
+    for (const player of players) answers.push(...(await answersOf(player, listed.get(player))));
+  }
   return answers;
 }
 

@@ -38,7 +38,11 @@ export async function strikeBefore(request: FastifyRequest, reply: FastifyReply)
   const fault = plan.answer;
   if (fault?.kind === 'drop' && fault.when === 'before') drop(request, reply);
   else if (fault?.kind === 'status' && fault.when !== 'after') refuse(request, reply, fault);
-  else return false;
+  else if (fault?.kind === 'echo') echo(request, reply, fault.status ?? 422);
+  else if (fault?.kind === 'redirect') {
+    void reply.header('location', (fault.to ?? '') + request.url);
+    write(request, reply, html(fault.status ?? 301));
+  } else return false;
   return true;
 }
 
@@ -53,7 +57,21 @@ export async function deliver(request: FastifyRequest, reply: FastifyReply, answ
   else if (fault.kind === 'truncate') truncate(request, reply, answer);
   else if (fault.kind === 'html') write(request, reply, html(answer.status));
   else if (fault.kind === 'status') refuse(request, reply, fault);
-  else write(request, reply, { status: fault.status ?? answer.status, json: fault.body });
+  else if (fault.kind === 'alter') write(request, reply, altered(answer, fault.fields));
+  else if (fault.kind === 'body') write(request, reply, { status: fault.status ?? answer.status, json: fault.body });
+}
+
+function echo(request: FastifyRequest, reply: FastifyReply, status: number): void {
+  const error = new ApiError(status, `A fault of the simulator. The request was ${JSON.stringify(request.body)}`);
+  write(request, reply, { status, json: errorResponse(error, request.url) });
+}
+
+function altered(answer: Answer, fields: Record<string, unknown>): Answer {
+  if (!('json' in answer) || typeof answer.json !== 'object' || answer.json === null) return answer;
+  const { json } = answer;
+  const sessions = 'sessions' in json && Array.isArray(json.sessions) ? (json.sessions as object[]) : undefined;
+  const changed = sessions ? { sessions: sessions.map((one) => ({ ...one, ...fields })) } : { ...json, ...fields };
+  return { ...answer, json: changed };
 }
 
 function refuse(request: FastifyRequest, reply: FastifyReply, fault: FaultAction & { kind: 'status' }): void {

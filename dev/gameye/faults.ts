@@ -25,6 +25,9 @@ export type Operation = (typeof OPERATIONS)[number];
  * - stale-list: GET /session answers as of `ageMs` ago
  * - slow-start: POST /session takes longer
  * - body: processed; any body with the real status, or with this one
+ * - alter: processed; these fields of the answer have these values, in a list those of each session
+ * - echo: never processed; a refusal (422) that quotes the whole body of the request
+ * - redirect: never processed; to the same path at another server, or (without `to`) at this one
  */
 export type FaultAction =
   | { kind: 'delay'; ms: number; when?: 'before' | 'after' }
@@ -34,7 +37,10 @@ export type FaultAction =
   | { kind: 'html' }
   | { kind: 'stale-list'; ageMs: number }
   | { kind: 'slow-start'; ms: number }
-  | { kind: 'body'; body: unknown; status?: number };
+  | { kind: 'body'; body: unknown; status?: number }
+  | { kind: 'alter'; fields: Record<string, unknown> }
+  | { kind: 'echo'; status?: number }
+  | { kind: 'redirect'; status?: number; to?: string };
 
 export interface FaultRule {
   /** Default: all. */
@@ -153,6 +159,12 @@ const ACTIONS: Record<FaultAction['kind'], Record<string, (value: unknown) => bo
   'stale-list': { ageMs: isNumber },
   'slow-start': { ms: isNumber },
   body: { body: (value) => value !== undefined, status: optional(isStatus) },
+  alter: { fields: (value) => typeof value === 'object' && value !== null && !Array.isArray(value) },
+  echo: { status: optional((value) => isStatus(value) && Number(value) >= 400) },
+  redirect: {
+    status: optional((value) => [301, 302, 303, 307, 308].includes(Number(value))),
+    to: optional((value) => typeof value === 'string' && /^https?:\/\/[^/]+$/.test(value)),
+  },
 };
 
 /** Rules also come from HTTP and from a file, so their type proves nothing. */

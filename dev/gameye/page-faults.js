@@ -21,6 +21,13 @@ const KINDS = {
     usual: 60000,
     action: (ageMs) => ({ kind: 'stale-list', ageMs }),
   },
+  redirect: { name: 'is redirected', amount: 'status', usual: 301, action: (status) => ({ kind: 'redirect', status }) },
+  echo: {
+    name: 'is refused, and quoted',
+    amount: 'status',
+    usual: 422,
+    action: (status) => ({ kind: 'echo', status }),
+  },
 };
 
 const WHEN = {
@@ -40,6 +47,8 @@ const PRESETS = [
   ['lists are empty', { ...list, on: 'always', action: { kind: 'body', body: { sessions: [] } } }],
   ['lists break off', { ...list, on: 'always', action: { kind: 'truncate' } }],
   ['stops fail', { operation: 'session-stop', on: 'always', action: { kind: 'status', status: 500 } }],
+  ['starts redirected', { ...run, on: 'always', action: { kind: 'redirect', status: 301 } }],
+  ['hosts that are none', { on: 'always', action: { kind: 'alter', fields: { host: 'no host' } } }],
   ['token refused', { on: 'always', action: { kind: 'status', status: 401 } }],
   ['a proxy in front is down', { on: 'always', action: { kind: 'status', status: 502, html: true } }],
   ['everything 2 s late', { on: 'always', action: { kind: 'delay', ms: 2000 } }],
@@ -54,6 +63,9 @@ const ACTIONS = {
   'slow-start': ({ ms }) => `the start takes ${ms} ms longer`,
   'stale-list': ({ ageMs }) => `the list of ${ageMs} ms ago`,
   body: ({ body, status }) => `${status ?? ''} ${JSON.stringify(body)}`,
+  alter: ({ fields }) => `answers with ${JSON.stringify(fields)}`,
+  echo: ({ status }) => `status ${status ?? 422}, quoting the request`,
+  redirect: ({ status, to }) => `redirect ${status ?? 301}${to ? ` to ${to}` : ''}`,
 };
 
 const TIMES = {

@@ -3,6 +3,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
+import type { PeerCertificate } from 'node:tls';
 import { gunzipSync } from 'node:zlib';
 
 export interface HttpRequest {
@@ -168,6 +169,17 @@ async function read(response: http.IncomingMessage, gzip: boolean, deadline: Abo
   return { code: response.statusCode!, headers, body: bytes.toString('utf8') };
 }
 
+/** What Go says of a certificate that is for other hosts. */
+function otherNames({ cert }: { cert?: PeerCertificate }, host: string): string {
+  const kind = isIP(host) === 0 ? 'DNS:' : 'IP Address:';
+  const all = (cert?.subjectaltname ?? '').split(', ').filter((name) => name.startsWith(kind));
+  if (all.length > 0)
+    return `certificate is valid for ${all.map((name) => name.slice(kind.length)).join(', ')}, not ${host}`;
+  return isIP(host) === 0
+    ? `certificate is not valid for any names, but wanted to match ${host}`
+    : `cannot validate certificate for ${host} because it doesn't contain any IP SANs`;
+}
+
 function failureText(error: NodeJS.ErrnoException, target: URL, deadline: AbortSignal): string {
   if (deadline.aborted || error.name === 'AbortError') return 'context deadline exceeded';
   const { address, port } = error as { address?: string; port?: number };
@@ -189,8 +201,14 @@ function failureText(error: NodeJS.ErrnoException, target: URL, deadline: AbortS
     case 'EPIPE':
       return 'write tcp: write: broken pipe';
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
+    case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':
     case 'EPROTO':
       return 'http: server gave HTTP response to HTTPS client';
+    case 'CERT_HAS_EXPIRED':
+    case 'CERT_NOT_YET_VALID':
+      return 'tls: failed to verify certificate: x509: certificate has expired or is not yet valid: ';
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return `tls: failed to verify certificate: x509: ${otherNames(error as { cert?: PeerCertificate }, host)}`;
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':

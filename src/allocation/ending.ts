@@ -6,7 +6,7 @@ import { callBack, notifiesPlayers } from '../extension/callbacks';
 import { stopSession } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
 import { notifyFailed } from '../told/notify';
-import { common, hasPlayers, type Allocation, type Ended } from './allocation';
+import { askedFor, common, hasPlayers, type Allocation, type Ended } from './allocation';
 import { allocationLogger } from './logging';
 import { countEnd } from './measure';
 import { whyNotStop } from './named';
@@ -64,6 +64,7 @@ export function finish(call: Call, a: Allocation): Allocation | undefined {
       ? save(call, a, (fresh) => ({ ...common(fresh), state: 'announced', next_at_ms: 0 }))
       : a;
   }
-  endAllocation(call.nk, a.id, holder(call), a.keep_ms ?? null);
+  const isTold = a.state !== 'failed' && a.state !== 'cancelled' && call.config.notify.includes('gameye');
+  endAllocation(call.nk, a.id, holder(call), a.keep_ms ?? null, isTold ? askedFor(a) : []);
   return undefined;
 }

@@ -27,11 +27,10 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Common, now: 
   const sessionId = allocation.session_id;
   const env: { [key: string]: string } = { ...((metadata[ENV_KEY] as { [key: string]: string } | undefined) ?? {}) };
   if (userIds.length > 0) env['NAKAMA_MATCH_USER_IDS'] = userIds.join(',');
-  if (config.seatSecret !== undefined) env['SEAT_SECRET'] = sessionSeatSecret(nk, config.seatSecret, sessionId);
+  env['SEAT_SECRET'] = sessionSeatSecret(nk, config.seatSecret, sessionId);
   if (config.nakamaUrl !== undefined) {
     env['NAKAMA_URL'] = config.nakamaUrl;
-    const token = serverToken(nk, config, sessionId, allocation.id, now);
-    if (token !== undefined) env['NAKAMA_SERVER_TOKEN'] = token;
+    env['NAKAMA_SERVER_TOKEN'] = serverToken(nk, config, sessionId, allocation.id, now);
   }
   const externalId = metadata[EXTERNAL_ID_KEY] ?? tracedBy(allocation);
   return {

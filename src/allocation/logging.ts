@@ -24,7 +24,7 @@ export function logFailure(call: Call, a: Common, outcome: Exclude<Outcome<unkno
     failure: failure.kind,
     operation: failure.operation,
     status: failure.status,
-    message: failure.message,
+    detail: failure.message,
     identifier: failure.identifier,
     certainty: outcome.kind,
     advice: adviceFor(failure),

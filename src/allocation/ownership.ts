@@ -7,6 +7,7 @@ import {
   type Lease,
 } from '../database/allocations';
 import type { Call } from '../nakama/caller';
+import { processId } from '../nakama/process-id';
 import { freeSeats, fromRow, toDoc, type Allocation, type Common } from './allocation';
 
 /*
@@ -27,9 +28,9 @@ const CALLBACK_LEASE_MS = 60 * SECOND;
 /** A change that loses so often is one of many at once; the next tick tries again. */
 const MOST_TRIES = 20;
 
-/** The match that works on it. */
-export function holder(call: Call): string {
-  return call.ctx.matchId ?? call.ctx.node;
+/** The match that works on it, and in which process: the id of a match alone tells its node's name only. */
+export function holder({ nk, ctx }: Call): string {
+  return `${processId(nk)}/${ctx.matchId ?? ctx.node}`;
 }
 
 export function lease(call: Call): Lease {

@@ -25,9 +25,14 @@ export function poolOf(nk: Nakama, config: Config, request: AllocationRequest): 
   return `p${shortHash(nk, canonical(wanted))}`;
 }
 
-/** Groups that can wait for one session together: of the same pool, and the same regions suit them. Null: it takes none. */
+/**
+ * Groups that can wait for one session together: of the same pool, and the same regions suit them. Null: it takes none, and
+ * becomes part of none, because a host does not know what players of its guests demand.
+ */
 export function guestPool(nk: Nakama, a: Common): string | null {
-  return a.pool === undefined ? null : shortHash(nk, [a.pool, ...a.regions.slice().sort()].join('\n'));
+  return a.pool === undefined || a.request.only_in
+    ? null
+    : shortHash(nk, [a.pool, ...a.regions.slice().sort()].join('\n'));
 }
 
 /** 64 bits of a hash, in hexadecimal. */

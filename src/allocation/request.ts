@@ -25,8 +25,7 @@ export function requestFromMatch(config: Config, entries: MatchmakerResult[]): A
     }
   }
   if (userIds.length === 0) return undefined;
-  const maxPlayers = Math.max(config.maxPlayers ?? 0, userIds.length);
-  return { user_ids: userIds, max_players: maxPlayers, latencies, metadata: {} };
+  return { user_ids: userIds, max_players: config.maxPlayers ?? userIds.length, latencies, metadata: {} };
 }
 
 /** True for a ticket with these properties, strings and numbers. */

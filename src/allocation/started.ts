@@ -2,14 +2,13 @@ import { SECOND } from '../config';
 import { playersOf, saveOpened, saveStarted, type NewInstance } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import { findInstance } from '../database/instances';
-import { callBack, notifiesPlayers } from '../extension/callbacks';
+import { callBack } from '../extension/callbacks';
 import { joinSession } from '../gameye/session-api';
 import type { Started as Where } from '../gameye/wire';
 import { newInstance, seatMs } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import type { Instance, Seats } from '../records';
-import { notifyMatch } from '../told/notify';
 import { hasPlayers, type Allocation, type Started, type Waiting } from './allocation';
 import { finish } from './ending';
 import { imageOf, regionOf } from './launch';
@@ -17,6 +16,7 @@ import { leaveBefore } from './departure';
 import { allocationLogger, logFailure } from './logging';
 import { countEnd } from './measure';
 import { asStored, changeOf, holder, leaseForCallback, reread, save, untilStored } from './ownership';
+import { tellPlayers } from './telling';
 import { afterNobodyTold, afterStart, cancel, fail } from './transitions';
 
 /* What a worker does from the moment that a session runs until its players know where it is. */
@@ -107,18 +107,20 @@ export function announce(call: Call, a: Started): Allocation | undefined {
 }
 
 function tell(call: Call, a: Started, instance: Instance, userIds: string[]): Allocation | undefined {
-  const missed = notifiesPlayers(a) ? notifyMatch(call, instance, userIds) : [];
-  if (userIds.length > 0 && missed.length === userIds.length) {
+  const outcome = tellPlayers(call, a, instance, userIds);
+  if (outcome.kind === 'missed') {
     return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), { newId: () => '', random: Math.random }));
   }
+  if (outcome.kind === 'useless') return save(call, a, (fresh) => fail(fresh, outcome.reason, databaseNow()));
+  const { told } = outcome;
   withFields(allocationLogger(call, a), {
     host: instance.connection_info.ip_address,
     port: instance.connection_info.port,
-    players: userIds.length,
+    players: told.length,
   }).info('Gameye: session started, players notified.');
   countEnd(call, a, 'started');
-  callBack(call, { ...a, user_ids: userIds }, instance);
-  return { ...a, told: userIds };
+  callBack(call, { ...a, user_ids: told }, instance);
+  return { ...a, told };
 }
 
 /**

@@ -12,6 +12,7 @@ import { seatMs } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
+import { processId } from '../nakama/process-id';
 
 /*
  * Seats for a group before a session of its own. The group goes, whole, to a running session that has room: regions in the
@@ -70,7 +71,7 @@ function look(call: Call, a: Waiting, pool: string): ReturnType<typeof seekSeats
 
 /** Becomes part of an allocation that is just being started; when there is none, or soon none, the group starts its own. */
 function join(call: Call, a: Waiting): Allocation | undefined {
-  const merged = mergeIntoStart(call.nk, a.id, a.version, call.ctx.node);
+  const merged = mergeIntoStart(call.nk, a.id, a.version, processId(call.nk));
   switch (merged.kind) {
     case 'merged':
       count(call.nk, 'gameye_backfills', { outcome: 'merged' });

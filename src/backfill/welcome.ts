@@ -1,20 +1,20 @@
 import type { Allocation, Seated } from '../allocation/allocation';
-import { leaveBefore } from '../allocation/departure';
+import { leaveBefore, tellDeparture } from '../allocation/departure';
 import { finish } from '../allocation/ending';
 import { countEnd } from '../allocation/measure';
 import { holder, reread, save } from '../allocation/ownership';
-import { afterNobodyTold, cancel } from '../allocation/transitions';
+import { tellPlayers } from '../allocation/telling';
+import { afterNobodyTold, cancel, fail } from '../allocation/transitions';
 import { SECOND } from '../config';
 import { playersOf } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import { findInstance } from '../database/instances';
 import { unseat } from '../database/seeking';
-import { callBack, notifiesPlayers } from '../extension/callbacks';
+import { callBack } from '../extension/callbacks';
 import { joinSession } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
-import { notifyMatch } from '../told/notify';
 
 /** The players wait for it. */
 const CALL_TIMEOUT_MS = 4 * SECOND;
@@ -41,21 +41,24 @@ export function welcome(call: Call, a: Seated): Allocation | undefined {
       'Gameye: the Session API was not told of players; our own record is right.',
     );
   }
-  const missed = notifiesPlayers(a) ? notifyMatch(call, instance, userIds) : [];
-  if (missed.length === userIds.length) {
+  const told = tellPlayers(call, a, instance, userIds);
+  if (told.kind === 'missed') {
     return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), { newId: () => '', random: Math.random }));
   }
+  const refused = told.kind === 'told' ? told.refused : userIds;
+  tellDeparture(call, a.place, refused, CALL_TIMEOUT_MS);
+  if (told.kind === 'useless') return save(call, a, (fresh) => fail(fresh, told.reason, databaseNow()));
   withFields(call.logger, {
     allocation: a.id,
     session: a.place,
     region: instance.region,
-    players: userIds.length,
+    players: told.told.length,
     took_ms: databaseNow() - a.created_at_ms,
   }).info('Gameye: players were seated in a running session and notified.');
   count(nk, 'gameye_backfills', { outcome: 'seated' });
   countEnd(call, a, 'joined', instance.region);
-  callBack(call, { ...a, user_ids: userIds }, instance);
-  return { ...a, told: userIds };
+  callBack(call, { ...a, user_ids: told.told }, instance);
+  return { ...a, told: told.told };
 }
 
 /** The players were told: what they gave up for it is told to Gameye, and the allocation ends. */

@@ -9,12 +9,18 @@ export function sessionSeatSecret(nk: Nakama, seatSecret: string, sessionId: str
 }
 
 /**
- * A token with which one player is let in by one session's game server: `v1.<payload>.<signature>`, base64url without
- * padding. The payload is `{t: "seat", sid, uid, exp}` (exp in seconds since 1970); the signature is HMAC-SHA256 over
- * `v1.<payload>` with the session's secret.
+ * A token with which one player is let in by one session's game server: payload `{t: "seat", sid, uid, exp}`, signed with the
+ * session's secret.
  */
 export function seatToken(nk: Nakama, sessionSecret: string, sessionId: string, userId: string, exp: number): string {
-  const payload = nk.base64UrlEncode(JSON.stringify({ t: 'seat', sid: sessionId, uid: userId, exp }), false);
-  const signed = `v1.${payload}`;
-  return `${signed}.${nk.base64UrlEncode(nk.hmacSha256Hash(signed, sessionSecret), false)}`;
+  return signedToken(nk, { t: 'seat', sid: sessionId, uid: userId, exp }, sessionSecret);
+}
+
+/**
+ * `v1.<payload>.<signature>`, base64url without padding: the payload as JSON (exp in seconds since 1970), HMAC-SHA256 over
+ * `v1.<payload>`.
+ */
+export function signedToken(nk: Nakama, payload: object, secret: string): string {
+  const signed = `v1.${nk.base64UrlEncode(JSON.stringify(payload), false)}`;
+  return `${signed}.${nk.base64UrlEncode(nk.hmacSha256Hash(signed, secret), false)}`;
 }

@@ -1,6 +1,7 @@
 import type { Guest, Instance, LeftSeat } from '../records';
 import type { Nakama } from '../nakama/runtime';
 import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats } from './counting';
+import { forgetOlder, usersOf } from './notifications';
 import { answer, ask, json, ms, type Value } from './sql';
 
 /*
@@ -408,21 +409,38 @@ export function saveFailed(
   return found.row ? { row: found.row, user_ids: found.user_ids } : undefined;
 }
 
-const END = `
+const end = (more = ''): string => `
 WITH kept AS (
   UPDATE gameye_allocation a SET state = 'over', version = a.version + 1, holder = '', attempts = 0, free_seats = 0,
     keep_until = ${LEASE('$3')}
   WHERE a.id = $1::text AND a.holder = $2::text AND $3::float8 IS NOT NULL RETURNING a.id
 ), gone AS (
   DELETE FROM gameye_allocation a WHERE a.id = $1::text AND a.holder = $2::text AND $3::float8 IS NULL RETURNING a.id
-)
+)${more}
 ${answer(`EXISTS (SELECT 1 FROM kept) OR EXISTS (SELECT 1 FROM gone)`)}`;
 
+const END = end();
+const END_TOLD = end(`, ${forgetOlder('$4')}`);
+
 /**
- * Everybody concerned was told: the row goes, or stays `over` for `keepMs`. Whatever others noted meanwhile comes too late. False:
- * another worker has it.
+ * Everybody concerned was told: the row goes, or stays `over` for `keepMs`. Whatever others noted meanwhile comes too late.
+ * Of the notifications of those who were `told` only the latest match stays. False: another worker has it.
  */
-export function endAllocation(nk: Nakama, id: string, holder: string, keepMs: number | null): boolean {
+export function endAllocation(
+  nk: Nakama,
+  id: string,
+  holder: string,
+  keepMs: number | null,
+  told: string[] = [],
+): boolean {
+  const users = usersOf(told);
+  if (users.length > 0) {
+    try {
+      return ask<boolean>(nk, END_TOLD, [id, holder, keepMs, json(users)]);
+    } catch {
+      // Should Nakama's table ever be another one, the allocation ends all the same.
+    }
+  }
   return ask<boolean>(nk, END, [id, holder, keepMs]);
 }
 

@@ -1,7 +1,7 @@
 import type { Nakama } from '../nakama/runtime';
 import { answer, ask, json } from './sql';
 
-/* What all nodes share beside the records: this deployment's id, what operators set, and who does a job at present. */
+/* What all nodes share beside the records: this deployment's id, what operators set, who does a job at present, and their names. */
 
 const OWNER = 'owner';
 const OWNER_CACHE = 'gameye_owner';
@@ -72,4 +72,20 @@ ${answer('EXISTS (SELECT 1 FROM kept)')}`;
 /** Stores what the holder of a job leaves to the next, and prolongs it. False: another has it now. */
 export function keepJob<T>(nk: Nakama, job: string, holder: string, leaseMs: number, memory: T): boolean {
   return ask<boolean>(nk, KEEP, [job, holder, leaseMs, json(memory)]);
+}
+
+const NAME = `
+WITH before AS (
+  SELECT holder FROM gameye_control WHERE key = $1::text
+), taken AS (
+  INSERT INTO gameye_control AS c (key, value, holder, until) VALUES ($1::text, 'null', $2::text, now() + interval '1 hour')
+  ON CONFLICT (key) DO UPDATE SET holder = EXCLUDED.holder, until = EXCLUDED.until RETURNING 1
+), forgotten AS (
+  DELETE FROM gameye_control WHERE key LIKE 'node:%' AND key <> $1::text AND until < now()
+)
+${answer('(SELECT holder FROM before WHERE (SELECT count(*) FROM taken) >= 0)')}`;
+
+/** Notes that this process has this name, whoever else has it; answers which process noted that last. */
+export function takeName(nk: Nakama, name: string, process: string): string | undefined {
+  return ask<string | null>(nk, NAME, [`node:${name}`, process]) ?? undefined;
 }

@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import type { LeftSeat, SeatRef } from '../records';
+import type { FailureReason, LeftSeat, SeatRef } from '../records';
 import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats } from './counting';
 import { answer, ask, json } from './sql';
 
@@ -139,24 +139,28 @@ WITH seats AS (
     AND s.state IN ('reserved', 'joined', 'lapsed')
   ORDER BY s.user_id FOR UPDATE
 ), gone AS (
-  UPDATE gameye_seat s SET state = 'left', session_id = '', allocation_id = '', until = NULL, version = s.version + 1, update_time = now()
+  UPDATE gameye_seat s SET state = CASE WHEN $3::text IS NULL THEN 'left' ELSE 'failed' END, reason = $3::text,
+    session_id = '', allocation_id = '', until = NULL, version = s.version + 1, update_time = now()
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
 ), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('$3::boolean')} FROM (${freed('seats')}) d WHERE i.id = d.id
-  RETURNING i.id, $3::boolean AND ${HAS_ENDED} AS ended
+  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('$4::boolean')} FROM (${freed('seats')}) d WHERE i.id = d.id
+  RETURNING i.id, $4::boolean AND ${HAS_ENDED} AS ended
 ), live AS (
   SELECT user_id, session_id FROM seats WHERE state IN ('reserved', 'joined') AND (SELECT count(*) FROM gone) >= 0
 )
 ${answer(leftSeats('live', 'counted'))}`;
 
-/** Frees the seats of these players in one session, and answers whose were. Who has none there is passed over. */
-export function leaveSeats(nk: Nakama, sessionId: string, userIds: string[]): string[] {
-  return ask<LeftSeat[]>(nk, LEAVE, [sessionId, json(userIds), false]).map(({ user_id }) => user_id);
+/**
+ * Frees the seats of these players in one session, and answers whose were. Who has none there is passed over. With `reason`
+ * they stand as `failed`.
+ */
+export function leaveSeats(nk: Nakama, sessionId: string, userIds: string[], reason?: FailureReason): string[] {
+  return ask<LeftSeat[]>(nk, LEAVE, [sessionId, json(userIds), reason ?? null, false]).map(({ user_id }) => user_id);
 }
 
 /** The same for a player who chooses to go; `ended` when nobody needs the session any more. Undefined: there was no seat. */
 export function leaveByChoice(nk: Nakama, sessionId: string, userId: string): LeftSeat | undefined {
-  return ask<LeftSeat[]>(nk, LEAVE, [sessionId, json([userId]), true])[0];
+  return ask<LeftSeat[]>(nk, LEAVE, [sessionId, json([userId]), null, true])[0];
 }
 
 const SEATED = answer(

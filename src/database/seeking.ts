@@ -132,7 +132,7 @@ WITH mine AS (
   SELECT a.id, a.free_seats, a.create_time, a.attempts > 0 AS settled, (a.create_time, a.id) < (mine.create_time, mine.id) AS older
   FROM gameye_allocation a, mine, n
   WHERE a.guest_pool = mine.guest_pool AND a.free_seats > 0 AND a.free_seats >= n.players AND n.players > 0 AND a.id <> mine.id
-    AND a.fleet = mine.fleet AND NOT a.cancelled AND a.state IN ('starting', 'started') AND right(a.holder, length($3::text)) = $3::text
+    AND a.fleet = mine.fleet AND NOT a.cancelled AND a.state IN ('starting', 'started') AND left(a.holder, length($3::text)) = $3::text
     AND a.lease_until > now() AND now() < a.create_time + (a.deadline - a.create_time) / 2
     AND a.doc->'request'->>'callback' IS NOT DISTINCT FROM mine.doc->'request'->>'callback'
 ), host AS (
@@ -153,12 +153,12 @@ ${answer(`json_build_object('mine', EXISTS (SELECT 1 FROM mine), 'host', (SELECT
   'others', EXISTS (SELECT 1 FROM others))`)}`;
 
 /**
- * Makes a waiting group part of an allocation of the same pool whose session is being started on this node: whoever answers
- * for that answers for all, once. Of groups that are all still looking the younger join the older, so that of many at once
- * one goes first; `soon` tells that such a one is on its way. `node`: what the holders of this node's workers end in.
+ * Makes a waiting group part of an allocation of the same pool whose session is being started by this process: whoever answers
+ * for that answers for all, once, and only players of its own hear it at once. Of groups that are all still looking the younger join the older, so that of many at once
+ * one goes first; `soon` tells that such a one is on its way. `process`: what the holders of its workers begin with.
  */
-export function mergeIntoStart(nk: Nakama, id: string, version: number, node: string): Merged {
-  const found = ask<{ mine: boolean; host: string | null; others: boolean }>(nk, MERGE, [id, version, `.${node}`]);
+export function mergeIntoStart(nk: Nakama, id: string, version: number, process: string): Merged {
+  const found = ask<{ mine: boolean; host: string | null; others: boolean }>(nk, MERGE, [id, version, `${process}/`]);
   if (found.host !== null) return { kind: 'merged', host: found.host };
   if (!found.mine) return { kind: 'changed' };
   return { kind: found.others ? 'soon' : 'none' };

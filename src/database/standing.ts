@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
 import type { FailureReason, Instance } from '../records';
-import { INSTANCE, toInstance } from './instances';
+import { INSTANCE } from './instances';
 import { answer, ask, ms } from './sql';
 
 /* Statements about one player: where they stand, and that they do not want to wait any more. */
@@ -38,7 +38,7 @@ export function readStanding(nk: Nakama, fleet: string, userId: string): Standin
     reason: FailureReason | null;
     left_ms: number | null;
     allocation: { state: string; cancelled: boolean } | null;
-    instance: Parameters<typeof toInstance>[0] | null;
+    instance: Instance | null;
   }>(nk, STANDING, [fleet, userId]);
   if (row.state === null) return undefined;
   const { state, session_id, allocation_id, reason, left_ms, allocation, instance } = row;
@@ -49,7 +49,7 @@ export function readStanding(nk: Nakama, fleet: string, userId: string): Standin
     ...(reason === null ? {} : { reason }),
     ...(left_ms === null ? {} : { left_ms }),
     ...(allocation === null ? {} : { allocation }),
-    ...(instance === null ? {} : { instance: toInstance(instance) }),
+    ...(instance === null ? {} : { instance }),
   };
 }
 

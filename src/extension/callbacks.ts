@@ -2,7 +2,7 @@ import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { publicMetadata } from '../metadata';
 import type { AllocationRequest, FailureReason, Guest, Instance } from '../records';
-import { getExtension, type Callback, type CallbackResult } from './extension';
+import { ASYNC, getExtension, isPromise, type Callback, type CallbackResult } from './extension';
 
 const CODES = { success: 0, timeout: 1, error: 2 } as const;
 
@@ -56,7 +56,8 @@ function callBackOnce(call: Call, ended: EndedRequest, instance?: Instance): voi
   try {
     // A copy: what a callback changes must not be stored.
     const result = JSON.parse(JSON.stringify(resultOf(ended, instance))) as CallbackResult;
-    found.run(call.ctx, call.logger, call.nk, result);
+    const answer: unknown = found.run(call.ctx, call.logger, call.nk, result);
+    if (isPromise(answer)) withFields(logger, { problem: ASYNC }).error('Gameye: a callback may not be async.');
   } catch (error) {
     withFields(logger, { error: errorText(error) }).error('Gameye: a callback failed.');
   }

@@ -49,7 +49,7 @@ export interface Extension {
    * Shapes the request of a matched group; nothing or `{}` is what the configuration says, `false` means that the match is
    * none of ours: it is left to Nakama. It runs inside the matchmaker hook, for which all of Nakama's matchmaking waits:
    * it must not use the network (`nk.httpRequest`), and should not wait for the database. A mistake in what it answers is
-   * logged, and the players are told `misconfigured`; when it throws, `error`.
+   * logged, and the players are told `misconfigured`, also when it is async; when it throws, `error`.
    */
   onMatched?(ctx: Context, logger: Logger, nk: Nakama, entries: MatchmakerResult[]): MatchRequest | false | void;
   /**
@@ -57,12 +57,13 @@ export interface Extension {
    * notified, or instead of that with `notify: false`. In the allocator's VM: nothing that another VM holds in variables
    * is there, and the network may be used, for 10 s at most: later, another worker may believe that this one crashed. Once
    * per allocation; after a crash of the server possibly once more, with the same `id`. Not at all when the last player of
-   * a session that is starting has cancelled. What it throws is logged and changes nothing.
+   * a session that is starting has cancelled. What it throws is logged and changes nothing, and so is that it is async.
    */
   callbacks?: { [name: string]: Callback | { run: Callback; notify?: boolean } };
   /**
-   * More fields for one player's `gameye_match`. Cannot replace host, port, session_id, ports, seat_token and exp. What it
-   * throws is logged; the player is told without them.
+   * More fields for one player's `gameye_match`. Cannot replace host, port, session_id, ports, seat_token, exp, relay_url
+   * and relay_token. When it throws, answers no object or is async, that is logged, and the player is told `gameye_failed`
+   * with `error` instead; the others play. A session for which nobody is left is stopped.
    */
   extras?(
     ctx: Context,
@@ -71,6 +72,14 @@ export interface Extension {
     instance: Instance,
     userId: string,
   ): { [field: string]: unknown } | void;
+}
+
+/** What is wrong with a function of the module that answers a promise. */
+export const ASYNC =
+  'It is async: Nakama ends its call before what it awaits, so its answer never comes. Make it a plain function.';
+
+export function isPromise(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function';
 }
 
 /** Shared by all VMs of the process, unlike variables. */

@@ -38,7 +38,7 @@ export function refreshed(call: Call, stored: Instance): Instance | undefined {
   }
   if (outcome) {
     const { kind: failure, message } = outcome.failure;
-    withFields(call.logger, { session: stored.id, failure, message }).warn(
+    withFields(call.logger, { session: stored.id, failure, detail: message }).warn(
       'Gameye: an instance could not be refreshed; the stored one is used.',
     );
   }

@@ -1,4 +1,5 @@
 import type { FailureReason } from '../records';
+import { tlsAdvice } from './connection';
 
 /** The operations of the Session API that this module uses, by the operation ids of its official document. */
 export type Operation =
@@ -20,6 +21,8 @@ export type FailureKind =
   | 'conflict' // create: the id was used before; stop: already ended
   | 'not-idempotent' // create: another session was started than the one asked for
   | 'no-capacity' // the region is full, or too many starts in a short time
+  | 'redirected' // GAMEYE_API_URL redirects: nothing was done
+  | 'untrusted' // no TLS connection that can be trusted: nothing was sent
   | 'unavailable' // 5xx, or nobody listens
   | 'unknown'; // timeout, lost or unreadable answer: the request may have been carried out
 
@@ -33,7 +36,9 @@ export interface Failure {
   identifier?: string;
   /** There was no answer in time: the request may still be on its way. */
   timed_out?: true;
-  /** What the API asked for with Retry-After; it outranks our own backoff. */
+  /** What GAMEYE_API_URL should be instead, as far as that is known; for `redirected`. */
+  set_url?: string;
+  /** What the API asked for with Retry-After, within bounds; it outranks our own backoff. */
   retry_after_ms?: number;
   /** The session that the API says it started instead of ours; for `not-idempotent`. */
   other_id?: string;
@@ -49,6 +54,11 @@ export type Outcome<T> =
 /** The one table that gives a status its meaning. A 2xx is not in it: whether that is readable, the caller finds out. */
 export function classifyStatus(operation: Operation, status: number, message: string): FailureKind {
   switch (status) {
+    case 301:
+    case 302:
+    case 307:
+    case 308:
+      return 'redirected';
     case 400:
     case 422:
       return 'invalid';
@@ -86,7 +96,9 @@ export function isFinal(kind: FailureKind): boolean {
     kind === 'unauthorized' ||
     kind === 'quota-exceeded' ||
     kind === 'forbidden' ||
-    kind === 'not-found'
+    kind === 'not-found' ||
+    kind === 'redirected' ||
+    kind === 'untrusted'
   );
 }
 
@@ -108,6 +120,8 @@ export function reasonFor(kind: FailureKind): FailureReason {
     case 'unauthorized':
     case 'forbidden':
     case 'not-found':
+    case 'redirected':
+    case 'untrusted':
       return 'misconfigured';
   }
 }
@@ -136,6 +150,10 @@ export function adviceFor(failure: Failure): string {
       return 'The Session API ignores the session id that it is given, so trying again would start one more server: check that GAMEYE_API_URL is the Session API itself, and report this to Gameye.';
     case 'no-capacity':
       return 'Add a region to GAMEYE_API_REGION, or ask Gameye for capacity.';
+    case 'redirected':
+      return `GAMEYE_API_URL redirects, which turns a start or a stop into a question: set it to ${failure.set_url ?? 'the URL that it redirects to'}.`;
+    case 'untrusted':
+      return tlsAdvice(failure.message);
     case 'unavailable':
       return 'The Session API does not work at present: check GAMEYE_API_URL and try again.';
     case 'unknown':

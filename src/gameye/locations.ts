@@ -52,7 +52,7 @@ export function askLocations(call: Call, image: string, timeoutMs: number, old?:
     image,
     failure: failure.kind,
     status: failure.status,
-    message: failure.message,
+    detail: failure.message,
     identifier: failure.identifier,
     advice: adviceFor(failure),
   }).warn('Gameye: the regions that can run an image are not known.');

@@ -14,6 +14,8 @@ export function sessionApiError(failure: Failure): never {
     case 'invalid':
     case 'unauthorized':
     case 'forbidden':
+    case 'redirected':
+    case 'untrusted':
       return rpcError(Code.FAILED_PRECONDITION, adviceFor(failure));
     case 'unavailable':
     case 'not-idempotent':

@@ -1,6 +1,7 @@
 import type { Nakama } from '../nakama/runtime';
 import type { Failure, Operation, Outcome } from './failure';
 import { comparedOnly, withoutSecrets } from './listing';
+import { redactionFor } from './redaction';
 import { isRecord, send, unreadable, type Endpoint, type Reply } from './transport';
 import {
   readLocations,
@@ -35,8 +36,9 @@ export function runSession(nk: Nakama, api: Endpoint, run: SessionRun, timeoutMs
   if (outcome.kind !== 'done' || other === undefined || other === run.id) return started;
   const message = 'The answer to POST /session names another session id than the one asked for.';
   const failure: Failure = { kind: 'not-idempotent', operation: 'session-run', message, status: outcome.value.status };
-  // What cannot be an id is not asked for either, and an API that repeats the token must not get it into our records.
-  const isPlausible = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(other) && !other.includes(api.apiToken);
+  // What cannot be an id is not asked for either, and an API that repeats a secret must not get it into our records.
+  const isSecret = redactionFor(api.apiToken, run).words(other) !== other;
+  const isPlausible = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/.test(other) && !isSecret;
   return { kind: 'unknown', failure: isPlausible ? { ...failure, other_id: other } : failure };
 }
 
@@ -151,10 +153,12 @@ function labelFilter(name: string, value: string): string {
 
 /**
  * POST /session without any field, which no API can carry out: refused as `invalid` when the token may start sessions, as
- * `forbidden` when it may not (scopes are checked before bodies).
+ * `forbidden` when it may not (scopes are checked before bodies), and as `redirected` when it arrives as a GET. The filter
+ * means nothing to a POST, and keeps the list short that a GET is answered with.
  */
 export function runNothing(nk: Nakama, api: Endpoint, timeoutMs: number): Outcome<Reply> {
-  return send(nk, api, { operation: 'session-run', method: 'post', path: '/session', body: {}, timeoutMs });
+  const path = `/session?${labelFilter('nakama_fleet', nk.uuidv4())}`;
+  return send(nk, api, { operation: 'session-run', method: 'post', path, body: {}, timeoutMs });
 }
 
 /** GET /available-location/{image}: the regions that can run the image now. Needs the scope regions:read. */

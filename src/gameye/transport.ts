@@ -1,8 +1,11 @@
-import type { Nakama, RequestMethod } from '../nakama/runtime';
+import type { HttpResponse, Nakama, RequestMethod } from '../nakama/runtime';
 import { errorText } from '../nakama/log';
 import { time } from '../nakama/metrics';
+import { SECOND } from '../config';
 import { storable } from '../text';
-import { classifyStatus, mayHaveHappened, type Operation, type Outcome } from './failure';
+import { secureTwin, whatBroke } from './connection';
+import { classifyStatus, mayHaveHappened, type Failure, type Operation, type Outcome } from './failure';
+import { redactionFor, type Redaction } from './redaction';
 
 export interface Endpoint {
   apiUrl: string;
@@ -31,6 +34,9 @@ export interface Reply {
 // Single answers are below 10 KB; whatever is larger is not one, and parsing it would only cost memory.
 const MAX_BODY = 256 * 1024;
 
+/** Nobody waits longer because the API asks for it: neither players nor a session that has to be stopped. */
+const LONGEST_WAIT_SECONDS = 30;
+
 /**
  * Sends one request: the only caller of `nk.httpRequest`. Never throws. It blocks its VM until the answer or the
  * timeout, so only workers and RPCs may call it, never the matchmaker hook.
@@ -49,6 +55,8 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
     Authorization: `Bearer ${endpoint.apiToken}`,
   };
   if (request.body) headers['Content-Type'] = 'application/json';
+  const { operation } = request;
+  const redaction = redactionFor(endpoint.apiToken, request.body);
   let response;
   try {
     response = nk.httpRequest(
@@ -59,64 +67,90 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
       Math.max(1, Math.round(request.timeoutMs)),
     );
   } catch (error) {
-    const message = errorText(redact(endpoint, error instanceof Error ? error.message : String(error)));
-    // Nothing was sent when nobody listens or the name is unknown; Go's texts are the only sign (net/http, net).
-    const nothingSent = /connection refused|no such host|request is invalid/.test(message);
-    return nothingSent
-      ? { kind: 'refused', failure: { kind: 'unavailable', operation: request.operation, message } }
-      : { kind: 'unknown', failure: { kind: 'unknown', operation: request.operation, message, ...timedOut(message) } };
+    return broken(endpoint, operation, redaction, error instanceof Error ? error.message : String(error));
   }
-  const isDone = response.code >= 200 && response.code < 300;
+  const { code: status, body } = response;
+  const isDone = status >= 200 && status < 300;
   const maxBody = request.maxBody ?? MAX_BODY;
-  if (isDone && request.raw && response.body.length <= maxBody) {
-    return { kind: 'done', value: { status: response.code, body: response.body } };
-  }
-  const parsed = parse(endpoint, response.body, maxBody);
+  if (isDone && request.raw && body.length <= maxBody) return { kind: 'done', value: { status, body } };
+  const parsed = parse(body, maxBody, redaction);
   if (isDone) {
-    if (!('unreadable' in parsed)) return { kind: 'done', value: { status: response.code, body: parsed.body } };
-    return unreadable(endpoint, request.operation, response.code, parsed.unreadable);
+    if (answersGet(operation, response, parsed)) return redirected(endpoint, operation, status);
+    if ('unreadable' in parsed) return unreadable(endpoint, operation, status, parsed.unreadable);
+    return { kind: 'done', value: { status, body: parsed.body } };
   }
   const message = 'unreadable' in parsed ? parsed.unreadable : describe(parsed.body);
   const identifier = 'unreadable' in parsed ? undefined : stringField(parsed.body, 'identifier');
   const retryAfter = retryAfterMs(response.headers);
-  const kind = classifyStatus(request.operation, response.code, message);
+  const classified = classifyStatus(operation, status, message);
+  // A session is over when the API says so. A proxy that has lost the API answers 404 as well, with a page of its own.
+  const isProxys = 'unreadable' in parsed || !isRecord(parsed.body);
+  const isAboutSession = operation === 'describe-session' || operation === 'session-stop';
+  const kind = classified === 'not-found' && isAboutSession && isProxys ? 'unavailable' : classified;
+  if (kind === 'redirected') return redirected(endpoint, operation, status);
   return {
     kind: mayHaveHappened(kind) ? 'unknown' : 'refused',
     failure: {
       kind,
-      operation: request.operation,
-      message: storable(redact(endpoint, message), 500),
-      status: response.code,
-      ...(identifier === undefined ? {} : { identifier: storable(redact(endpoint, identifier), 200) }),
+      operation,
+      message: storable(redaction.words(message), 500),
+      status,
+      ...(identifier === undefined ? {} : { identifier: storable(redaction.words(identifier), 200) }),
       ...(retryAfter === undefined ? {} : { retry_after_ms: retryAfter }),
     },
   };
 }
 
-/** Go's texts again (context, net). */
-function timedOut(message: string): { timed_out?: true } {
-  return /deadline exceeded|i\/o timeout/.test(message) ? { timed_out: true } : {};
+/** There was no answer. */
+function broken(endpoint: Endpoint, operation: Operation, { words }: Redaction, text: string): Outcome<never> {
+  const { kind, nothingSent, timedOut, redirectedTo } = whatBroke(text, endpoint.apiUrl);
+  const failure: Failure = {
+    kind,
+    operation,
+    message: errorText(words(text)),
+    ...(timedOut ? { timed_out: true } : {}),
+    ...(redirectedTo === undefined ? {} : { set_url: storable(words(redirectedTo), 200) }),
+  };
+  return { kind: nothingSent ? 'refused' : 'unknown', failure };
+}
+
+/**
+ * Go follows redirects, and after most of them it asks with a GET what was sent as a POST or a DELETE. The runtime does not
+ * tell, but no start is answered with a list of sessions, and no stop with the description of one.
+ */
+function answersGet(operation: Operation, { code, body }: HttpResponse, parsed: Parsed): boolean {
+  if (operation === 'session-run') return code === 200 && /^\s*\{\s*"sessions"\s*:/.test(body);
+  if (operation !== 'session-stop' || 'unreadable' in parsed) return false;
+  return ['id', 'status', 'host'].every((field) => stringField(parsed.body, field) !== undefined);
+}
+
+function redirected(endpoint: Endpoint, operation: Operation, status: number): Outcome<never> {
+  const url = secureTwin(endpoint.apiUrl);
+  const message = 'GAMEYE_API_URL redirects: what was answered is not what was asked.';
+  return {
+    kind: 'refused',
+    failure: { kind: 'redirected', operation, message, status, ...(url === undefined ? {} : { set_url: url }) },
+  };
 }
 
 /** A 2xx whose body is not what it should be: the request was probably carried out. */
 export function unreadable(endpoint: Endpoint, operation: Operation, status: number, message: string): Outcome<never> {
-  const text = storable(redact(endpoint, message), 500);
+  const text = storable(redactionFor(endpoint.apiToken, undefined).words(message), 500);
   return { kind: 'unknown', failure: { kind: 'unknown', operation, message: text, status } };
 }
 
-/** An API that echoes the token must not get it into our logs and records. Before any cut: half a token is no token. */
-function redact(endpoint: Endpoint, message: string): string {
-  return message.split(endpoint.apiToken).join('[token]');
-}
+type Parsed = { body: unknown } | { unreadable: string };
 
-function parse(endpoint: Endpoint, text: string, maxBody: number): { body: unknown } | { unreadable: string } {
+function parse(text: string, maxBody: number, redaction: Redaction): Parsed {
   if (text === '') return { body: undefined };
   if (text.length > maxBody)
     return { unreadable: `The answer has ${text.length} characters, which no answer of the API has.` };
   try {
-    return { body: JSON.parse(text) as unknown };
+    // Written with escapes, a secret would be one only after it was read.
+    const plain = text.includes('\\u') ? JSON.stringify(JSON.parse(text)) : text;
+    return { body: JSON.parse(redaction.body(plain)) as unknown };
   } catch {
-    return { unreadable: `The answer is not JSON: ${redact(endpoint, text).replace(/\s+/g, ' ').slice(0, 120)}` };
+    return { unreadable: `The answer is not JSON: ${redaction.words(text).replace(/\s+/g, ' ').slice(0, 120)}` };
   }
 }
 
@@ -133,7 +167,8 @@ function describe(body: unknown): string {
 function retryAfterMs(headers: unknown): number | undefined {
   const values = isRecord(headers) ? headers['Retry-After'] : undefined;
   const seconds = Array.isArray(values) ? Number(values[0]) : NaN;
-  return seconds > 0 && seconds <= 3600 ? Math.round(seconds * 1000) : undefined;
+  // More than an hour is no wait that anybody means.
+  return seconds > 0 && seconds <= 3600 ? Math.round(Math.min(seconds, LONGEST_WAIT_SECONDS) * SECOND) : undefined;
 }
 
 /** True for a JSON object. */

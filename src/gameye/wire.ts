@@ -1,5 +1,6 @@
 import type { Ports } from '../records';
 import { isUnstorable, storable } from '../text';
+import { isHost } from './host';
 import { isRecord } from './transport';
 
 /** A session as `describe-session` shows it, with its quirks removed. */
@@ -35,14 +36,12 @@ export interface Started {
 export function readStarted(body: unknown): Started | string {
   if (!isRecord(body)) return 'The answer to POST /session is no JSON object.';
   const ports = readPorts(body);
-  if (body['host'] === undefined || body['host'] === '') return 'The answer to POST /session has no host.';
+  if (isMissing(body['host'])) return 'The answer to POST /session has no host.';
   if (!isHost(body['host'])) return 'The answer to POST /session has a host that is none.';
   if (ports === undefined) return 'The answer to POST /session has no readable ports.';
-  if (body['id'] !== undefined && body['id'] !== null && typeof body['id'] !== 'string') {
-    return 'The answer to POST /session has an id that is no text.';
-  }
-  const id = body['id'] || undefined;
-  return { ...(id === undefined ? {} : { id }), host: body['host'], ports };
+  const { id, host } = body;
+  if (isMissing(id)) return { host, ports };
+  return typeof id === 'string' ? { id, host, ports } : 'The answer to POST /session has an id that is no text.';
 }
 
 /** Reads the 200 of `describe-session`, or says what is wrong with it. */
@@ -97,11 +96,6 @@ export function readLocations(body: unknown): Location[] | string {
   return read;
 }
 
-/** An IPv4 or IPv6 address or a name: players' clients connect to it. */
-function isHost(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$|^[0-9A-Fa-f:.]{2,45}$/.test(value);
-}
-
 /** Reads the 200 of `tag-exists`, or says what is wrong with it. */
 export function readTagExists(body: unknown): boolean | string {
   const exists = isRecord(body) ? body['exists'] : undefined;
@@ -122,7 +116,7 @@ function readPorts(body: { [key: string]: unknown }): Ports | undefined {
     return ports;
   }
   if (!isRecord(source)) return undefined;
-  const named = Object.entries(source).filter(([name]) => /^\d{1,5}\/(udp|tcp)$/.test(name));
+  const named = Object.entries(source).filter(([name, host]) => host !== null && /^\d{1,5}\/(udp|tcp)$/.test(name));
   if (!named.every((entry): entry is [string, number] => isPort(entry[1]))) return undefined;
   return Object.fromEntries(named);
 }
@@ -157,6 +151,11 @@ function isPlain(id: string): boolean {
 /** A time that a Date can hold: others throw when they are written down. */
 function isTime(value: unknown): value is number {
   return typeof value === 'number' && value > 0 && value < 8.64e15;
+}
+
+/** What the API left out, in whatever way it does that. */
+function isMissing(value: unknown): value is undefined | null | '' {
+  return value === undefined || value === null || value === '';
 }
 
 function isPort(value: unknown): value is number {

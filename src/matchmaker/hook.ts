@@ -1,14 +1,15 @@
 import { handOver, newAllocation, queue } from '../allocation/create';
 import { requestFromMatch } from '../allocation/request';
 import { describeProblems, getConfig, type Dialect } from '../config';
+import { EXTERNAL_ID_KEY } from '../metadata';
 import { errorText, withFields } from '../nakama/log';
 import { count, time } from '../nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
-import type { FailureReason } from '../records';
+import type { AllocationRequest, FailureReason } from '../records';
 import { ensureSupervisor } from '../supervision/heartbeat';
 import { notifyFailed } from '../told/notify';
 import { shapeRequest } from './shape';
-import { withDemands } from './tickets';
+import { refuseTooMany, withDemands } from './tickets';
 
 /**
  * The matchmaker hook: hands a matched group to an allocator and returns, without waiting for the network, because Nakama
@@ -43,13 +44,20 @@ function answer(
     const request = requestFromMatch(config, entries);
     const asked = request && shapeRequest(call, entries, request);
     if (!asked) return 'not_ours';
-    const shaped = 'failed' in asked ? asked : withDemands(call, entries, asked);
-    if ('failed' in shaped) {
-      tell(logger, nk, entries, shaped.failed, config.notify);
-      return shaped.failed;
+    const agreed = 'failed' in asked ? asked : withDemands(call, entries, asked);
+    if ('failed' in agreed) {
+      tell(logger, nk, entries, agreed.failed, config.notify);
+      return agreed.failed;
     }
+    const tooMany = refuseTooMany(call, agreed.request);
+    if (tooMany !== undefined) {
+      tell(logger, nk, entries, tooMany, config.notify);
+      return tooMany;
+    }
+    if (agreed.refused.length > 0) notifyFailed(nk, logger, 'misconfigured', agreed.refused, config.notify);
+    entries = entries.filter(({ presence }) => !agreed.refused.includes(presence.userId));
     // Its worker says when its time begins, by the database's clock.
-    const allocation = { ...newAllocation(call, shaped), created_at_ms: 0 };
+    const allocation = { ...newAllocation(call, traceable(agreed.request)), created_at_ms: 0 };
     if (!handOver(call, allocation)) {
       if (queue(call, allocation).kind !== 'too-often') return 'queued';
       tell(logger, nk, entries, 'quota_exceeded', config.notify);
@@ -64,6 +72,12 @@ function answer(
     tell(logger, nk, entries, 'unavailable');
     return 'unavailable';
   }
+}
+
+/** The session can be found at Gameye by a player of the match, unless onMatched has named it. */
+function traceable(request: AllocationRequest): AllocationRequest {
+  const [first = ''] = request.user_ids;
+  return { ...request, metadata: { [EXTERNAL_ID_KEY]: `match-${first}`, ...request.metadata } };
 }
 
 function tell(

@@ -7,7 +7,7 @@ import { Code, rpcError } from '../refusal';
 import { hasUnstorable } from '../text';
 import { flag, knownFieldsOnly, wholeNumber } from '../fields';
 import { SHAPE_FIELDS, shapeOf } from '../allocation/shape';
-import { getExtension, isExtensionMissing } from '../extension/extension';
+import { ASYNC, getExtension, isExtensionMissing, isPromise } from '../extension/extension';
 
 /**
  * The request of a matched group as the module's `onMatched` shapes it; undefined when it says that the match is not ours;
@@ -48,6 +48,7 @@ export function shapeRequest(
 }
 
 function shaped(call: Call, request: AllocationRequest, shape: unknown): AllocationRequest {
+  if (isPromise(shape)) return rpcError(Code.INVALID_ARGUMENT, ASYNC);
   if (!isRecord(shape)) return rpcError(Code.INVALID_ARGUMENT, 'It has to be an object, false, or nothing.');
   const payload = knownFieldsOnly(shape, [...SHAPE_FIELDS, 'maxPlayers', 'backfill']);
   if (hasUnstorable(JSON.parse(JSON.stringify(payload)))) {

@@ -1,6 +1,10 @@
 import type { Logger } from './runtime';
 
-export type Fields = { [key: string]: string | number | boolean | undefined };
+/** What Nakama's formats of logs, `json` and `stackdriver`, call their own fields: a second one of the name hides theirs. */
+type OfTheFormat =
+  'ts' | 'time' | 'timestamp' | 'level' | 'severity' | 'logger' | 'caller' | 'msg' | 'message' | 'stacktrace';
+
+export type Fields = { [key: string]: string | number | boolean | undefined } & { [Name in OfTheFormat]?: never };
 
 /**
  * Adds fields to a logger. Messages are constant texts without `%` (Nakama formats them as Go's fmt does); whatever

@@ -1,5 +1,6 @@
 import { readVersion } from '../allocation/version';
 import { SECOND } from '../config';
+import { secureTwin } from '../gameye/connection';
 import { adviceFor, type Failure, type Outcome } from '../gameye/failure';
 import { availableLocations, listNothing, runNothing, stopSession, tagExists } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
@@ -25,6 +26,8 @@ type Scope = 'session:read' | 'session:start' | 'session:stop';
 /** Undefined: there was no time left to ask. */
 type Asked<T> = Outcome<T> | undefined;
 
+type Ask = <T>(probe: (timeoutMs: number) => Outcome<T>, quietly?: 'quietly') => Asked<T>;
+
 /** All probes together, so that the answer is there before Nakama cuts it off after 10 s. */
 const TOTAL_MS = 8 * SECOND;
 const PROBE_MS = 2 * SECOND;
@@ -43,17 +46,23 @@ const NOT_THE_API = 'GAMEYE_API_URL answers, but not as the Session API does: ch
 export function checkHealth(call: Call): Health {
   const { nk, config } = call;
   const deadline = Date.now() + TOTAL_MS;
-  const ask = <T>(probe: (timeoutMs: number) => Outcome<T>): Asked<T> => {
+  const ask: Ask = (probe, quietly) => {
     const timeoutMs = Math.min(PROBE_MS, deadline - Date.now());
     if (timeoutMs < 100) return undefined;
     const outcome = probe(timeoutMs);
-    if (outcome.kind !== 'done') logFailure(call, outcome.failure);
+    if (outcome.kind !== 'done' && !quietly) logFailure(call, outcome.failure);
     return outcome;
   };
   const database = readDatabase(call);
   const checks = [database.check, ...judgeApi(ask((ms) => listNothing(nk, config, ms)))];
   if (checks.some(({ check, ok }) => check === 'token' && ok === true)) {
-    checks.push(judgeStart(ask((ms) => runNothing(nk, config, ms))));
+    const start = ask((ms) => runNothing(nk, config, ms));
+    const failure = failureOf(start);
+    // What comes through a redirect says nothing about what a start or a stop would meet.
+    if (failure?.kind === 'redirected') {
+      return { healthy: false, checks: [database.check, wrong('api', adviceFor(failure))] };
+    }
+    checks.push(judgeStart(start));
     checks.push(judgeStop(ask((ms) => stopSession(nk, config, nk.uuidv4(), ms))));
     const locations = ask((ms) => availableLocations(nk, config, config.image, ms));
     checks.push(judgeImage(config.image, locations));
@@ -69,6 +78,8 @@ export function checkHealth(call: Call): Health {
         if (version !== '') checks.push(judgeVersion(region, config.image, version, tag));
       }
     }
+    const secure = secureUrl(call, ask);
+    if (secure !== undefined) checks.splice(1, 1, wrong('api', secure));
   }
   return { healthy: checks.every((check) => check.ok !== false), checks };
 }
@@ -97,6 +108,8 @@ function judgeApi(list: Asked<number>): Check[] {
     case 'no-capacity':
       return [right('api'), unclear('token')];
     case 'unavailable':
+    case 'redirected':
+    case 'untrusted':
       return [wrong('api', adviceOf(failure))];
     case 'unknown':
       // With a status it was readable, but no list: a login page, another service.
@@ -108,6 +121,19 @@ function judgeApi(list: Asked<number>): Check[] {
     case 'quota-exceeded':
       return [wrong('api', NOT_THE_API)];
   }
+}
+
+/**
+ * What to do when the API answers at https:// as well. A redirect that keeps the method shows in no answer, and nobody wants to
+ * send the token readably.
+ */
+function secureUrl({ nk, config }: Call, ask: Ask): string | undefined {
+  const apiUrl = secureTwin(config.apiUrl);
+  if (apiUrl === undefined) return undefined;
+  const answered = ask((ms) => listNothing(nk, { ...config, apiUrl }, ms), 'quietly')?.kind === 'done';
+  return answered
+    ? `The API answers at ${apiUrl} too, and over http:// anybody on the way reads the token: set GAMEYE_API_URL to that.`
+    : undefined;
 }
 
 /** The API refuses the empty start as invalid, or says first that this token may start nothing. */
@@ -182,7 +208,7 @@ function logFailure(call: Call, failure: Failure): void {
     operation: failure.operation,
     failure: failure.kind,
     status: failure.status,
-    message: failure.message,
+    detail: failure.message,
     identifier: failure.identifier,
   }).warn('Gameye: a request of the health check failed.');
 }

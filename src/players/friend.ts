@@ -1,5 +1,5 @@
 import { readStanding } from '../database/standing';
-import { join } from '../fleet/seats';
+import { join, leave } from '../fleet/seats';
 import { isLive } from '../gameye/wire';
 import { LOST } from '../instances/instance';
 import type { Call } from '../nakama/caller';
@@ -28,8 +28,15 @@ export function joinFriend(call: Call, userId: string, friendId: string): { stat
   if (!place) return rpcError(Code.NOT_FOUND, 'No friend of yours with this user id plays in a session.');
   const mine = readStanding(nk, config.fleet, userId);
   const isSeated = mine?.session_id === place.id && isSafe(call, mine) && place.status !== LOST && isLive(place.status);
-  const instance = isSeated ? place : oneAtATime(call, userId, () => join(call, place.id, [userId]).instance_info);
-  return { status: 'matched', match: matchContent(call, instance, userId) };
+  if (isSeated) return { status: 'matched', match: matchContent(call, place, userId) };
+  const instance = oneAtATime(call, userId, () => join(call, place.id, [userId]).instance_info);
+  try {
+    return { status: 'matched', match: matchContent(call, instance, userId) };
+  } catch (error) {
+    // Without it the player cannot go there.
+    leave(call, instance.id, [userId]);
+    throw error;
+  }
 }
 
 /** Both sides' lists tell it, so the shorter one is enough. */

@@ -6,6 +6,7 @@ import { guarded } from '../nakama/guard';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
 import { Code, rpcError } from '../refusal';
 import { ensureSupervisor } from '../supervision/heartbeat';
+import { ReadyJson } from '../text';
 import { rpcOf, type Rpc } from './table';
 
 /** Answers an RPC of the table, or refuses it: who calls is checked before the payload is read. */
@@ -29,7 +30,8 @@ export function answer(rpc: Rpc, ctx: Context, logger: Logger, nk: Nakama, text:
       );
     }
     const payload = parsePayload(text, rpc.fields);
-    return JSON.stringify(rpc.answer(call, payload, who(rpc, ctx, payload, proven)));
+    const answered = rpc.answer(call, payload, who(rpc, ctx, payload, proven));
+    return answered instanceof ReadyJson ? answered.text : JSON.stringify(answered);
   });
 }
 

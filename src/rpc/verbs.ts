@@ -4,6 +4,7 @@ import type { SessionInfo } from '../fleet/seats';
 import { guarded } from '../nakama/guard';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
 import type { Instance, Latency } from '../records';
+import { ReadyJson } from '../text';
 import { callOf } from './callers';
 import { rpcOf } from './table';
 
@@ -59,9 +60,10 @@ export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetMan
   const ask = (id: string, payload: object): never => {
     const rpc = rpcOf(id);
     // The answer has the type that the interface says.
-    return guarded(ctx, logger, () =>
-      rpc.answer(callOf(ctx, logger, nk), knownFieldsOnly({ ...payload }, rpc.fields), ''),
-    ) as never;
+    return guarded(ctx, logger, () => {
+      const answered = rpc.answer(callOf(ctx, logger, nk), knownFieldsOnly({ ...payload }, rpc.fields), '');
+      return answered instanceof ReadyJson ? (JSON.parse(answered.text) as unknown) : answered;
+    }) as never;
   };
   return {
     create: (request) => ask('fleet_create', request),

@@ -157,8 +157,8 @@ function list(call: Call, odd: boolean): string | undefined {
   const { nk, config } = call;
   const listed = listSessions(nk, config, { name: OWNER_LABEL, value: ownerId(nk) }, LIST_TIMEOUT_MS, odd);
   if (listed.kind === 'done') return listed.value;
-  const { kind: failure, message, status, identifier } = listed.failure;
-  withFields(call.logger, { failure, message, status, identifier }).warn(
+  const { kind: failure, message: detail, status, identifier } = listed.failure;
+  withFields(call.logger, { failure, detail, status, identifier }).warn(
     'Gameye: the sessions could not be listed; nothing is concluded from that.',
   );
   return undefined;

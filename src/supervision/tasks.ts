@@ -105,7 +105,7 @@ function adopt({ nk, config, logger }: Call, session: SessionView): void {
 }
 
 function logFailure(call: Call, id: string, failure: { kind: string; message: string }): 'again' {
-  withFields(call.logger, { session: id, failure: failure.kind, message: failure.message }).warn(
+  withFields(call.logger, { session: id, failure: failure.kind, detail: failure.message }).warn(
     'Gameye: a session could not be reconciled; it is tried again.',
   );
   return 'again';

@@ -1,6 +1,7 @@
 import type { Config } from '../config';
 import type { Nakama } from '../nakama/runtime';
 import type { Instance } from '../records';
+import { relayToken } from '../credentials/relay-token';
 import { SEAT_TOKEN_SECONDS, seatToken, sessionSeatSecret } from '../credentials/seat-token';
 
 /** What a player needs to reach a session: the content of `gameye_match` without metadata. */
@@ -10,12 +11,15 @@ export interface Connection {
   session_id: string;
   /** Only when the session exposes several. */
   ports?: { [containerPort: string]: number };
-  /** With GAMEYE_SEAT_SECRET: lets this player in until `exp` (seconds since 1970). */
-  seat_token?: string;
-  exp?: number;
+  /** Lets this player in until `exp` (seconds since 1970). */
+  seat_token: string;
+  exp: number;
+  /** With GAMEYE_RELAY_URL: where a browser connects, and the token that lets it through to this session until `exp`. */
+  relay_url?: string;
+  relay_token?: string;
 }
 
-/** The connection of one player, with a seat token made now. */
+/** The connection of one player, with tokens made now. */
 export function connectionFor(
   call: { nk: Nakama; config: Config },
   instance: Instance,
@@ -23,14 +27,20 @@ export function connectionFor(
   now: number,
 ): Connection {
   const { nk, config } = call;
-  const connection: Connection = {
-    host: instance.connection_info.dns_name || instance.connection_info.ip_address,
-    port: instance.connection_info.port,
+  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
+  const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
+  const host = instance.connection_info.dns_name || instance.connection_info.ip_address;
+  const { port } = instance.connection_info;
+  const { relay } = config;
+  return {
+    host,
+    port,
     session_id: instance.id,
     ...(Object.keys(instance.ports).length > 1 ? { ports: instance.ports } : {}),
+    seat_token: seatToken(nk, secret, instance.id, userId, exp),
+    exp,
+    ...(relay === undefined
+      ? {}
+      : { relay_url: relay.url, relay_token: relayToken(nk, relay.secret, { sid: instance.id, host, port }, exp) }),
   };
-  if (config.seatSecret === undefined) return connection;
-  const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
-  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
-  return { ...connection, seat_token: seatToken(nk, secret, instance.id, userId, exp), exp };
 }

@@ -8,7 +8,8 @@ export type MatchContent = Connection & { [field: string]: unknown };
 
 /**
  * The content of `gameye_match`, which every answer about a match carries as well. Metadata and extras cannot replace a field of
- * the connection, also where it has no such field: nobody may take a stranger's `seat_token` for ours.
+ * the connection, also where it has no such field: nobody may take a stranger's `seat_token` for ours. Throws an RPC refusal
+ * when the module's `extras` fail.
  */
 export function matchContent(call: Call, instance: Instance, userId: string, now = Date.now()): MatchContent {
   const added = Object.entries({ ...instance.metadata, ...extrasFor(call, instance, userId) });
@@ -18,4 +19,4 @@ export function matchContent(call: Call, instance: Instance, userId: string, now
   };
 }
 
-const RESERVED = ['host', 'port', 'session_id', 'ports', 'seat_token', 'exp'];
+const RESERVED = ['host', 'port', 'session_id', 'ports', 'seat_token', 'exp', 'relay_url', 'relay_token'];

@@ -4,6 +4,7 @@ import { count } from '../nakama/metrics';
 import type { Dialect } from '../config';
 import type { Call } from '../nakama/caller';
 import type { FailureReason, Instance } from '../records';
+import { isRpcError } from '../refusal';
 import { matchContent } from './content';
 
 /** Subjects and codes are those of Gameye's reference game, */
@@ -15,30 +16,44 @@ const CONNECTION_INFO = { subject: 'connection-info', code: 111 };
 const CREATE_TIMEOUT = { subject: 'create-timeout', code: 112 };
 const CREATE_FAILED = { subject: 'create-failed', code: 113 };
 
-/**
- * Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. Answers the users
- * that could not be told, such as deleted ones.
- */
-export function notifyMatch(call: Call, instance: Instance, userIds: string[]): string[] {
+/** What came of telling players where they play. */
+export interface Told {
+  /** Who could not be told, such as deleted users. */
+  missed: string[];
+  /** Who cannot be sent there, because the module's `extras` failed for them; they were told nothing. */
+  failed: string[];
+}
+
+/** Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. */
+export function notifyMatch(call: Call, instance: Instance, userIds: string[]): Told {
   const { nk, logger, config } = call;
-  const missed = !config.notify.includes('gameye')
-    ? []
-    : sendAll(
-        nk,
-        logger,
-        userIds.map((userId) => ({
-          ...MATCH,
-          userId,
-          persistent: true,
-          content: matchContent(call, instance, userId),
-        })),
-      );
-  if (!config.notify.includes('connection-info')) return missed;
+  const isOurs = config.notify.includes('gameye');
+  const { notifications, failed } = isOurs ? contents(call, instance, userIds) : { notifications: [], failed: [] };
+  const missed = sendAll(nk, logger, notifications);
+  if (!config.notify.includes('connection-info')) return { missed, failed };
   const { ip_address: IpAddress, dns_name: DnsName, port: Port } = instance.connection_info;
   const content = { IpAddress, DnsName, Port, SessionId: instance.id };
-  const others = userIds.filter((userId) => !missed.includes(userId));
+  const others = userIds.filter((userId) => !missed.includes(userId) && !failed.includes(userId));
   const missedOlder = sendAll(nk, logger, toEach(others, CONNECTION_INFO, content));
-  return config.notify.includes('gameye') ? missed : missedOlder;
+  return { missed: isOurs ? missed : missedOlder, failed };
+}
+
+function contents(
+  call: Call,
+  instance: Instance,
+  userIds: string[],
+): { notifications: NotificationRequest[]; failed: string[] } {
+  const notifications: NotificationRequest[] = [];
+  const failed: string[] = [];
+  for (const userId of userIds) {
+    try {
+      notifications.push({ ...MATCH, userId, persistent: true, content: matchContent(call, instance, userId) });
+    } catch (error) {
+      if (!isRpcError(error)) throw error;
+      failed.push(userId);
+    }
+  }
+  return { notifications, failed };
 }
 
 /** Tells players that they get no server, and why. Not persistent: it is of no use to somebody who went away. */

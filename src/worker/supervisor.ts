@@ -7,6 +7,7 @@ import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { Code, isRpcError } from '../refusal';
 import { beatSupervisor, ensureReconciler } from '../supervision/heartbeat';
+import { watchName } from '../supervision/namesake';
 import { resumeAllocations } from '../supervision/resume';
 
 /**
@@ -42,6 +43,7 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
     resumeAllocations(call);
     if (isAhead(state.forget_at_ms, now, FORGET_MS)) return state;
     forget(call);
+    watchName(call);
     return { ...state, forget_at_ms: now + FORGET_MS };
   } catch (error) {
     withFields(call.logger, { error: errorText(error) }).error(

@@ -1,13 +1,70 @@
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { OPERATIONS, type Operation } from '../../dev/gameye/faults.ts';
+import { FACTS, factsObjection, REFUSAL } from './facts.ts';
 import { call, EU, simulate, until, type Reply } from './helpers.ts';
 import { ApiDocument, hasDocument } from './openapi.ts';
 
 const NOBODY = { authorization: 'Bearer unknown' };
 // A path of three segments leaves nothing that could be bad about it, and joining and leaving need no scope to lack.
 const UNREACHABLE = ['tag-exists 400', 'join-session 403', 'leave-session 403'];
+/** How the operations with a body are asked, and a right value for each of its fields. */
+const REQUESTS: { [operation in Operation]?: [string, string] } = {
+  'session-run': ['POST', '/session'],
+  'join-session': ['PUT', '/session/player/join'],
+  'leave-session': ['DELETE', '/session/player/leave'],
+};
+const EXAMPLE: Record<string, unknown> = {
+  ...{ location: EU, image: 'empty', id: 'one', env: { A: '1' }, args: ['1'], restart: false, labels: { map: 'dust' } },
+  ...{ version: '1.0.0', ttl: '1h', external_id: 'e', session: 'one', players: ['p'] },
+};
 const POWERLESS = { authorization: 'Bearer powerless' };
+
+const bodyOf = ({ type, text, json }: Seen): unknown =>
+  type.startsWith('application/json') ? json : text === '' ? undefined : text;
+
+/** The statuses of an operation that were not seen, but for those that nothing can lead to. */
+function missing(seen: Seen[], operation: Operation, statuses: number[]): number[] {
+  const had = new Set(seen.filter((response) => response.operation === operation).map(({ status }) => status));
+  return statuses.filter((status) => !had.has(status) && !UNREACHABLE.includes(`${operation} ${status}`));
+}
+
+describe('the simulator', () => {
+  it('answers as the Session API does: every operation with every status, and the fields of each', async () => {
+    const seen = await everyResponse();
+    for (const one of seen) expect(factsObjection(one.operation, one.status, one.type, bodyOf(one))).toBeUndefined();
+    for (const operation of OPERATIONS) {
+      const { success, refusals } = FACTS[operation];
+      expect({ operation, missing: missing(seen, operation, [success.status, ...refusals]) }).toEqual({
+        operation,
+        missing: [],
+      });
+    }
+  });
+
+  it('would be found out with a response that is not like that', () => {
+    expect(factsObjection('session-run', 201, 'application/json', { host: '::1' })).toContain('wrong body: ports');
+    expect(factsObjection('session-run', 418, 'application/json', {})).toContain('may not answer');
+    expect(factsObjection('session-run', 404, 'text/html', {})).toContain('may not be');
+    expect(factsObjection('session-stop', 204, 'application/json', {})).toContain('must have no body');
+  });
+
+  it.each(OPERATIONS.filter((operation) => FACTS[operation].body))(
+    'takes the fields of %s and no others',
+    async (id) => {
+      const simulator = await simulate({ quota: 0 }); // whatever passes the validation gets 402 or 404
+      const [method, path] = REQUESTS[id]!;
+      const { required, optional } = FACTS[id].body!;
+      const full = Object.fromEntries([...required, ...optional].map((field) => [field, EXAMPLE[field]]));
+      const refused = async (body: object): Promise<boolean> =>
+        (await call(simulator, method, path, body)).status === 422;
+      expect(await refused(full)).toBe(false);
+      for (const field of required) expect(await refused({ ...full, [field]: undefined }), field).toBe(true);
+      for (const field of optional) expect(await refused({ ...full, [field]: undefined }), field).toBe(false);
+      expect(await refused({ ...full, surplus: 1 })).toBe(true);
+    },
+  );
+});
 
 // The official document is not ours to publish: where it is not beside the project, these tests say that they did not run.
 describe.skipIf(!hasDocument)('the official document (skipped: it is not beside the project)', () => {
@@ -20,25 +77,27 @@ describe.skipIf(!hasDocument)('the official document (skipped: it is not beside 
     expect(document.operationIds.sort()).toEqual([...OPERATIONS].sort());
   });
 
+  it.each(OPERATIONS)('says what facts.ts says of %s', (operation) => {
+    const { success, refusals, body } = FACTS[operation];
+    expect(document.statuses(operation)).toEqual([success.status, ...refusals].sort((a, b) => a - b));
+    expect(document.requiredIn(operation, success.status)).toEqual(
+      typeof success.body === 'object' && success.body !== null ? Object.keys(success.body).sort() : undefined,
+    );
+    for (const status of refusals) expect(document.requiredIn(operation, status)).toEqual(Object.keys(REFUSAL).sort());
+    expect(document.bodyOf(operation)).toEqual(
+      body && { required: [...body.required].sort(), optional: [...body.optional].sort() },
+    );
+  });
+
   it('finds fault with a response that is not as described', () => {
     expect(document.objection('session-run', 201, 'application/json', { host: '::1' })).toContain('wrong body');
     expect(document.objection('session-run', 418, 'application/json', {})).toContain('may not answer');
     expect(document.objection('session-run', 404, 'text/html', {})).toContain('may not be');
   });
 
-  it('agrees with every response of every operation, and every response it describes occurs', async () => {
-    const seen = await everyResponse();
-    for (const { operation, status, type, text, json } of seen) {
-      const body = type.startsWith('application/json') ? json : text === '' ? undefined : text;
-      expect(document.objection(operation, status, type, body)).toBeUndefined();
-    }
-    for (const operation of OPERATIONS) {
-      const statuses = new Set(seen.filter((response) => response.operation === operation).map(({ status }) => status));
-      const expected = document.statuses(operation).filter((status) => !UNREACHABLE.includes(`${operation} ${status}`));
-      expect({ operation, missing: expected.filter((status) => !statuses.has(status)) }).toEqual({
-        operation,
-        missing: [],
-      });
+  it('agrees with every response of every operation', async () => {
+    for (const one of await everyResponse()) {
+      expect(document.objection(one.operation, one.status, one.type, bodyOf(one))).toBeUndefined();
     }
   });
 

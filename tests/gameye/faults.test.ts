@@ -96,6 +96,9 @@ describe('POST /session', () => {
     { kind: 'drop', when: 'before' },
     { kind: 'status', status: 503 },
     { kind: 'status', status: 502, html: true },
+    { kind: 'redirect', status: 301 },
+    { kind: 'redirect', status: 308, to: 'http://127.0.0.1:1' },
+    { kind: 'echo' },
   ];
   const AFTER: FaultAction[] = [
     { kind: 'drop', when: 'after' },
@@ -103,6 +106,7 @@ describe('POST /session', () => {
     { kind: 'truncate' },
     { kind: 'html' },
     { kind: 'body', body: {} },
+    { kind: 'alter', fields: { host: null } },
     { kind: 'delay', ms: 10, when: 'after' },
   ];
 
@@ -200,6 +204,46 @@ describe('an answer', () => {
     expect(await listed(simulator)).toHaveLength(1);
   });
 
+  it('can have other fields than it would have, in a list those of each session', async () => {
+    const simulator = await simulate();
+    simulator.faults.add({ on: 'always', action: { kind: 'alter', fields: { host: 'no host', id: null } } });
+    expect((await run(simulator, { id: 'one', image: 'empty' })).json).toMatchObject({
+      host: 'no host',
+      id: null,
+      ports: [{ container: 7777 }],
+    });
+    expect((await call(simulator, 'GET', '/session/one')).json).toMatchObject({ host: 'no host', status: 'running' });
+    const { sessions } = (await call(simulator, 'GET', '/session')).json as { sessions: object[] };
+    expect(sessions).toMatchObject([{ host: 'no host', id: null, location: EU }]);
+    expect((await call(simulator, 'DELETE', '/session/one')).status).toBe(204);
+  });
+
+  it('can be a refusal that quotes the whole request', async () => {
+    const simulator = await simulate();
+    simulator.faults.add({ on: { ordinals: [1] }, action: { kind: 'echo' } });
+    simulator.faults.add({ on: { ordinals: [2] }, action: { kind: 'echo', status: 500 } });
+    for (const expected of [422, 500]) {
+      const { status, json } = await run(simulator, { env: { PASSWORD: 'hunter2' } });
+      expect([status, json.details]).toEqual([expected, expect.stringContaining('"PASSWORD":"hunter2"')]);
+    }
+  });
+
+  it('can be a redirect, to the same path here or at another server', async () => {
+    const simulator = await simulate();
+    simulator.faults.add({ on: { ordinals: [1] }, action: { kind: 'redirect' } });
+    simulator.faults.add({ on: { ordinals: [2] }, action: { kind: 'redirect', status: 307, to: 'http://other.test' } });
+    const locations = [];
+    for (let i = 0; i < 2; i++) {
+      const headers = { authorization: 'Bearer sim-token' };
+      const answer = await fetch(`${simulator.url}/session?image=x`, { headers, redirect: 'manual' });
+      locations.push([answer.status, answer.headers.get('location')]);
+    }
+    expect(locations).toEqual([
+      [301, '/session?image=x'],
+      [307, 'http://other.test/session?image=x'],
+    ]);
+  });
+
   it('can come late', async () => {
     const simulator = await simulate();
     simulator.faults.add({ on: 'always', action: { kind: 'delay', ms: 100 } });
@@ -236,6 +280,10 @@ describe('a rule with a mistake', () => {
     [{ on: 'always', action: { kind: 'drop' } }, 'action.when'],
     [{ on: 'always', action: { kind: 'delay', ms: '5' } }, 'action.ms'],
     [{ on: 'always', action: { kind: 'status', status: 99 } }, 'action.status'],
+    [{ on: 'always', action: { kind: 'redirect', status: 300 } }, 'action.status'],
+    [{ on: 'always', action: { kind: 'redirect', to: '/elsewhere' } }, 'action.to'],
+    [{ on: 'always', action: { kind: 'echo', status: 200 } }, 'action.status'],
+    [{ on: 'always', action: { kind: 'alter', fields: [] } }, 'action.fields'],
     [{ on: 'always', action: { kind: 'html', ms: 1 } }, 'unknown field action.ms'],
     [{ on: 'always', operation: 'run', action: { kind: 'html' } }, 'operation must be'],
     [{ on: 'always', when: 'before', action: { kind: 'html' } }, 'unknown field when'],

@@ -8,10 +8,16 @@ import { OPERATIONS, type Operation } from '../../dev/gameye/faults.ts';
 const file = fileURLToPath(new URL('../../../shared/facts/gameye-session-api.openapi.yaml', import.meta.url));
 export const hasDocument = existsSync(file);
 
+interface Schema {
+  $ref?: string;
+  required?: string[];
+  properties?: object;
+}
+
 interface DocumentOperation {
   operationId: Operation;
-  responses: Record<string, { content?: Record<string, { schema?: object }> }>;
-  requestBody?: { content: Record<string, { schema: object }> };
+  responses: Record<string, { content?: Record<string, { schema?: Schema }> }>;
+  requestBody?: { content: Record<string, { schema: Schema }> };
 }
 
 /** The official document, with validators of its schemas. */
@@ -20,6 +26,7 @@ export class ApiDocument {
 
   private constructor(
     paths: Record<string, Record<string, DocumentOperation>>,
+    private readonly schemas: Record<string, Schema>,
     private readonly compile: (schema: object) => (value: unknown) => boolean,
   ) {
     for (const path of Object.values(paths)) {
@@ -30,7 +37,10 @@ export class ApiDocument {
   }
 
   static async load(): Promise<ApiDocument> {
-    const document = parse(readFileSync(file, 'utf8')) as { paths: never; components: object };
+    const document = parse(readFileSync(file, 'utf8')) as {
+      paths: never;
+      components: { schemas: Record<string, Schema> };
+    };
     // Fastify's own compiler, with the document's components as the schema that the references point into.
     const app = Fastify({
       ajv: { customOptions: { coerceTypes: false, removeAdditional: false, useDefaults: false, strict: false } },
@@ -42,7 +52,7 @@ export class ApiDocument {
       void reply.send();
     });
     await app.inject({ method: 'POST', url: '/', payload: {} });
-    return new ApiDocument(document.paths, compile!);
+    return new ApiDocument(document.paths, document.components.schemas, compile!);
   }
 
   get operationIds(): Operation[] {
@@ -51,6 +61,25 @@ export class ApiDocument {
 
   statuses(operation: Operation): number[] {
     return Object.keys(this.operations.get(operation)!.responses).map(Number);
+  }
+
+  /** The fields that the JSON body of a response must have, in alphabetical order. */
+  requiredIn(operation: Operation, status: number): string[] | undefined {
+    const { content } = this.operations.get(operation)!.responses[String(status)]!;
+    return this.resolve(content?.['application/json']?.schema)?.required?.slice().sort();
+  }
+
+  /** The fields of a request's body, in alphabetical order; undefined when it has none. */
+  bodyOf(operation: Operation): { required: string[]; optional: string[] } | undefined {
+    const schema = this.resolve(this.operations.get(operation)!.requestBody?.content['application/json']?.schema);
+    if (!schema) return undefined;
+    const required = schema.required ?? [];
+    const optional = Object.keys(schema.properties ?? {}).filter((field) => !required.includes(field));
+    return { required: required.slice().sort(), optional: optional.sort() };
+  }
+
+  private resolve(schema: Schema | undefined): Schema | undefined {
+    return schema?.$ref === undefined ? schema : this.schemas[schema.$ref.split('/').pop()!];
   }
 
   /** What is wrong with a response, as the document sees it; undefined when nothing is. */

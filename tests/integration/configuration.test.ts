@@ -68,6 +68,50 @@ forEachRuntime((runtime) => {
     await nakama.stop();
   });
 
+  it('starts sessions with values as shells and orchestrators leave them, and warns in one line of what it does not use', async () => {
+    const service = {
+      GAMEYE_API_PORT: 'tcp://10.96.12.5:8080',
+      GAMEYE_API_SERVICE_HOST: '10.96.12.5',
+      GAMEYE_API_SERVICE_PORT: '8080',
+      GAMEYE_API_PORT_8080_TCP_ADDR: '10.96.12.5',
+    };
+    const nakama = await stack().startNode({
+      env: { ...service, GAMEYE_API_TOKEN: `"${API_TOKEN}"\r`, GAMEYE_API_REGION: `'home'`, GAMEYE_BACKFILL: 'True' },
+    });
+    const doubts = nakama.logs.filter(({ msg }) => msg.includes('a setting should be looked at'));
+    const ofService = doubts.filter(({ advice }) => String(advice).includes('Kubernetes'));
+    expect(ofService).toHaveLength(1);
+    for (const name of Object.keys(service)) expect(ofService[0]?.['variable']).toContain(name);
+    const { payload } = await nakama.rpc('fleet_create', { max_players: 2 });
+    const { session_id: id } = payload as { session_id: string };
+    await until(() => stack().simulator.ledger.get(id)?.runningAtMs, 10_000, 'the session');
+    await endSessions(stack(), [id]);
+    await nakama.stop();
+  });
+
+  it('names a placeholder that nobody replaced, and warns of an address that game servers do not reach', async () => {
+    const nakama = await stack().startNode({
+      env: { GAMEYE_API_TOKEN: '${GAMEYE_API_TOKEN}', GAMEYE_NAKAMA_URL: 'http://localhost:7350' },
+    });
+    const refused = await nakama.waitForLog('not configured', 5_000);
+    expect(refused).toMatchObject({
+      count: '1',
+      problems: expect.stringContaining('GAMEYE_API_TOKEN holds a placeholder'),
+    });
+    const doubt = nakama.logs.find(({ variable }) => variable === 'GAMEYE_NAKAMA_URL');
+    expect(doubt).toMatchObject({ level: 'warn', msg: expect.stringContaining('a setting should be looked at') });
+    await nakama.stop();
+  });
+
+  it('says at start that nobody reports who comes, where no address of Nakama is set', async () => {
+    const nakama = await stack().startNode({ env: { GAMEYE_NAKAMA_URL: '' } });
+    const line = await nakama.waitForLog('game servers report nothing without GAMEYE_NAKAMA_URL', 5_000);
+    expect(line).toMatchObject({ level: 'info', ttl: '30m' });
+    const ready = stack().nakama.logs.filter(({ msg }) => msg.includes('report nothing'));
+    expect(ready).toEqual([]);
+    await nakama.stop();
+  });
+
   it('reports every mistake at once in the log, and goes on running', async () => {
     const entries = broken.logs.filter(({ msg }) => msg.includes('not configured'));
     expect(entries).toHaveLength(1);

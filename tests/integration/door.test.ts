@@ -1,7 +1,16 @@
 import { Client, Session } from '@heroiclabs/nakama-js';
 import { describe, expect, it } from 'vitest';
 import type { NakamaRuntime } from '../../dev/stack/runtimes.ts';
-import { closeAll, connectPlayers, matchTogether, type Player } from '../helpers/players.ts';
+import type { MatchmakerRequest } from '../../dev/demo/player.ts';
+import {
+  answersOf,
+  closeAll,
+  connectPlayers,
+  matchTogether,
+  sharedAddress,
+  uniqueGroup,
+  type Player,
+} from '../helpers/players.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
 import { useStack } from '../helpers/stack.ts';
 import { toldOneReason, toldOneSession } from './support/matches.ts';
@@ -64,19 +73,45 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     closeAll(players);
   });
 
-  it('tells players who should not have been matched with each other that this is a mistake', async () => {
-    const [one, other] = (await connectPlayers(stack().nakama, 2)) as [Player, Player];
-    const group = `g${Date.now()}`;
-    const queue = (player: Player, gameye_region: string) =>
-      player.matchmake({
-        query: `+properties.group:${group}`,
-        minCount: 2,
-        maxCount: 2,
-        strings: { group, gameye_region },
-      });
-    await Promise.all([queue(one, 'home'), queue(other, 'away')]);
-    expect(await toldOneReason(stack(), [one, other])).toBe('misconfigured');
-    closeAll([one, other]);
+  /** One match of tickets with these properties, each of a player of their own. */
+  async function match(...tickets: Pick<MatchmakerRequest, 'strings' | 'numbers'>[]): Promise<Player[]> {
+    const players = await connectPlayers(stack().nakama, tickets.length);
+    const group = uniqueGroup();
+    const size = { minCount: players.length, maxCount: players.length };
+    const queue = (player: Player, { strings, numbers = {} }: Pick<MatchmakerRequest, 'strings' | 'numbers'> = {}) =>
+      player.matchmake({ query: `+properties.group:${group}`, ...size, strings: { ...strings, group }, numbers });
+    await Promise.all(players.map((player, i) => queue(player, tickets[i])));
+    return players;
+  }
+  const only = (gameye_region: string) => ({ strings: { gameye_region } });
+
+  it.each([
+    ['demands another region than the first', [only('home'), only('away')], 'home'],
+    ['demands another region than two others, who demand nothing', [{}, only('away'), {}], 'home'],
+    ['demands another region than two others', [only('away'), only('home'), only('away')], 'away'],
+  ])('costs the player their own match, and nobody else’s, when one ticket %s', async (_, tickets, region) => {
+    const { simulator } = stack();
+    const players = await match(...tickets);
+    const lone = players[1] as Player;
+    const others = players.filter((player) => player !== lone);
+    const told = sharedAddress(await answersOf(others));
+    expect(await toldOneReason(stack(), [lone])).toBe('misconfigured');
+    expect(await lone.listAnswers()).toEqual([]);
+    const session = simulator.ledger.get(told.sessionId);
+    expect(session).toMatchObject({ region });
+    expect([...(session?.players ?? [])].sort()).toEqual(others.map(({ userId }) => userId).sort());
+    expect((await lone.rpc('gameye_assignment')).payload).not.toMatchObject({ state: 'ready' });
+    await endSessions(stack(), [told.sessionId]);
+    closeAll(players);
+  });
+
+  it('lets the only measurement of a group decide no region', async () => {
+    const { simulator } = stack();
+    const players = await match({}, { numbers: { ping_away: 1 } }, {});
+    const { sessionId } = await toldOneSession(stack(), players);
+    expect(simulator.ledger.get(sessionId)?.region).toBe('home');
+    await endSessions(stack(), [sessionId]);
+    closeAll(players);
   });
 
   it('follows the version that an operator sets', async () => {

@@ -1,8 +1,10 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { httpRequest, type HttpRequest } from '../../dev/nakama/http-request.ts';
+import { UNTRUSTED } from '../helpers/certificate.ts';
 
 const servers: { close(): unknown; closeAllConnections?(): void }[] = [];
 afterEach(() => {
@@ -136,6 +138,17 @@ describe('httpRequest', () => {
     await expect(send(refused, { headers: { h: 'x\ny' } })).rejects.toThrow(
       'net/http: invalid header field value for "H"',
     );
+  });
+
+  it('says what is wrong with TLS, in the words of Go', async () => {
+    const url = (
+      await listen(createTlsServer(UNTRUSTED, (_request, response) => response.writeHead(404).end()))
+    ).replace('http:', 'https:');
+    const x509 = `HTTP request error: Get "${url}": tls: failed to verify certificate: x509: `;
+    await expect(send(url)).rejects.toThrow(`${x509}certificate signed by unknown authority`);
+    expect((await send(url, { insecure: true, timeoutMs: 5_000 })).code).toBe(404);
+    const plain = (await serve((_request, response) => response.end())).replace('http:', 'https:');
+    await expect(send(plain)).rejects.toThrow('http: server gave HTTP response to HTTPS client');
   });
 
   it('never shows a password of the URL', async () => {

@@ -9,9 +9,9 @@ import { startSimulator, type Simulator } from '../../dev/gameye/simulator.ts';
 import { query } from '../../dev/stack/database.ts';
 import { projectRoot } from '../../dev/stack/paths.ts';
 import { until } from '../../dev/stack/until.ts';
-import { parseConfig } from '../../src/config.ts';
 import { translateQuery } from '../../src/instances/query.ts';
 import { useStack } from '../helpers/stack.ts';
+import { configured } from '../unit/support/config.ts';
 import { commandsOf, docs, doc, pages, readme, rowsOf, section, shapeOf, type Block } from './readme.ts';
 
 const run = promisify(execFile);
@@ -52,7 +52,7 @@ describe('the README', () => {
 
   it('shows a configuration that the module accepts', () => {
     const values = (parse(every('yaml')[0]?.text ?? '') as { environment: Record<string, string> }).environment;
-    const found = parseConfig({ values: { ...values, GAMEYE_API_TOKEN: 'token' }, names: [], problems: [] });
+    const found = configured({ ...values, GAMEYE_API_TOKEN: 'token' });
     expect(found).toMatchObject({
       config: { regions: ['eu-central-1', 'eu-west-1'], ttl: '30m', seatTimeoutMs: 60_000 },
     });

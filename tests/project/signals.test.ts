@@ -71,3 +71,12 @@ it('log messages begin with the name of the product, are sentences, and Nakama f
     expect(message).toMatch(/^Gameye: [^%|]+\.$/);
   }
 });
+
+it('no field of a log line is called like a field of a format that Nakama logs in', () => {
+  // newJSONEncoder in Nakama's server/logger.go, and what Stackdriver reads beside those.
+  const json = ['ts', 'level', 'logger', 'caller', 'msg', 'stacktrace'];
+  const stackdriver = ['time', 'severity', 'logger', 'caller', 'message', 'stacktrace', 'timestamp', 'httpRequest'];
+  const fields = logCalls().flatMap((call) => call.fields);
+  expect(fields).toContain('detail');
+  expect(fields.filter((field) => [...json, ...stackdriver].includes(field))).toEqual([]);
+});

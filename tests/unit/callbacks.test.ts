@@ -71,6 +71,13 @@ describe('a callback', () => {
     const fields = expect.objectContaining({ callback: 'ended', error: 'the callback is broken' });
     expect(life.fake.log).toContainEqual(expect.objectContaining({ level: 'error', fields }));
   });
+  it('that is async is logged, and costs nothing', () => {
+    configure({ callbacks: { ended: (() => Promise.resolve()) as () => void } });
+    const { fake, told } = live({ config, request: { callback: 'ended' } });
+    expect(told.map(({ code }) => code)).toEqual([7300, 7300]);
+    const fields = expect.objectContaining({ callback: 'ended', problem: expect.stringContaining('async') as string });
+    expect(fake.log).toContainEqual(expect.objectContaining({ level: 'error', fields }));
+  });
   it('with notify: false is all that players have, also of a failure', () => {
     const success = lived({}, { notify: false });
     expect([success.life.told, success.calls.length]).toEqual([[], 1]);

@@ -1,14 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { describeProblems, isPortName, parseConfig, parseDuration, type Config } from '../../src/config';
+import { describeProblems, isPortName, parseDuration, type Config } from '../../src/config';
 import type { Problem } from '../../src/environment';
-import { configWith, FIVE, SEAT_SECRET, TOKEN } from './support/config';
+import { configured, configWith, derivedSeatSecret, FIVE, SEAT_SECRET, TOKEN } from './support/config';
 
 function problemsOf(variables: { [variable: string]: string }): Problem[] {
-  const values = { ...FIVE, ...variables };
-  const configured = parseConfig({ values, names: Object.keys(values), problems: [] });
-  return 'problems' in configured ? configured.problems : [];
+  const found = configured({ ...FIVE, ...variables });
+  return 'problems' in found ? found.problems : [];
 }
+
+/** The variables that are warned about. */
+const doubtful = (variables: { [variable: string]: string }): string[] =>
+  configured({ ...FIVE, ...variables }).warnings.map(({ variable }) => variable);
 
 describe('the five variables alone', () => {
   it('are enough, and the rest has its defaults', () => {
@@ -28,6 +31,7 @@ describe('the five variables alone', () => {
       soloPerMinute: 6,
       startsPerMinute: 12,
       pingPrefix: 'ping_',
+      seatSecret: derivedSeatSecret(TOKEN),
       fleet: 'default',
       notify: ['gameye'],
     } satisfies Config);
@@ -72,6 +76,17 @@ describe('a valid value', () => {
     ['GAMEYE_MATCH_PROPERTY', 'mode=a b=c', { matchProperty: { name: 'mode', value: 'a b=c' } }],
     ['GAMEYE_PING_PREFIX', 'lat.', { pingPrefix: 'lat.' }],
     ['GAMEYE_SEAT_SECRET', SEAT_SECRET, { seatSecret: SEAT_SECRET }],
+    ['GAMEYE_SEAT_SECRET_PREVIOUS', SEAT_SECRET, { previousSeatSecret: SEAT_SECRET }],
+    ...['on', 'true', 'TRUE', 'yes', '1'].map((yes): [string, string, Partial<Config>] => [
+      'GAMEYE_BACKFILL',
+      yes,
+      { backfill: true },
+    ]),
+    ...['off', 'False', 'no', '0', ''].map((no): [string, string, Partial<Config>] => [
+      'GAMEYE_BACKFILL',
+      no,
+      { backfill: false },
+    ]),
     ['GAMEYE_FLEET', 'blue_1.2-x', { fleet: 'blue_1.2-x' }],
     ['GAMEYE_FLEET', '', { fleet: 'default' }],
     ['GAMEYE_NOTIFY', ' gameye , connection-info ', { notify: ['gameye', 'connection-info'] }],
@@ -80,9 +95,37 @@ describe('a valid value', () => {
   it.each(rows)('%s=%j', (variable, value, expected) =>
     expect(configWith({ [variable]: value })).toMatchObject(expected),
   );
-  it('GAMEYE_NAKAMA_URL goes with a seat secret', () => {
-    const config = configWith({ GAMEYE_NAKAMA_URL: 'https://nakama.example:7350/', GAMEYE_SEAT_SECRET: SEAT_SECRET });
-    expect(config).toMatchObject({ nakamaUrl: 'https://nakama.example:7350', seatSecret: SEAT_SECRET });
+  it('GAMEYE_NAKAMA_URL needs no seat secret, because there always is one', () => {
+    const config = configWith({ GAMEYE_NAKAMA_URL: 'https://nakama.example:7350/' });
+    expect(config).toMatchObject({ nakamaUrl: 'https://nakama.example:7350', seatSecret: derivedSeatSecret(TOKEN) });
+  });
+  it('the API token is no part of the seat secret that is derived from it', () => {
+    const { seatSecret } = configWith();
+    expect(seatSecret).toMatch(/^[0-9a-f]{64}$/);
+    expect(configWith({ GAMEYE_API_TOKEN: `${TOKEN}x` }).seatSecret).not.toBe(seatSecret);
+  });
+});
+
+describe('GAMEYE_RELAY_URL and GAMEYE_RELAY_SECRET', () => {
+  const secret = 'r'.repeat(32);
+  it.each(['wss://relay.example', 'ws://127.0.0.1:8787', 'https://relay.example/eu', 'http://relay:80'])(
+    '%s',
+    (url) => {
+      const config = configWith({ GAMEYE_RELAY_URL: `${url}/`, GAMEYE_RELAY_SECRET: secret });
+      expect(config.relay).toEqual({ url, secret });
+    },
+  );
+  it.each([
+    ['GAMEYE_RELAY_URL', { GAMEYE_RELAY_SECRET: secret }],
+    ['GAMEYE_RELAY_SECRET', { GAMEYE_RELAY_URL: 'wss://relay.example' }],
+    ['GAMEYE_RELAY_SECRET', { GAMEYE_RELAY_URL: 'wss://relay.example', GAMEYE_RELAY_SECRET: 'r'.repeat(31) }],
+    ['GAMEYE_RELAY_URL', { GAMEYE_RELAY_URL: 'relay.example', GAMEYE_RELAY_SECRET: secret }],
+    ['GAMEYE_RELAY_URL', { GAMEYE_RELAY_URL: 'ftp://relay.example', GAMEYE_RELAY_SECRET: secret }],
+    ['GAMEYE_RELAY_URL', { GAMEYE_RELAY_URL: 'wss://relay.example/?x', GAMEYE_RELAY_SECRET: secret }],
+  ])('%s is named when it is missing or wrong', (variable, variables) => {
+    const problems = problemsOf(variables);
+    expect(problems.map((one) => one.variable)).toEqual([variable]);
+    expect(JSON.stringify(problems)).not.toContain(secret);
   });
 });
 
@@ -125,6 +168,9 @@ describe('an invalid value', () => {
     ['GAMEYE_MATCH_PROPERTY', 'mode='],
     ['GAMEYE_MATCH_PROPERTY', 'a mode'],
     ['GAMEYE_SEAT_SECRET', 'a'.repeat(31)],
+    ['GAMEYE_SEAT_SECRET_PREVIOUS', 'a'.repeat(31)],
+    ['GAMEYE_BACKFILL', 'maybe'],
+    ['GAMEYE_BACKFILL', 'constructor'],
     ['GAMEYE_FLEET', 'my fleet'],
     ['GAMEYE_FLEET', 'x'.repeat(65)],
     ['GAMEYE_NOTIFY', 'email'],
@@ -137,20 +183,44 @@ describe('an invalid value', () => {
     const problems = problemsOf({ GAMEYE_NAKAMA_URL: value, GAMEYE_SEAT_SECRET: SEAT_SECRET });
     expect(problems.map((one) => one.variable)).toEqual(['GAMEYE_NAKAMA_URL']);
   });
-  it('GAMEYE_NAKAMA_URL without GAMEYE_SEAT_SECRET asks for the secret', () => {
-    const problems = problemsOf({ GAMEYE_NAKAMA_URL: 'http://nakama:7350' });
-    expect(problems.map((one) => one.variable)).toEqual(['GAMEYE_SEAT_SECRET']);
+});
+
+describe('an address', () => {
+  const here = ['localhost', '127.0.0.1', '[::1]', '0.0.0.0', 'nakama', 'nakama-0', 'LOCALHOST'];
+  const near = ['10.1.2.3', '172.16.0.1', '192.168.1.1', '169.254.1.1', '100.64.0.1', '[fd00::1]', '[fe80::1]'];
+  const names = ['nakama.default.svc', 'nakama.default.svc.cluster.local', 'box.lan', 'vm.internal', 'a.localhost'];
+  const everywhere = [
+    'nakama.example.com',
+    '203.0.113.7',
+    '172.32.0.1',
+    '100.128.0.1',
+    '[2001:db8::1]',
+    'local.host.io',
+  ];
+
+  it.each([...here, ...near, ...names])('that game servers do not reach is warned about: %s', (host) => {
+    expect(doubtful({ GAMEYE_NAKAMA_URL: `http://${host}:7350` })).toEqual(['GAMEYE_NAKAMA_URL']);
+    expect(doubtful({ GAMEYE_NAKAMA_URL: `https://${host}/` })).toEqual(['GAMEYE_NAKAMA_URL']);
+  });
+  it.each(everywhere)('that everybody reaches is fine: %s', (host) => {
+    expect(doubtful({ GAMEYE_NAKAMA_URL: `http://${host}:7350` })).toEqual([]);
+  });
+  it.each(everywhere)('to which the token goes readable over the internet is warned about: http://%s', (host) => {
+    expect(doubtful({ GAMEYE_API_URL: `http://${host}` })).toEqual(['GAMEYE_API_URL']);
+    expect(doubtful({ GAMEYE_API_URL: `https://${host}` })).toEqual([]);
+  });
+  it.each([...here, ...near, ...names])('of this machine or network may be without encryption: %s', (host) => {
+    expect(doubtful({ GAMEYE_API_URL: `http://${host}:8080/v1` })).toEqual([]);
   });
 });
 
 describe('mistakes', () => {
   it('are reported all at once', () => {
-    const configured = parseConfig({
-      values: { GAMEYE_API_URL: 'nowhere', GAMEYE_MAX_PLAYERS: 'x', GAMEYE_API_TTL: '1s', GAMEYE_FLEET: '?' },
-      names: [],
-      problems: [{ variable: 'GAMEYE_SEAT_SECRET_FILE', advice: 'names a file that Nakama cannot read.' }],
-    });
-    const problems = 'problems' in configured ? configured.problems : [];
+    const found = configured(
+      { GAMEYE_API_URL: 'nowhere', GAMEYE_MAX_PLAYERS: 'x', GAMEYE_API_TTL: '1s', GAMEYE_FLEET: '?' },
+      [{ variable: 'GAMEYE_SEAT_SECRET_FILE', advice: 'names a file that Nakama cannot read.' }],
+    );
+    const problems = 'problems' in found ? found.problems : [];
     expect(problems.map((one) => one.variable)).toEqual([
       'GAMEYE_SEAT_SECRET_FILE',
       'GAMEYE_API_TOKEN',
@@ -172,17 +242,25 @@ describe('mistakes', () => {
     const variable = fc.constantFrom(...Object.keys(FIVE), 'GAMEYE_SEAT_SECRET', 'GAMEYE_NAKAMA_URL', 'GAMEYE_FLEET');
     fc.assert(
       fc.property(fc.dictionary(variable, value), (variables) => {
-        const text = JSON.stringify(problemsOf({ ...variables, GAMEYE_API_TTL: 'broken' }));
+        const found = configured({ ...FIVE, ...variables, GAMEYE_API_TTL: 'broken' });
+        const text = JSON.stringify(found);
         for (const one of Object.values(variables)) expect(text).not.toContain(one.trim());
       }),
     );
   });
 
-  it('of spelling are warned about, but not in the name of a file or of another module', () => {
-    const names = [...Object.keys(FIVE), 'GAMEYE_API_TOKEN_FILE', 'GAMEYE_REGIONS', 'GAMEYE_API_TOKN_FILE'];
-    const configured = parseConfig({ values: FIVE, names, problems: [] });
-    const warnings = 'warnings' in configured ? configured.warnings : [];
-    expect(warnings.map((one) => one.variable)).toEqual(['GAMEYE_REGIONS', 'GAMEYE_API_TOKN_FILE']);
+  it('in how a variable is set are all that is said of it', () => {
+    const advice = 'names a file with nothing in it.';
+    for (const variable of ['GAMEYE_API_TOKEN', 'GAMEYE_API_TOKEN_FILE']) {
+      const found = configured({ ...FIVE, GAMEYE_API_TOKEN: '' }, [{ variable, advice }]);
+      expect(found).toMatchObject({ problems: [{ variable, advice }] });
+    }
+  });
+
+  it('of spelling are warned about, also beside others, but not in the name of a file', () => {
+    const names = { GAMEYE_API_TOKEN_FILE: '/x', GAMEYE_REGIONS: 'eu', GAMEYE_API_TOKN_FILE: '/y' };
+    expect(doubtful(names)).toEqual(['GAMEYE_REGIONS', 'GAMEYE_API_TOKN_FILE']);
+    expect(doubtful({ ...names, GAMEYE_API_REGION: '' })).toEqual(['GAMEYE_REGIONS', 'GAMEYE_API_TOKN_FILE']);
   });
 });
 

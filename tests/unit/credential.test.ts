@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Context } from '../../src/nakama/runtime';
 import { callingServer, serverToken } from '../../src/credentials/server-token';
-import { configWith, SEAT_SECRET } from './support/config';
+import { configWith, SEAT_SECRET, TOKEN } from './support/config';
 import { context, fakeNakama } from './support/nakama';
 
 const { nk } = fakeNakama();
@@ -16,7 +16,7 @@ interface Token {
   vars: { [key: string]: string };
 }
 const issued = (sessionId: string, secret = SEAT_SECRET): Token =>
-  JSON.parse(serverToken(nk, configWith({ GAMEYE_SEAT_SECRET: secret }), sessionId, 'a1', NOW)!) as Token;
+  JSON.parse(serverToken(nk, configWith({ GAMEYE_SEAT_SECRET: secret }), sessionId, 'a1', NOW)) as Token;
 const caller = (more: Partial<Context>) => callingServer(context(more), nk, config);
 
 describe('the credential of a game server', () => {
@@ -36,10 +36,28 @@ describe('the credential of a game server', () => {
     expect(vars).toEqual({ gameye_session_id: 's1', gameye_allocation_id: 'a1' });
     expect(caller({ userId, vars })).toBe('s1');
   });
-  it('does not exist without a seat secret', () => {
-    expect(serverToken(nk, configWith(), 's1', 'a1', NOW)).toBeUndefined();
+  it('exists without a seat secret that somebody chose, and changes with the API token', () => {
+    const credential = (token: string): Token =>
+      JSON.parse(serverToken(nk, configWith({ GAMEYE_API_TOKEN: token }), 's1', 'a1', NOW)) as Token;
+    const { userId, vars } = credential(TOKEN);
+    expect(callingServer(context({ userId, vars }), nk, configWith())).toBe('s1');
+    expect(credential(`${TOKEN}x`).userId).not.toBe(userId);
+  });
+  it('from the secret before this one is good as long as that is configured', () => {
     const { userId, vars } = issued('s1');
-    expect(callingServer(context({ userId, vars }), nk, configWith())).toBeUndefined();
+    const judged = (variables: { [variable: string]: string }): string | undefined =>
+      callingServer(context({ userId, vars }), nk, configWith(variables));
+    const GAMEYE_SEAT_SECRET = SEAT_SECRET.split('').reverse().join('');
+    expect(judged({ GAMEYE_SEAT_SECRET })).toBeUndefined();
+    expect(judged({ GAMEYE_SEAT_SECRET, GAMEYE_SEAT_SECRET_PREVIOUS: SEAT_SECRET })).toBe('s1');
+    expect(judged({ GAMEYE_SEAT_SECRET_PREVIOUS: SEAT_SECRET })).toBe('s1');
+    const other = { userId, vars: { ...vars, gameye_session_id: 's2' } };
+    const both = configWith({ GAMEYE_SEAT_SECRET, GAMEYE_SEAT_SECRET_PREVIOUS: SEAT_SECRET });
+    expect(callingServer(context(other), nk, both)).toBeUndefined();
+  });
+  it('is made from this secret, never from the one before', () => {
+    const both = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_SEAT_SECRET_PREVIOUS: 'x'.repeat(32) });
+    expect(JSON.parse(serverToken(nk, both, 's1', 'a1', NOW))).toEqual(issued('s1'));
   });
 });
 

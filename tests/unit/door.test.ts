@@ -124,6 +124,8 @@ describe('our errors', () => {
     ['invalid', 9],
     ['unauthorized', 9],
     ['forbidden', 9],
+    ['redirected', 9],
+    ['untrusted', 9],
     ['quota-exceeded', 8],
     ['no-capacity', 8],
     ['not-found', 5],

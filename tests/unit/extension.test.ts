@@ -3,7 +3,7 @@ import type { Allocation } from '../../src/allocation/allocation';
 import type { Extension } from '../../src/extension/extension';
 import type { MatchmakerResult } from '../../src/nakama/runtime';
 import type { Instance } from '../../src/records';
-import { configWith, FIVE, SEAT_SECRET } from './support/config';
+import { configWith, FIVE } from './support/config';
 import { context, fakeNakama, type FakeNakama } from './support/nakama';
 
 const USER = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
@@ -60,7 +60,8 @@ describe('onMatched', () => {
       const onMatched = vi.fn(() => nothing as undefined);
       const { started } = await matched(fakeNakama(), { onMatched });
       expect(onMatched).toHaveBeenCalledWith(ctx, expect.anything(), expect.anything(), entries);
-      expect(started?.request).toEqual({ user_ids: [USER, OTHER], max_players: 2, latencies: [], metadata: {} });
+      const metadata = { 'gameye.external_id': `match-${USER}` };
+      expect(started?.request).toEqual({ user_ids: [USER, OTHER], max_players: 2, latencies: [], metadata });
     }
   });
   it('leaves a match alone that is not ours', async () => {
@@ -88,7 +89,11 @@ describe('onMatched', () => {
       regions: ['ap-1'],
       image: 'other-game',
       version: '2.0',
-      metadata: { map: 'dust', 'gameye.env': { MODE: 'duel', MAP: 'dust' } },
+      metadata: {
+        map: 'dust',
+        'gameye.env': { MODE: 'duel', MAP: 'dust' },
+        'gameye.external_id': `match-${USER}`,
+      },
       callback: 'ended',
     });
   });
@@ -106,6 +111,8 @@ describe('onMatched', () => {
     [{ callback: 'endet' }, 'There are: ended.'],
     [{ callback: { toString: 1 } }, 'There are: ended.'],
     [true, 'object'],
+    [Promise.resolve({ regions: ['eu'] }), 'async'],
+    [Promise.resolve(false), 'async'],
     ['eu', 'object'],
     [[], 'object'],
   ])('may not answer %j: it is logged, and the players are told misconfigured', async (shape, words) => {
@@ -115,6 +122,23 @@ describe('onMatched', () => {
     expect(started).toBeUndefined();
     expect(reasons).toEqual(['misconfigured', 'misconfigured']);
     expect(fake.log.at(-1)).toMatchObject({ level: 'error', fields: { problem: expect.stringContaining(words) } });
+  });
+  it('cannot put more players into a session than GAMEYE_MAX_PLAYERS, unless it says how many it takes', async () => {
+    const crowd = context({ env: { ...FIVE, GAMEYE_MAX_PLAYERS: '1' } });
+    const ask = async (extension: Extension) => {
+      vi.resetModules();
+      const fake = fakeNakama();
+      const { matchmakerMatched } = await vm(extension);
+      matchmakerMatched(crowd, fake.logger, fake.nk, entries);
+      return { fake, reasons: fake.sent().map(({ content }) => content['reason']) };
+    };
+    const { fake, reasons } = await ask({});
+    expect(reasons).toEqual(['misconfigured', 'misconfigured']);
+    expect(fake.events.some(({ kind }) => kind === 'match')).toBe(false);
+    expect(fake.log).toMatchObject([{ level: 'error', fields: { players: '2', max_players: '1' } }]);
+    const own = await ask({ onMatched: () => ({ maxPlayers: 2 }) });
+    expect(own.reasons).toEqual([]);
+    expect(own.fake.events.some(({ kind }) => kind === 'match')).toBe(true);
   });
   it.each<[string, unknown, string]>([
     ['an error', new TypeError('party is undefined'), 'party is undefined'],
@@ -131,10 +155,10 @@ describe('onMatched', () => {
 });
 
 describe('extras', () => {
-  async function told(fake: FakeNakama, extras: Extension['extras'], secret?: string) {
+  async function told(fake: FakeNakama, extras: Extension['extras']) {
     await vm({ ...(extras ? { extras } : {}) });
     const { notifyMatch } = await import('../../src/told/notify');
-    const config = configWith(secret === undefined ? {} : { GAMEYE_SEAT_SECRET: secret });
+    const config = configWith();
     const instance: Instance = {
       ...{ id: 's1', status: 'running', region: 'eu', image: 'my-game', version: '', metadata: { map: 'dust' } },
       ...{ player_count: 2, max_players: 2, open_seats: 0, unseated: 0, seats: {}, ports: { '7777/udp': 1 } },
@@ -144,7 +168,11 @@ describe('extras', () => {
     notifyMatch({ ctx, logger: fake.logger, nk: fake.nk, config }, instance, [USER, OTHER]);
     return fake.sent().map(({ content }) => content);
   }
-  const plain = { host: '1.2.3.4', port: 1, session_id: 's1', map: 'dust' };
+  const plain = {
+    ...{ host: '1.2.3.4', port: 1, session_id: 's1', map: 'dust' },
+    seat_token: expect.stringMatching(/^v1\./) as string,
+    exp: expect.any(Number) as number,
+  };
 
   it('come along for each player, over the metadata', async () => {
     const extras: Extension['extras'] = (_ctx, _logger, _nk, instance, userId) => ({ map: instance.id, team: userId });
@@ -154,23 +182,21 @@ describe('extras', () => {
     ]);
   });
   it('cannot replace what the module says, nor say it where the module says nothing', async () => {
-    const reserved = { host: 'evil', port: 9, session_id: 'x', ports: {}, seat_token: 'x', exp: 1 };
-    expect(await told(fakeNakama(), () => reserved)).toEqual([plain, plain]);
-    vi.resetModules();
-    for (const content of await told(fakeNakama(), () => reserved, SEAT_SECRET)) {
-      expect(content).toMatchObject(plain);
-      expect(content['seat_token']).toMatch(/^v1\./);
-      expect(content['exp']).not.toBe(1);
-    }
+    const relay = { relay_url: 'wss://evil', relay_token: 'x' };
+    const reserved = { host: 'evil', port: 9, session_id: 'x', ports: {}, seat_token: 'x', exp: 1, ...relay };
+    const contents = await told(fakeNakama(), () => reserved);
+    expect(contents).toEqual([plain, plain]);
+    for (const { exp } of contents) expect(exp).not.toBe(1);
   });
   it.each([
     ['an exception', () => JSON.parse('{') as object],
     ['a text', () => 'red'],
     ['a list', () => ['red']],
     ['what JSON cannot say', () => ({ big: { toJSON: () => JSON.parse('{') as object } })],
-  ])('that are %s are logged, and the player is told without them', async (_name, extras) => {
+    ['a promise', () => Promise.resolve({ team: 'red' })],
+  ])('that are %s are logged, and the player is not sent to the session', async (_name, extras) => {
     const fake = fakeNakama();
-    expect(await told(fake, extras as unknown as Extension['extras'])).toEqual([plain, plain]);
+    expect(await told(fake, extras as unknown as Extension['extras'])).toEqual([]);
     expect(fake.log.map(({ level, fields }) => [level, fields['user_id']])).toEqual([
       ['error', USER],
       ['error', OTHER],

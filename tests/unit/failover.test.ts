@@ -150,7 +150,7 @@ describe('the regions that can run an image', () => {
     [
       'does not answer',
       () => {
-        throw goError('HTTP request error: Get "http://g": context deadline exceeded');
+        throw goError('HTTP request error: Get "http://gameye.test/x": context deadline exceeded');
       },
       'unknown',
     ],

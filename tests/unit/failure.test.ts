@@ -34,7 +34,11 @@ describe('a status of the Session API', () => {
     [599, 'unavailable'],
     [100, 'unknown'],
     [202, 'unknown'],
-    [301, 'unknown'],
+    [301, 'redirected'],
+    [302, 'redirected'],
+    [307, 'redirected'],
+    [308, 'redirected'],
+    [303, 'unknown'],
     [304, 'unknown'],
     [0, 'unknown'],
   ];
@@ -60,6 +64,8 @@ describe('a kind of failure', () => {
     ['not-found', false, true, 'misconfigured', /GAMEYE_API_REGION/],
     ['conflict', false, false, 'error', /taken/],
     ['no-capacity', false, false, 'no_capacity', /GAMEYE_API_REGION/],
+    ['redirected', false, true, 'misconfigured', /GAMEYE_API_URL redirects.*set it to the URL/],
+    ['untrusted', false, true, 'misconfigured', /GAMEYE_API_URL/],
     ['unavailable', true, false, 'unavailable', /GAMEYE_API_URL/],
     ['unknown', true, false, 'timeout', /did not answer in time/],
   ];
@@ -69,6 +75,10 @@ describe('a kind of failure', () => {
     expect(reasonFor(kind)).toBe(reason);
     expect(adviceFor({ kind, operation: 'session-run', message: 'secret words of the API' })).toMatch(advice);
     expect(adviceFor({ kind, operation: 'session-run', message: 'secret words of the API' })).not.toContain('secret');
+  });
+  it('redirected says which URL to set, as far as that is known', () => {
+    const failure = { kind: 'redirected', operation: 'session-run', message: '', set_url: 'https://api.test' } as const;
+    expect(adviceFor(failure)).toMatch(/set it to https:\/\/api\.test\.$/);
   });
   it('not-found of another operation is about the session, not the configuration', () => {
     const advice = adviceFor({ kind: 'not-found', operation: 'session-stop', message: '' });

@@ -204,11 +204,11 @@ describe('leave and update', () => {
     });
   });
   it.each([
-    ['is what the server reported, plus reservations', { u1: 'joined', u2: soon() } as const, 3, 4],
-    ['forgets reservations that ran out', { u1: Date.now() - 1 } as const, 2, 2],
-    ['may be zero although seats are joined', { u1: 'joined', u2: 'joined' } as const, 0, 0],
+    ['is what the server reported, plus reservations', () => ({ u1: 'joined' as const, u2: soon() }), 3, 4],
+    ['forgets reservations that ran out', () => ({ u1: Date.now() - 1 }), 2, 2],
+    ['may be zero although seats are joined', () => ({ u1: 'joined' as const, u2: 'joined' as const }), 0, 0],
   ])('the count %s', (_sentence, seats, reported, count) => {
-    putInstance(fake, { max_players: 4 }, seats);
+    putInstance(fake, { max_players: 4 }, seats());
     const { player_count, open_seats } = update(call, 's1', reported, {}).instance_info;
     expect([player_count, open_seats]).toEqual([count, 4 - count]);
   });

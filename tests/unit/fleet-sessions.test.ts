@@ -192,7 +192,7 @@ describe('delete', () => {
     ['is absent', 404],
   ])('forgets an instance whose session %s', (_sentence, status) => {
     putInstance(fake, {}, u1Plays);
-    gameye = { delete: () => ({ code: status, headers: {}, body: '' }) };
+    gameye = { delete: () => ({ code: status, headers: {}, body: '{}' }) };
     expect(remove(call, 's1')).toEqual({});
     expect(instanceIn(fake)).toBeUndefined();
     expect(seatOf(fake, 'u1')).toMatchObject({ state: 'left', session_id: '' });

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { list } from '../../src/fleet/list';
+import { list as listed } from '../../src/fleet/list';
 import type { Call } from '../../src/nakama/caller';
 import type { Instance } from '../../src/records';
 import { callOn } from './support/fleet';
@@ -14,6 +14,11 @@ beforeEach(() => {
   fake = fakeNakama();
   call = callOn(fake);
 });
+
+/** A page, as whoever asks for it by RPC reads it. */
+function list(...asked: Parameters<typeof listed>): { instances: Instance[]; cursor: string } {
+  return JSON.parse(listed(...asked).text) as { instances: Instance[]; cursor: string };
+}
 
 /** All pages, one after the other; `between` may change what comes. */
 function pages(limit: number, order?: string[], query = '', between: () => void = () => undefined): Instance[][] {
@@ -116,6 +121,16 @@ describe('a list', () => {
     fake.query(`UPDATE gameye_instance SET fleet = 'other'`);
     expect(list(call, '', 10, '')).toEqual({ instances: [], cursor: '' });
   });
+  it('shows metadata as it is, and no field that an instance does not have', () => {
+    const metadata = { nothing: null, 'a "b" \\': { deep: [null, 1.5] }, __proto: 'x' };
+    putInstance(fake, { metadata });
+    const [shown] = list(call, '', 10, '').instances;
+    expect(shown?.metadata).toEqual(metadata);
+    for (const field of ['empty_since_ms', 'pool', 'open', 'visited', 'expires_at_ms', 'allocation_id']) {
+      expect(shown).not.toHaveProperty(field);
+    }
+  });
+
   it('is what fleet_get would show, seats included', () => {
     putInstance(fake, {}, { u1: 'joined' });
     expect(list(call, '', 10, '').instances).toMatchObject([

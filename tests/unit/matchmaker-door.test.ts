@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { commonDemands, demandsOf, type Demands } from '../../src/matchmaker/demands';
+import { describe, expect, it, vi } from 'vitest';
+import { agreeOnRegions, agreeOnVersion, demandsOf, type Tickets } from '../../src/matchmaker/demands';
 import { writeControl } from '../../src/database/control';
 import type { Allocation } from '../../src/allocation/allocation';
 import { beforeMatchmakerAdd, configure, matchmakerMatched } from '../../src/library';
@@ -84,18 +84,42 @@ describe('the door of the matchmaker', () => {
   });
 });
 
+describe('a ticket for more players than GAMEYE_MAX_PLAYERS', () => {
+  it('is warned of when it is added, once in a while, unless onMatched decides how many play', async () => {
+    vi.resetModules();
+    const library = await import('../../src/library');
+    const small = context({ env: { ...env, GAMEYE_MAX_PLAYERS: '2' }, executionMode: 'before' });
+    const ticket = (minCount: number) => ({ matchmakerAdd: { minCount, maxCount: 8, stringProperties: ours({}) } });
+    const warnings = (...counts: number[]) => {
+      const fake = fakeNakama();
+      for (const count of counts) library.beforeMatchmakerAdd(small, fake.logger, fake.nk, ticket(count));
+      return fake.log.map(({ level, fields }) => [level, fields['min_count'], fields['max_players']]);
+    };
+    expect(warnings(2)).toEqual([]);
+    expect(warnings(3, 4)).toEqual([['warn', '3', '2']]);
+    library.configure({ onMatched: () => ({ maxPlayers: 8 }) });
+    expect(warnings(3)).toEqual([]);
+  });
+});
+
 describe('a matched group', () => {
   const group = (...tickets: Properties[]): MatchmakerResult[] =>
     tickets.map((properties, i) => ({
       presence: { userId: `u${i}`, sessionId: 's', username: 'n', node: 'n1' },
       properties: ours(properties),
     }));
-  const matched = (fake: ReturnType<typeof fakeNakama>, ...tickets: Properties[]): Allocation | string => {
+  /** What is started, and who is told what instead. */
+  const outcome = (fake: ReturnType<typeof fakeNakama>, ...tickets: Properties[]) => {
     fake.events.length = 0;
     matchmakerMatched(ctx, fake.logger, fake.nk, group(...tickets));
     const event = fake.events.find(({ kind }) => kind === 'match');
-    if (event?.kind === 'match') return JSON.parse(event.params['allocation'] as string) as Allocation;
-    return (fake.sent()[0]?.content as { reason: string }).reason;
+    const started =
+      event?.kind === 'match' ? (JSON.parse(event.params['allocation'] as string) as Allocation) : undefined;
+    return { started, told: fake.sent().map(({ userId, content }) => [userId, content['reason']]) };
+  };
+  const matched = (fake: ReturnType<typeof fakeNakama>, ...tickets: Properties[]): Allocation | string => {
+    const { started, told } = outcome(fake, ...tickets);
+    return started ?? (told[0]?.[1] as string);
   };
 
   it('gets the version that its tickets name, also when another came into force meanwhile', () => {
@@ -131,18 +155,68 @@ describe('a matched group', () => {
     });
     expect(matched(fake, { gameye_region: both }, {})).toMatchObject({ regions: ['eu-central-1', 'us-east-1'] });
   });
-  it.each([
-    ['different versions', { gameye_version: '1.2' }, { gameye_version: '1.1' }, 'the versions 1.2 and 1.1'],
-    [
-      'no region in common',
-      { gameye_region: 'us-east-1' },
-      { gameye_region: 'eu-central-1' },
-      'no region suits together',
-    ],
-  ])('with %s is told that this is a mistake', (_what, one, other, words) => {
+  it('plays without those of its tickets that demand a version which is not its own', () => {
     const fake = fakeNakama();
-    expect(matched(fake, one, other)).toBe('misconfigured');
-    expect(fake.log[0]?.fields['problem']).toContain(words);
+    const { started, told } = outcome(fake, { gameye_version: '1.2' }, { gameye_version: '1.1' }, {});
+    expect(started?.request).toMatchObject({ user_ids: ['u0', 'u2'], version: '1.2' });
+    expect(told).toEqual([['u1', 'misconfigured']]);
+    const { level, fields } = fake.log[0]!;
+    expect([level, fields['refused']]).toEqual(['error', 'u1']);
+    expect(fields['problem']).toContain('+properties.gameye_version');
+  });
+  it('is not moved to an older version by one ticket of three', () => {
+    const fake = fakeNakama();
+    beforeMatchmakerAdd(ctx, fake.logger, fake.nk, add(ours({ gameye_version: '1.2' })));
+    fake.nk.localcachePut('gameye_version', JSON.stringify(override), 2);
+    const { started, told } = outcome(fake, { gameye_version: '1.2' }, {}, {});
+    expect(started?.request.user_ids).toEqual(['u1', 'u2']);
+    expect(started?.request.version).toBeUndefined();
+    expect(told).toEqual([['u0', 'misconfigured']]);
+  });
+  it('plays without those of its tickets that want to be elsewhere than half of it', () => {
+    const fake = fakeNakama();
+    const [us, eu] = [{ gameye_region: 'us-east-1' }, { gameye_region: 'eu-central-1' }];
+    const { started, told } = outcome(fake, us, eu, us);
+    expect(started).toMatchObject({ regions: ['us-east-1'], request: { user_ids: ['u0', 'u2'] } });
+    expect(told).toEqual([['u1', 'misconfigured']]);
+    expect(fake.log[0]?.fields['problem']).toContain('+properties.gameye_region');
+    expect(outcome(fake, us, eu)).toMatchObject({
+      started: { regions: ['eu-central-1'], request: { user_ids: ['u1'] } },
+      told: [['u0', 'misconfigured']],
+    });
+  });
+  it('is not moved to another region by one ticket of three, whose player plays there only', () => {
+    const fake = fakeNakama();
+    const { started, told } = outcome(fake, {}, { gameye_region: 'us-east-1' }, {});
+    expect(started).toMatchObject({ regions: ['eu-central-1', 'us-east-1'] });
+    expect(started?.request).toMatchObject({ user_ids: ['u0', 'u1', 'u2'], only_in: { u1: ['us-east-1'] } });
+    expect(told).toEqual([]);
+  });
+  it('plays without a ticket whose region is served nowhere', () => {
+    const { started, told } = outcome(fakeNakama(), {}, { gameye_region: 'mars' }, { gameye_region: 'us-east-1' });
+    expect(started?.request).toMatchObject({ user_ids: ['u0', 'u2'], regions: ['us-east-1'] });
+    expect(told).toEqual([['u1', 'misconfigured']]);
+  });
+  it('does not suffer from a ticket with an unknown version while the database is gone', () => {
+    const fake = fakeNakama();
+    fake.before = ({ kind }) => {
+      if (kind === 'sql') throw goError('failed to connect');
+    };
+    const { started, told } = outcome(fake, {}, { gameye_version: 'debug' }, {});
+    expect(started?.request.user_ids).toEqual(['u0', 'u2']);
+    expect(told).toEqual([['u1', 'misconfigured']]);
+  });
+  it('can be found at Gameye by one of its players, unless onMatched says otherwise', () => {
+    const fake = fakeNakama();
+    expect(matched(fake, {}, {})).toMatchObject({ request: { metadata: { 'gameye.external_id': 'match-u0' } } });
+    try {
+      configure({ onMatched: () => ({ metadata: { map: 'dust', 'gameye.external_id': 'cup-7' } }) });
+      expect(matched(fake, {}, {})).toMatchObject({
+        request: { metadata: { map: 'dust', 'gameye.external_id': 'cup-7' } },
+      });
+    } finally {
+      configure({});
+    }
   });
   it('gets what the module’s onMatched says, whatever its tickets demand', () => {
     const fake = fakeNakama();
@@ -162,30 +236,66 @@ describe('a matched group', () => {
 });
 
 describe('what a group demands together, whatever its tickets say,', () => {
-  const regions = ['eu', 'us', 'ap'];
+  const served = ['eu', 'us', 'ap'];
   const demands = fc.record(
     {
-      version: fc.constantFrom('1', '2'),
-      regions: fc.subarray([...regions, 'mars'], { minLength: 1 }),
+      version: fc.constantFrom('1', '2', 'unknown'),
+      regions: fc.subarray([...served, 'mars'], { minLength: 1 }),
     },
     { requiredKeys: [] },
-  ) as fc.Arbitrary<Demands>;
+  );
+  const groups = fc
+    .array(demands, { minLength: 1, maxLength: 6 })
+    .map((list) => Object.fromEntries(list.map((one, i) => [`u${i}`, one])) as Tickets);
+  const turned = (tickets: Tickets): Tickets => Object.fromEntries(Object.entries(tickets).reverse());
+  const same = (one: object, other: object): void =>
+    expect(JSON.parse(JSON.stringify(one, sorted))).toEqual(JSON.parse(JSON.stringify(other, sorted)));
+  const sorted = (_key: string, value: unknown): unknown => (Array.isArray(value) ? value.slice().sort() : value);
 
-  it('suits everybody, or is a conflict, and does not depend on their order', () => {
+  it('gives each player a region that suits them or refuses them, and nobody who demands nothing', () => {
     fc.assert(
-      fc.property(fc.array(demands, { maxLength: 5 }), (group) => {
-        const common = commonDemands(regions, group);
-        const suits = (region: string): boolean => group.every((one) => one.regions?.includes(region) ?? true);
-        const versions = new Set(group.flatMap(({ version }) => version ?? []));
-        if ('conflict' in common) {
-          expect(versions.size > 1 || !regions.some(suits)).toBe(true);
-        } else {
-          expect([...versions]).toEqual(common.version === undefined ? [] : [common.version]);
-          expect(common.regions ?? regions).toEqual(regions.filter(suits));
+      fc.property(groups, (tickets) => {
+        const { regions = served, refused, only_in = {} } = agreeOnRegions(served, tickets);
+        expect(regions.length).toBeGreaterThan(0);
+        for (const [userId, { regions: wanted }] of Object.entries(tickets)) {
+          if (!wanted) expect([refused.includes(userId), only_in[userId]]).toEqual([false, undefined]);
+          else if (!refused.includes(userId) && !only_in[userId])
+            expect(wanted).toEqual(expect.arrayContaining(regions));
         }
-        const turned = commonDemands(regions, group.slice().reverse());
-        expect('conflict' in turned).toBe('conflict' in common);
-        if (!('conflict' in common)) expect(turned).toEqual(common);
+        same(agreeOnRegions(served, turned(tickets)), { ...agreeOnRegions(served, tickets) });
+      }),
+    );
+  });
+  it('lets less than half of the group decide nothing for the others', () => {
+    fc.assert(
+      fc.property(groups, (tickets) => {
+        const users = Object.keys(tickets);
+        const few = (count: number): boolean => count * 2 < users.length;
+        const { regions } = agreeOnRegions(served, tickets);
+        const { version } = agreeOnVersion(
+          tickets,
+          (one) => one !== 'unknown',
+          () => '2',
+        );
+        if (few(users.filter((userId) => tickets[userId]?.regions).length)) expect(regions).toBeUndefined();
+        if (few(users.filter((userId) => tickets[userId]?.version).length)) expect([undefined, '2']).toContain(version);
+      }),
+    );
+  });
+  it('agrees on a version that is served, and refuses exactly those who demand another', () => {
+    fc.assert(
+      fc.property(groups, (tickets) => {
+        const agree = (group: Tickets) =>
+          agreeOnVersion(
+            group,
+            (one) => one !== 'unknown',
+            () => '2',
+          );
+        const { version, refused } = agree(tickets);
+        expect([undefined, '1', '2']).toContain(version);
+        const others = Object.keys(tickets).filter((userId) => (tickets[userId]?.version ?? version) !== version);
+        expect(refused).toEqual(others);
+        same(agree(turned(tickets)), { ...agree(tickets) });
       }),
     );
   });

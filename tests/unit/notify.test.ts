@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { describe, expect, it, vi } from 'vitest';
 import type { Instance } from '../../src/records';
 import { addressOf } from '../../src/instances/instance';
@@ -36,7 +37,7 @@ function instance(
 
 function told(fake: FakeNakama, one = instance(), config = configWith(), users = ['u1']) {
   const clock = vi.spyOn(Date, 'now').mockReturnValue(NOW);
-  const missed = notifyMatch({ ctx: context(), logger: fake.logger, nk: fake.nk, config }, one, users);
+  const { missed } = notifyMatch({ ctx: context(), logger: fake.logger, nk: fake.nk, config }, one, users);
   clock.mockRestore();
   return { missed, sent: fake.sent() };
 }
@@ -44,7 +45,8 @@ function told(fake: FakeNakama, one = instance(), config = configWith(), users =
 describe('gameye_match', () => {
   it('tells each player the address, persistently, with code 7300', () => {
     const { missed, sent } = told(fakeNakama(), instance(), configWith(), ['u1', 'u2']);
-    const content = { host: '1.2.3.4', port: 20001, session_id: 's1' };
+    const seat = { seat_token: expect.stringMatching(/^v1\./) as string, exp: 1_700_000_120 };
+    const content = { host: '1.2.3.4', port: 20001, session_id: 's1', ...seat };
     expect(missed).toEqual([]);
     expect(sent).toEqual([
       { subject: 'gameye_match', code: 7300, userId: 'u1', persistent: true, content },
@@ -86,6 +88,38 @@ describe('gameye_failed', () => {
     const fake = fakeNakama();
     expect(notifyFailed(fake.nk, fake.logger, 'error', [])).toEqual([]);
     expect(fake.events).toEqual([]);
+  });
+});
+
+describe('GAMEYE_RELAY_URL', () => {
+  const relay = { GAMEYE_RELAY_URL: 'wss://relay.example/', GAMEYE_RELAY_SECRET: 'r'.repeat(32) };
+  const contentWith = (variables: { [variable: string]: string }, one = instance({}, 'h.example')) =>
+    told(fakeNakama(), one, configWith(variables)).sent[0]!.content;
+  /** What a relay does with a token, written from the documentation: the payload, or undefined. */
+  const verified = (token: unknown, secret: string): unknown => {
+    const [version, payload, signature] = String(token).split('.');
+    const expected = createHmac('sha256', secret).update(`${version}.${payload}`).digest('base64url');
+    return signature === expected ? JSON.parse(Buffer.from(payload!, 'base64url').toString()) : undefined;
+  };
+
+  it('gives browsers the relay and a token that names the session’s address', () => {
+    const content = contentWith(relay);
+    expect(content).toMatchObject({ relay_url: 'wss://relay.example', exp: 1_700_000_120, host: 'h.example' });
+    const payload = { t: 'relay', sid: 's1', host: 'h.example', port: 20001, exp: 1_700_000_120 };
+    expect(verified(content['relay_token'], relay.GAMEYE_RELAY_SECRET)).toEqual(payload);
+    expect(verified(content['relay_token'], SEAT_SECRET)).toBeUndefined();
+    expect(JSON.stringify(content)).not.toContain(relay.GAMEYE_RELAY_SECRET);
+  });
+  it('goes beside the seat token, and both end together', () => {
+    const content = contentWith({ ...relay, GAMEYE_SEAT_SECRET: SEAT_SECRET });
+    const { exp } = verified(content['relay_token'], relay.GAMEYE_RELAY_SECRET) as { exp: number };
+    expect(content['seat_token']).toMatch(/^v1\./);
+    expect(content['exp']).toBe(exp);
+  });
+  it('is nothing that metadata can say', () => {
+    const liar = instance({ relay_url: 'wss://evil', relay_token: 'x', map: 'dust' });
+    expect(contentWith({}, liar)).toEqual({ host: '1.2.3.4', port: 20001, session_id: 's1', map: 'dust' });
+    expect(contentWith(relay, liar)['relay_url']).toBe('wss://relay.example');
   });
 });
 

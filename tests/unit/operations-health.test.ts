@@ -18,6 +18,7 @@ const set = (version: string) => storeVersion(fake, version);
 
 describe('the health check', () => {
   const fine = ({ method, url }: HttpRequest) => {
+    if (url.startsWith('https:')) throw goError(`HTTP request error: Get "${url}": dial tcp: connection refused`);
     if (method === 'post') return answer(422, { message: 'location is missing' });
     if (method === 'delete') return answer(404, {});
     if (url.includes('/available-location/')) {
@@ -36,7 +37,8 @@ describe('the health check', () => {
     fake.http = fine;
     expect(checkHealth(call).healthy).toBe(true);
     const sent = fake.requests.map(({ method, url, body }) => ({ method, path: url.slice(18), body }));
-    expect(sent.find(({ method }) => method === 'post')).toEqual({ method: 'post', path: '/session', body: {} });
+    expect(sent.find(({ method }) => method === 'post')).toMatchObject({ body: {} });
+    expect(sent.find(({ method }) => method === 'post')?.path).toMatch(/^\/session\?filter/);
     expect(sent.find(({ method }) => method === 'delete')?.path).toMatch(/^\/session\/[0-9a-f-]{36}$/);
     expect(sent[0]?.path).toMatch(/^\/session\?filter%5Bnakama_fleet%5D=[0-9a-f-]{36}$/);
   });
@@ -68,6 +70,42 @@ describe('the health check', () => {
       advice: expect.stringContaining(words),
     });
     expect(health.healthy).toBe(ok !== false);
+  });
+  it.each([
+    ['a list, as after a redirect that makes a GET of it', answer(200, { sessions: [] })],
+    ['a list of all sessions', answer(200, { sessions: [{ id: 'x'.repeat(300_000) }] })],
+    ['a redirect that nobody follows', { code: 301, headers: {}, body: '<html>' }],
+  ])('tells a URL that redirects, and what to set instead: a start is answered with %s', (_what, reply) => {
+    fake.http = (sent) => (sent.method === 'post' ? reply : fine(sent));
+    const { healthy, checks } = checkHealth(call);
+    expect(healthy).toBe(false);
+    expect(checks.map(({ check, ok }) => [check, ok])).toEqual([
+      ['storage', true],
+      ['api', false],
+    ]);
+    expect(checks[1]?.advice).toMatch(/redirects.*set it to https:\/\/gameye\.test\.$/);
+    expect(JSON.stringify(fake.log)).toContain('redirected');
+  });
+  it('tells an http:// URL whose API answers at https://, where a redirect would keep the method', () => {
+    fake.http = (sent) => fine({ ...sent, url: sent.url.replace('https:', 'http:') });
+    const { healthy, checks } = checkHealth(call);
+    expect(healthy).toBe(false);
+    expect(checks[1]).toMatchObject({ check: 'api', ok: false });
+    expect(checks[1]?.advice).toContain('https://gameye.test');
+    expect(checks.filter(({ ok }) => ok !== true)).toHaveLength(1);
+  });
+  it.each([
+    ['x509: certificate signed by unknown authority', /authority/],
+    ['http: server gave HTTP response to HTTPS client', /does not speak TLS/],
+  ])('names the cause when no connection can be trusted: %s', (text, advice) => {
+    fake.http = ({ url }) => {
+      throw goError(`HTTP request error: Get "${url}": ${text}`);
+    };
+    const { healthy, checks } = checkHealth(call);
+    expect(healthy).toBe(false);
+    expect(checks[1]).toMatchObject({ check: 'api', ok: false });
+    expect(checks[1]?.advice).toMatch(advice);
+    expect(fake.requests).toHaveLength(1);
   });
   it('goes on with the configured version when the database fails, and says so', () => {
     fake.http = fine;

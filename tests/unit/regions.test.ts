@@ -32,9 +32,22 @@ describe('regions', () => {
     ],
     [
       'that not everybody measured come after those that everybody did, and those that nobody measured last',
+      ['a', 'b', 'c'],
+      [ms('a', 'us', 1), ms('b', 'us', 1), ms('a', 'ap', 99), ms('b', 'ap', 99), ms('c', 'ap', 99)],
+      ['ap', 'us', 'eu'],
+    ],
+    [
+      'that one player alone measured rank like those that nobody did',
       ['a', 'b'],
       [ms('a', 'us', 1), ms('a', 'ap', 99), ms('b', 'ap', 99)],
-      ['ap', 'us', 'eu'],
+      ['ap', 'eu', 'us'],
+    ],
+    ['are not decided by the only measurement of a group', ['a', 'b', 'c'], [ms('b', 'ap', 1)], ['eu', 'us', 'ap']],
+    [
+      'are not decided by who measured other regions than the others',
+      ['a', 'b', 'c'],
+      [ms('a', 'eu', 90), ms('b', 'eu', 90), ms('c', 'ap', 1)],
+      ['eu', 'us', 'ap'],
     ],
     [
       'are ranked without the players who measured none of them',
@@ -63,6 +76,8 @@ describe('regions', () => {
     ['are acceptable at the limit', 90, near, ['eu']],
     ['are left out but the best one when none is within the limit', 50, near, ['eu']],
     ['are all acceptable to players who measured nothing', 50, [], ['eu', 'us', 'ap']],
+    ['are left out when the only measurement is beyond the limit', 50, [ms('a', 'us', 500)], ['eu', 'ap']],
+    ['are acceptable beside the only measurement, which is within the limit', 50, [ms('a', 'ap', 1)], REGIONS],
     [
       'that somebody could not reach are the last resort',
       5,
@@ -127,16 +142,36 @@ describe('the ranking of regions, whatever was measured,', () => {
       }),
     );
   });
-  it('loses no region that is within the limit for everybody who measured any', () => {
+  it('names only regions that are within the limit for everybody who measured them, if there are any', () => {
     fc.assert(
       fc.property(given, fc.integer({ min: 1, max: 300 }), ({ regions, latencies }, most) => {
-        const asked = users.filter((user) => regions.some((region) => best(latencies, user, region) !== undefined));
+        const isNear = (region: string): boolean => users.every((user) => (best(latencies, user, region) ?? 0) <= most);
         const ranked = rankRegions(regions, users, latencies, most);
-        const near = regions.filter((region) =>
-          asked.every((user) => (best(latencies, user, region) ?? Infinity) <= most),
+        expect(ranked.length === 1 || ranked.every(isNear)).toBe(true);
+        const isMeasured = (region: string): boolean =>
+          users.every((user) => best(latencies, user, region) !== undefined);
+        // One that all have measured and can reach is never lost.
+        expect(ranked).toEqual(
+          expect.arrayContaining(regions.filter((region) => isNear(region) && isMeasured(region))),
         );
-        expect(ranked).toEqual(expect.arrayContaining(near));
-        expect(ranked).toHaveLength(Math.max(1, near.length));
+      }),
+    );
+  });
+  it('puts no region before another for the ticket of one player who measured what nobody else did', () => {
+    const lone = fc.record({
+      given: fc.array(
+        fc.record({
+          user_id: fc.constantFrom('a', 'b', 'c'),
+          region: fc.constantFrom('eu', 'us'),
+          ms: fc.integer({ min: 0, max: 300 }),
+        }),
+      ),
+      ms: fc.integer({ min: 0, max: 300 }),
+    });
+    fc.assert(
+      fc.property(lone, ({ given: others, ms: own }) => {
+        const alone = [...others, { user_id: 'd', region: 'ap', ms: own }];
+        expect(rankRegions(REGIONS, users, alone)).toEqual(rankRegions(REGIONS, users, others));
       }),
     );
   });

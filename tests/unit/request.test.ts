@@ -29,7 +29,7 @@ describe('the request of a matched group', () => {
   });
   it.each([
     ['8', 8],
-    ['1', 3],
+    ['2', 2],
   ])('with GAMEYE_MAX_PLAYERS=%s has room for %i', (text, places) => {
     const config = configWith({ GAMEYE_MAX_PLAYERS: text });
     expect(requestFromMatch(config, [entry('a'), entry('b'), entry('c')])?.max_players).toBe(places);

@@ -5,7 +5,14 @@ import { answer } from './support/gameye';
 import { fakeNakama, goError } from './support/nakama';
 
 const api = { apiUrl: 'http://api.test', apiToken: 't' };
-const run = { id: 's1', location: 'eu', image: 'my-game', ttl: '30m', env: { A: 'b' }, labels: { l: 'm' } };
+const run = {
+  id: 's1',
+  location: 'eu',
+  image: 'my-game',
+  ttl: '30m',
+  env: { A: 'b', B: 'value-of-mine' },
+  labels: { l: 'm' },
+};
 
 /** Answers the replies in order; a missing one fails the test. */
 function apiThatAnswers(...replies: (HttpResponse | Error)[]) {
@@ -30,6 +37,7 @@ describe('a start', () => {
     ['of a whole answer', { id: 's2', host: 'h', ports: [] }, 's2'],
     ['of an answer without an address', { id: 's2' }, 's2'],
     ['that can be no id', { id: 's 2/../x', host: 'h', ports: [] }, undefined],
+    ['that is a value of its environment', { id: 'value-of-mine', host: 'h', ports: [] }, undefined],
     ['that holds the token', { id: 'tok-SECRET-2', host: 'h', ports: [] }, undefined],
   ])('that brought another session is unknown, and is not to be asked again; its id: %s', (_sentence, body, other) => {
     const secret = { ...api, apiToken: 'tok-SECRET' };
@@ -44,6 +52,10 @@ describe('a start', () => {
   it('is unknown when a 2xx cannot be read', () => {
     expect(runSession(apiThatAnswers(answer(200, {})).nk, api, run, 1)).toMatchObject({ kind: 'unknown' });
     expect(runSession(apiThatAnswers({ code: 201, headers: {}, body: '' }).nk, api, run, 1).kind).toBe('unknown');
+  });
+  it('is not done when it is answered with a list: a redirect made a GET of it', () => {
+    const outcome = runSession(apiThatAnswers(answer(200, { sessions: [] })).nk, api, run, 1);
+    expect(outcome).toMatchObject({ kind: 'refused', failure: { kind: 'redirected', set_url: 'https://api.test' } });
   });
   it('is refused when the API says so', () => {
     const outcome = runSession(apiThatAnswers(answer(420, { message: 'full' })).nk, api, run, 1);
@@ -74,6 +86,22 @@ describe('a description', () => {
   });
 });
 
+describe('a 404 that is not the API’s', () => {
+  it.each([
+    ['a page', { code: 404, headers: {}, body: '<html>default backend - 404</html>' }],
+    ['nothing', { code: 404, headers: {}, body: '' }],
+    ['a text in quotes', { code: 404, headers: {}, body: '"not found"' }],
+  ])('says nothing about a session: %s', (_what, reply) => {
+    const asked = [
+      describeSession(apiThatAnswers(reply).nk, api, 's1', 5),
+      stopSession(apiThatAnswers(reply).nk, api, 's1', 5),
+    ];
+    for (const outcome of asked) {
+      expect(outcome).toMatchObject({ kind: 'unknown', failure: { kind: 'unavailable', status: 404 } });
+    }
+  });
+});
+
 describe('a stop', () => {
   it.each([
     ['204', { code: 204, headers: {}, body: '' }, 'stopped'],
@@ -89,6 +117,12 @@ describe('a stop', () => {
     ['401', answer(401, {}), 'refused', 'unauthorized'],
     ['500', answer(500, {}), 'unknown', 'unavailable'],
     ['200 with HTML', { code: 200, headers: {}, body: '<html>' }, 'unknown', 'unknown'],
+    [
+      'a description: a redirect made a GET of it',
+      answer(200, { id: 's1', status: 'running', host: '10.0.0.1', port: {} }),
+      'refused',
+      'redirected',
+    ],
     ['a timeout', goError('context deadline exceeded'), 'unknown', 'unknown'],
   ])('is not done by %s', (_sentence, reply, kind, failure) => {
     const outcome = stopSession(apiThatAnswers(reply).nk, api, 's1', 5);

@@ -9,7 +9,7 @@ import type { Call } from '../../src/nakama/caller';
 import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
 import { loopSupervisor, type SupervisorState } from '../../src/worker/supervisor';
 import { configWith } from './support/config';
-import { context, DATABASE_GONE, fakeNakama, goError, type FakeNakama } from './support/nakama';
+import { context, DATABASE_GONE, fakeNakama, goError, PROCESS, type FakeNakama } from './support/nakama';
 import { allocationIn, instanceIn, putInstance, rowsIn, seatOf } from './support/records';
 
 const T0 = 1_700_000_000_000;
@@ -64,7 +64,8 @@ describe('an allocation', () => {
     wait(after);
     resumeAllocations(call);
     expect(matches()).toHaveLength(expected ? 1 : 0);
-    if (expected) expect(matches()[0]).toMatchObject({ from: 'm2.n2', allocation: expect.stringContaining('"a1"') });
+    if (expected)
+      expect(matches()[0]).toMatchObject({ from: `${PROCESS}/m2.n2`, allocation: expect.stringContaining('"a1"') });
   });
 
   it('that is over and only kept for whoever asks is left alone', () => {
@@ -177,7 +178,7 @@ describe('a worker that takes over', () => {
       if (event.kind === 'http') holder ??= fake.query('SELECT holder FROM gameye_allocation')[0]?.['holder'];
     };
     loopAllocator(callOf('m5.n2'), started());
-    expect(holder).toBe('m5.n2');
+    expect(holder).toBe(`${PROCESS}/m5.n2`);
   });
 
   it('tries again for the lease when the database fails', () => {
@@ -185,7 +186,7 @@ describe('a worker that takes over', () => {
       throw goError(DATABASE_GONE);
     };
     const state = loopAllocator(callOf('m5.n2'), started());
-    expect(state).toMatchObject({ from: 'm2.n2' });
+    expect(state).toMatchObject({ from: `${PROCESS}/m2.n2` });
     expect(fake.requests).toEqual([]);
     fake.before = () => undefined;
     wait(2000);

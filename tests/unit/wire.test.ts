@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { choosePort, isLive, readLocations, readSession, readStarted } from '../../src/gameye/wire';
+import {
+  choosePort,
+  isLive,
+  readListed,
+  readLocations,
+  readSession,
+  readStarted,
+  type SessionView,
+} from '../../src/gameye/wire';
 
 const port = (type: string, container: unknown, host: unknown) => ({ type, container, host });
 
@@ -11,6 +19,18 @@ describe('the answer of a start', () => {
   });
   it.each([
     ['no id', { host: 'h', ports: [] }, { host: 'h', ports: {} }],
+    ['null as its id', { id: null, host: 'h', ports: [] }, { host: 'h', ports: {} }],
+    [
+      'null as its ports, and a map',
+      { host: 'h', ports: null, port: { '1/udp': 2 } },
+      { host: 'h', ports: { '1/udp': 2 } },
+    ],
+    ['null for a port', { host: 'h', port: { '7777/udp': null, '1/udp': 2 } }, { host: 'h', ports: { '1/udp': 2 } }],
+    [
+      'keys of any name in its map',
+      JSON.parse('{"host":"h","port":{"toString":1,"__proto__":2,"constructor":3,"7777/udp":5}}') as unknown,
+      { host: 'h', ports: { '7777/udp': 5 } },
+    ],
     ['an empty id', { id: '', host: 'h', ports: [] }, { host: 'h', ports: {} }],
     ['ports as a map', { host: 'h', port: { '7777/udp': 5 } }, { host: 'h', ports: { '7777/udp': 5 } }],
   ])('may have %s', (_sentence, body, started) => expect(readStarted(body)).toEqual(started));
@@ -22,6 +42,8 @@ describe('the answer of a start', () => {
     ['an id that is no text', { id: 7, host: 'h', ports: [] }, /id that is no text/],
     ['no host', { ports: [] }, /no host/],
     ['an empty host', { host: '', ports: [] }, /no host/],
+    ['null as its host', { host: null, ports: [] }, /no host/],
+    ['null as its ports', { host: 'h', ports: null }, /no readable ports/],
     ['no ports', { host: 'h' }, /no readable ports/],
     ['ports that are no list', { host: 'h', ports: 7 }, /no readable ports/],
     ['a port that is no object', { host: 'h', ports: [7777] }, /no readable ports/],
@@ -70,6 +92,28 @@ describe('a description', () => {
     const bare = { id: 's1', status: 'created', host: '', ports: {}, region: '', image: '', labels: {} };
     expect(readSession({ id: 's1', status: 'created' })).toEqual(bare);
   });
+  it('takes null for what is missing, in every field that may be', () => {
+    const fields = ['host', 'port', 'ports', 'location', 'image', 'tag', 'created', 'labels', 'players'];
+    const nulls = Object.fromEntries(fields.map((field) => [field, null]));
+    expect(readSession({ id: 's1', status: 'created', ...nulls })).toEqual(
+      readSession({ id: 's1', status: 'created' }),
+    );
+    const listed = { id: 's1', playerCount: null, status: null, ...nulls };
+    expect(readListed(listed)).toEqual(readListed({ id: 's1' }));
+    const inner = { labels: { tags: null, env: null }, players: { joined: null, joinedCount: null } };
+    expect(readSession({ id: 's1', status: 'created', ...inner })).toEqual(
+      readSession({ id: 's1', status: 'created' }),
+    );
+  });
+  it('has labels of any name', () => {
+    const tags = '{"toString":"a","__proto__":"b","constructor":"c"}';
+    const session = readSession({ ...full, labels: { tags } });
+    expect(Object.entries((session as SessionView).labels)).toEqual([
+      ['toString', 'a'],
+      ['__proto__', 'b'],
+      ['constructor', 'c'],
+    ]);
+  });
   it.each([
     ['no labels', undefined],
     ['labels that are no object', 'x'],
@@ -96,6 +140,57 @@ describe('a description', () => {
         readSession({ id: 'a', status: 'b', port: ports, labels: { tags: JSON.stringify(labels) }, players: labels });
       }),
     );
+  });
+});
+
+describe('a host', () => {
+  const LABEL = 'a'.repeat(63);
+  const isHost = (host: unknown) => typeof readStarted({ host, ports: [] }) !== 'string';
+  it.each([
+    ...[
+      '1.2.3.4',
+      '255.255.255.255',
+      'h',
+      'game-1.eu.example.com',
+      'xn--bcher-kva.example',
+      'my_host',
+      '3f2a9c',
+      '9gag.com',
+    ],
+    ...['::1', '2001:db8::1', '2001:DB8:0:0:0:0:0:1', 'fe80::', '::ffff:1.2.3.4', '64:ff9b::1.2.3.4', LABEL],
+  ])('is %s', (host) => expect(isHost(host)).toBe(true));
+  it.each([
+    ...[
+      'http://1.2.3.4',
+      '1.2.3.4:80',
+      '1.2.3.4/x',
+      'user@host',
+      'a b',
+      ' 1.2.3.4',
+      '1.2.3.4\n',
+      '<script>',
+      '"; DROP TABLE x; --',
+    ],
+    ...['..', '.', 'a..b', '.a', 'a.', '-a', 'a-', '1.2.3', '1.2.3.256', '01.2.3.4', '1.2.3.4.5', 'host.1', '1'],
+    ...[
+      ':',
+      ':::',
+      '1::2::3',
+      '12345::',
+      ':1',
+      '1:2',
+      '1:2:3:4:5:6:7:8:9',
+      '1:2:3:4:5:6:7::8',
+      '::1.2.3',
+      '[::1]',
+      'fe80::1%eth0',
+    ],
+    ...[`${LABEL}a`, `${`${LABEL}.`.repeat(4)}com`, 'b\u00fccher.example', 'a\0b', '[token]'],
+    ...[7, [], ['1.2.3.4'], {}, true],
+  ])('is not %j', (host) => expect(isHost(host)).toBe(false));
+  it('that is none is as good as missing: the session has no address', () => {
+    const session = { id: 's1', status: 'running', port: { '7777/udp': 1 } };
+    expect(readSession({ ...session, host: '1.2.3.4/../x' })).toEqual(readSession({ ...session, host: '' }));
   });
 });
 

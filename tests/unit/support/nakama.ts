@@ -48,6 +48,9 @@ export interface FakeNakama {
 /** The deployment whose sessions these are. */
 export const OWNER = 'owner-1';
 
+/** The first process of a deployment: what is in front of the holders of its workers. */
+export const PROCESS = 'p1';
+
 /** An error as Nakama's runtime throws it. */
 export function goError(message: string): Error {
   const error = new Error(message);
@@ -128,6 +131,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
   cache.set('gameye_supervisor', { value: 'another match', until: Infinity });
   cache.set('gameye_reconciler', { value: 'another match', until: Infinity });
   cache.set('gameye_owner', { value: OWNER, until: Infinity });
+  cache.set('gameye_process', { value: beside ? randomUUID() : PROCESS, until: Infinity });
   const act = <T>(event: Event, work: () => T): T => {
     fake.events.push(event);
     fake.before(event);
@@ -193,7 +197,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
       onDatabase(deployment, fake.clock(), (one) => one.query(text, values)) as Row[],
     clock: () => Date.now(),
     http: () => {
-      throw goError('HTTP request error: Get "http://gameye": dial tcp 127.0.0.1:1: connect: connection refused');
+      throw goError('HTTP request error: Get "http://gameye.test": dial tcp 127.0.0.1:1: connect: connection refused');
     },
     before: () => undefined,
     after: () => undefined,

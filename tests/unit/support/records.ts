@@ -3,7 +3,7 @@ import { findInstance } from '../../../src/database/instances';
 import { newAllocation, toDoc, type Allocation, type Waiting } from '../../../src/allocation/allocation';
 import { changeOf } from '../../../src/allocation/ownership';
 import type { AllocationRequest, Instance } from '../../../src/records';
-import type { FakeNakama } from './nakama';
+import { PROCESS, type FakeNakama } from './nakama';
 
 /** The fleet of all tests that name no other. */
 export const FLEET = 'default';
@@ -79,7 +79,7 @@ export function putAllocation(
       ...{ fleet: FLEET, create_timeout_ms: 60_000, guest_pool: null, user_ids: asked.user_ids },
       ...{ most_sessions: null, most_starts: null },
     },
-    { holder: 'm1.n1', ms: 20_000 },
+    { holder: `${PROCESS}/m1.n1`, ms: 20_000 },
   );
   return a;
 }
