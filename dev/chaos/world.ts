@@ -88,6 +88,8 @@ export class World {
         GAMEYE_RECONCILE_INTERVAL: seconds(limits.reconcileIntervalMs),
         GAMEYE_EMPTY_GRACE: seconds(limits.emptyGraceMs),
         GAMEYE_SEAT_TIMEOUT: seconds(limits.seatTimeoutMs),
+        // A lane's players are asked for again and again.
+        GAMEYE_STARTS_PER_MINUTE: '0',
       },
       simulator: {
         startMs: 100,

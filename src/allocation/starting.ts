@@ -105,13 +105,10 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
 /** The allocation that an earlier try stored; who was left out then hears of it now. */
 function known(call: Call, a: Waiting): Allocation | undefined {
   const stored = reread(call, a);
-  const left = stored?.request.user_ids;
-  if (left)
-    tellRefused(
-      call,
-      a,
-      a.request.user_ids.filter((id) => !left.includes(id)),
-    );
+  const { user_ids } = a.request;
+  const stays = stored?.request.user_ids ?? user_ids;
+  const refused = user_ids.filter((id) => !stays.includes(id));
+  tellRefused(call, a, refused);
   return stored;
 }
 

@@ -21,10 +21,9 @@ export interface SessionInfo {
 const MOST_TRIES = 4;
 
 /**
- * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. What all have
- * already is neither written nor told to Gameye. All or none, or
- * with `partial` as many as fit in the order given: `session_info` tells who. Code 8 when the instance is full, 9 when it
- * takes nobody (any more), 5 when it is gone.
+ * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. All or none, or
+ * with `partial` as many as fit in the order given: `session_info` tells who. Where all have seats already, nothing is written
+ * and nobody is asked. Code 8 when the instance is full, 9 when it takes nobody (any more), 5 when it is gone.
  */
 export function join(
   call: Call,

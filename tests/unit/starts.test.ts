@@ -37,7 +37,7 @@ const match = (...userIds: string[]): void => {
   const request = { user_ids: userIds, max_players: userIds.length, latencies: [], metadata: {} };
   const allocation = { ...newAllocation(call, request), created_at_ms: 0 };
   let state: AllocatorState | undefined = { allocation: JSON.stringify(allocation), wake_at_ms: 0 };
-  for (let i = 0; state && i < 20; i++) state = loopAllocator(call, state);
+  for (let i = 0; state && i < 20; i++) state = loopAllocator(call, { ...state, wake_at_ms: 0 });
 };
 const posts = (): unknown[] => fake.requests.filter(({ method }) => method === 'post').map(({ body }) => body);
 const told = (userId: string): unknown[] =>
@@ -55,6 +55,19 @@ describe('starts of one player within a minute', () => {
     for (const userId of ['u2', 'u3']) expect(told(userId)).toEqual([expect.stringMatching(/-/)]);
     expect(posts()[3]).toMatchObject({ env: { NAKAMA_MATCH_USER_IDS: 'u2,u3' } });
     expect(refused).toBe(1);
+  });
+
+  it('above the limit are told of once, also when the answer of the first statement was lost', () => {
+    often('u1');
+    let isLost = false;
+    fake.after = (event) => {
+      if (isLost || event.kind !== 'sql' || !event.statement.includes('too_often')) return;
+      isLost = true;
+      throw new Error('context canceled');
+    };
+    match('u1', 'u2');
+    expect(isLost).toBe(true);
+    expect([told('u1').slice(3), told('u2')]).toEqual([['quota_exceeded'], [expect.stringMatching(/-/)]]);
   });
 
   it('of all players of a match above the limit start nothing, and leave nothing behind', () => {
