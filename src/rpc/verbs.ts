@@ -60,7 +60,7 @@ export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetMan
     const rpc = rpcOf(id);
     // The answer has the type that the interface says.
     return guarded(ctx, logger, () =>
-      rpc.answer(callOf(ctx, logger, nk), knownFieldsOnly({ ...payload }, rpc.fields), ''),
+      rpc.answer(callOf(ctx, logger, nk), knownFieldsOnly({ ...payload }, rpc.fields, rpc.nulls), ''),
     ) as never;
   };
   return {
