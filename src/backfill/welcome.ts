@@ -1,13 +1,12 @@
 import type { Allocation, Seated } from '../allocation/allocation';
 import { leaveBefore } from '../allocation/departure';
-import { finish } from '../allocation/ending';
 import { countEnd } from '../allocation/measure';
 import { holder, reread, save } from '../allocation/ownership';
+import { instanceWithSeats } from '../allocation/started';
 import { afterNobodyTold, cancel } from '../allocation/transitions';
 import { SECOND } from '../config';
 import { playersOf } from '../database/allocations';
 import { databaseNow } from '../database/clock';
-import { findInstance } from '../database/instances';
 import { unseat } from '../database/seeking';
 import { callBack, notifiesPlayers } from '../extension/callbacks';
 import { joinSession } from '../gameye/session-api';
@@ -28,9 +27,10 @@ export function welcome(call: Call, a: Seated): Allocation | undefined {
   const userIds = playersOf(nk, a.id, holder(call));
   if (!userIds) return undefined;
   if (userIds.length === 0) return cancel(a, databaseNow());
+  leaveBefore(call, a.before, a.place);
   const outcome = joinSession(nk, config, a.place, userIds, CALL_TIMEOUT_MS);
   const isGone = outcome.kind === 'refused' && outcome.failure.kind === 'not-found';
-  const instance = isGone ? undefined : findInstance(nk, config.fleet, a.place);
+  const instance = isGone ? undefined : instanceWithSeats(call, a.place, userIds);
   if (!instance) {
     count(nk, 'gameye_backfills', { outcome: 'lost' });
     unseat(nk, a.id, a.version, a.place);
@@ -56,10 +56,4 @@ export function welcome(call: Call, a: Seated): Allocation | undefined {
   countEnd(call, a, 'joined', instance.region);
   callBack(call, { ...a, user_ids: userIds }, instance);
   return { ...a, told: userIds };
-}
-
-/** The players were told: what they gave up for it is told to Gameye, and the allocation ends. */
-export function closeSeated(call: Call, a: Seated): Allocation | undefined {
-  leaveBefore(call, a.before, a.place);
-  return finish(call, a);
 }

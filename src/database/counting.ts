@@ -34,3 +34,12 @@ export function freed(seats: string): string {
     -(count(*) FILTER (WHERE state = 'joined'))::int4 AS joined, 0 AS taken, false AS arrived
   FROM ${seats} WHERE state IN ('reserved', 'joined') GROUP BY session_id`;
 }
+
+/**
+ * The seats in `moved` that were in sessions of a fleet, as a JSON list. Gameye hears that those are free; the sessions of
+ * another fleet, or of another environment whose database was copied, are not ours to speak of.
+ */
+export function seatsBefore(fleet: string): string {
+  return `SELECT coalesce(json_agg(json_build_object('user_id', m.user_id, 'session_id', m.session_id)), '[]')
+    FROM moved m JOIN gameye_instance i ON i.id = m.session_id AND i.fleet = ${fleet}::text`;
+}

@@ -21,10 +21,16 @@ type InstanceRow = Omit<
   seats: { user_id: string; state: 'reserved' | 'joined'; until_ms: number | null }[];
 };
 
+/**
+ * Who is in an instance `i`, as it is shown. A game server may count players whose seats are still reserved, and those come on
+ * top of what it counts: together never more than there are places.
+ */
+export const PLAYER_COUNT = 'least(i.player_count, i.max_players)';
+
 /** The columns of an instance `i` as JSON, its seats included. */
 export const INSTANCE = `json_build_object('id', i.id, 'allocation_id', i.allocation_id,
   'connection_info', json_build_object('ip_address', i.ip_address, 'dns_name', i.dns_name, 'port', i.port),
-  'created_at_ms', ${ms('i.create_time')}, 'player_count', i.player_count, 'status', i.status, 'metadata', i.metadata,
+  'created_at_ms', ${ms('i.create_time')}, 'player_count', ${PLAYER_COUNT}, 'status', i.status, 'metadata', i.metadata,
   'region', i.region, 'image', i.image, 'version', i.version, 'max_players', i.max_players, 'open_seats', i.open_seats,
   'ports', i.ports, 'unseated', i.unseated, 'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', i.open,
   'visited', i.visited, 'expires_at_ms', ${ms('i.expires_at')},
@@ -146,7 +152,9 @@ export function markLost(nk: Nakama, fleet: string, id: string): number {
 
 const REMOVE = `
 WITH seats AS (
-  SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state <> 'starting' ORDER BY s.user_id FOR UPDATE
+  SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state <> 'starting'
+    AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = $2::text AND i.fleet <> $1::text)
+  ORDER BY s.user_id FOR UPDATE
 ), freed AS (
   UPDATE gameye_seat s SET state = CASE WHEN s.state = 'failed' THEN 'failed' ELSE 'left' END, session_id = '', allocation_id = '',
     until = NULL, version = s.version + 1, update_time = now()
@@ -189,7 +197,9 @@ export function listInstances(
 const RELEASE = `
 WITH seats AS (
   SELECT s.user_id, s.session_id, s.state FROM gameye_seat s
-  WHERE s.state = 'reserved' AND s.until <= now() ORDER BY s.user_id LIMIT 1000 FOR UPDATE SKIP LOCKED
+  WHERE s.state = 'reserved' AND s.until <= now()
+    AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = s.session_id AND i.fleet <> $1::text)
+  ORDER BY s.user_id LIMIT 1000 FOR UPDATE SKIP LOCKED
 ), lapsed AS (
   UPDATE gameye_seat s SET state = 'lapsed', until = NULL, version = s.version + 1, update_time = now()
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
@@ -198,7 +208,7 @@ WITH seats AS (
 )
 ${answer('(SELECT count(*) FROM lapsed)')}`;
 
-/** Frees the seats whose reservation ran out, in all sessions; a thousand at a time. Answers how many. */
-export function lapseSeats(nk: Nakama): number {
-  return ask<number>(nk, RELEASE, []);
+/** Frees the seats whose reservation ran out, in all sessions of a fleet; a thousand at a time. Answers how many. */
+export function lapseSeats(nk: Nakama, fleet: string): number {
+  return ask<number>(nk, RELEASE, [fleet]);
 }

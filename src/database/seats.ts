@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
 import type { SeatRef } from '../records';
-import { COUNT_SEATS, freed } from './counting';
+import { COUNT_SEATS, freed, seatsBefore } from './counting';
 import { answer, ask, json } from './sql';
 
 /*
@@ -37,6 +37,7 @@ WITH asked AS (
 ), due AS (
   SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state = 'reserved' AND s.until <= now()
     AND s.user_id NOT IN (SELECT user_id FROM wanted) AND (SELECT count(*) FROM old) >= 0
+    AND EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text)
   ORDER BY s.user_id FOR UPDATE
 ), lapsed AS (
   UPDATE gameye_seat s SET state = 'lapsed', until = NULL, version = s.version + 1, update_time = now()
@@ -81,7 +82,7 @@ WITH asked AS (
     SELECT $2::text AS id,
       CASE WHEN $4::float8 IS NULL THEN 0 ELSE n.new END - (SELECT count(*)::int4 FROM lapsed) - prolonged.to_joined AS reserved,
       CASE WHEN $4::float8 IS NULL THEN n.new ELSE 0 END + prolonged.to_joined AS joined, n.new AS taken, false AS arrived
-    FROM n, prolonged
+    FROM n, prolonged, place
     UNION ALL ${freed('moved')}
   ) d WHERE i.id = d.id
 )
@@ -89,7 +90,7 @@ ${answer(`json_build_object(
   'takes', (SELECT takes FROM room), 'fits', (SELECT asked <= free OR ($5::boolean AND free + (SELECT count(*) FROM seated) > 0) FROM room),
   'granted', (SELECT count(*) FROM granted),
   'taken', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN taken t ON t.user_id = w.user_id),
-  'before', (SELECT coalesce(json_agg(json_build_object('user_id', user_id, 'session_id', session_id)), '[]') FROM moved))`)}`;
+  'before', (${seatsBefore('$1')}))`)}`;
 
 /**
  * Takes seats in a running instance: for all of these players or, with `partial`, for as many as fit in the order given.
@@ -122,8 +123,9 @@ export function takeSeats(
 const LEAVE = `
 WITH seats AS (
   SELECT s.user_id, s.session_id, s.state FROM gameye_seat s
-  WHERE s.user_id IN (SELECT jsonb_array_elements_text($2::text::jsonb)) AND s.session_id = $1::text AND s.session_id <> ''
+  WHERE s.user_id IN (SELECT jsonb_array_elements_text($3::text::jsonb)) AND s.session_id = $2::text
     AND s.state IN ('reserved', 'joined', 'lapsed')
+    AND EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text)
   ORDER BY s.user_id FOR UPDATE
 ), gone AS (
   UPDATE gameye_seat s SET state = 'left', session_id = '', allocation_id = '', until = NULL, version = s.version + 1, update_time = now()
@@ -134,15 +136,26 @@ WITH seats AS (
 ${answer(`(SELECT coalesce(json_agg(user_id), '[]') FROM seats WHERE state IN ('reserved', 'joined') AND (SELECT count(*) FROM gone) >= 0)`)}`;
 
 /** Frees the seats of these players in one session, and answers whose were. Who has none there is passed over. */
-export function leaveSeats(nk: Nakama, sessionId: string, userIds: string[]): string[] {
-  return ask<string[]>(nk, LEAVE, [sessionId, json(userIds)]);
+export function leaveSeats(nk: Nakama, fleet: string, sessionId: string, userIds: string[]): string[] {
+  return ask<string[]>(nk, LEAVE, [fleet, sessionId, json(userIds)]);
+}
+
+const ELSEWHERE = answer(`(SELECT coalesce(json_agg(s.user_id), '[]') FROM gameye_seat s
+  WHERE s.user_id IN (SELECT jsonb_array_elements_text($2::text::jsonb)) AND s.session_id NOT IN (SELECT jsonb_array_elements_text($1::text::jsonb))
+    AND s.state IN ('starting', 'reserved', 'joined'))`);
+
+/** Those of these players who wait for another session than these, or have a seat there. */
+export function seatedElsewhere(nk: Nakama, sessionIds: string[], userIds: string[]): string[] {
+  return ask<string[]>(nk, ELSEWHERE, [json(sessionIds), json(userIds)]);
 }
 
 const FORGET = `
 WITH gone AS (
   DELETE FROM gameye_seat WHERE user_id IN (
     SELECT user_id FROM gameye_seat WHERE (state = 'left' AND update_time < now() - interval '2 minutes')
-      OR (state IN ('failed', 'lapsed') AND update_time < now() - interval '1 day') LIMIT 1000 FOR UPDATE SKIP LOCKED) RETURNING 1
+      OR (state IN ('failed', 'lapsed') AND update_time < now() - interval '1 day'
+        -- While the session runs it tells that nobody knows who is in it.
+        AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = session_id)) LIMIT 1000 FOR UPDATE SKIP LOCKED) RETURNING 1
 )
 ${answer('(SELECT count(*) FROM gone)')}`;
 

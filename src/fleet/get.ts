@@ -1,4 +1,4 @@
-import { FLEET_LABEL } from '../allocation/launch';
+import { isOfOurFleet } from '../allocation/launch';
 import type { StartingInstance } from '../allocation/pending';
 import { SECOND } from '../config';
 import { adoptInstance, markLost, refreshInstance, removeInstance, type Refreshed } from '../database/instances';
@@ -68,7 +68,7 @@ function isAsShown({ status, connection_info, ports }: Instance, shown: Refreshe
 /** Stores an instance for a running session of our fleet that has no record. */
 function adopt(call: Call, session: SessionView): Instance {
   const { nk, config } = call;
-  const adoption = session.labels[FLEET_LABEL] === config.fleet ? adoptionOf(config, session, Date.now()) : undefined;
+  const adoption = isOfOurFleet(nk, config, session.labels) ? adoptionOf(config, session, Date.now()) : undefined;
   if (!adoption) return notFound(session.id);
   adoptInstance(nk, config.fleet, adoption.instance, adoption.user_ids, adoption.created_at_ms);
   return instanceOf(call, session.id);

@@ -41,15 +41,15 @@ export function join(
   }
   const { user_ids, before } = taken;
   count(nk, 'gameye_seats', { outcome: 'reserved' }, user_ids.length);
-  const outcome = joinSession(nk, config, sessionId, user_ids, CALL_TIMEOUT_MS);
-  if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') {
-    leaveBefore(call, before, sessionId);
+  // An API that did not answer that is not asked to hear of the new seats: the answer would come too late for Nakama.
+  const outcome = leaveBefore(call, before, sessionId)
+    ? joinSession(nk, config, sessionId, user_ids, CALL_TIMEOUT_MS)
+    : undefined;
+  if (outcome?.kind === 'refused' && outcome.failure.kind === 'not-found') {
     markLost(nk, config.fleet, sessionId);
     return notFound(id);
   }
-  // One that does not answer is not asked to hear of the seats of before: the answer would come too late for Nakama.
-  if (outcome.kind === 'done') leaveBefore(call, before, sessionId);
-  else {
+  if (outcome && outcome.kind !== 'done') {
     withFields(call.logger, { session: sessionId, failure: outcome.failure.kind }).warn(
       'Gameye: the Session API was not told of players; our own record is right.',
     );
@@ -67,7 +67,7 @@ function take(call: Call, sessionId: string, userIds: string[], partial: boolean
   if (taken.kind !== 'raced') return taken;
   const again = tries > 1 ? take(call, sessionId, userIds, partial, tries - 1) : taken;
   if (again.kind === 'taken') return { ...again, before: taken.before.concat(again.before) };
-  leaveSeats(nk, sessionId, taken.user_ids);
+  leaveSeats(nk, config.fleet, sessionId, taken.user_ids);
   return again;
 }
 
@@ -92,7 +92,7 @@ export function leave(call: Call, id: string, userIds: string[]): { instance_inf
 
 /** Frees the seats that these players have in a session, and tells Gameye. Answers who had one. */
 export function freeSeats(call: Call, sessionId: string, userIds: string[]): string[] {
-  const seated = leaveSeats(call.nk, sessionId, userIds);
+  const seated = leaveSeats(call.nk, call.config.fleet, sessionId, userIds);
   tellDeparture(call, sessionId, seated, CALL_TIMEOUT_MS);
   return seated;
 }

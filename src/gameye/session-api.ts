@@ -90,21 +90,19 @@ export function joinSession(
 }
 
 /**
- * DELETE /session/player/leave. The official document takes `players` only, Gameye's pages show `session` as well: we send
- * both, and without `session` when that is refused as invalid. Who is not in the session has left it: repeating changes
- * nothing.
+ * DELETE /session/player/leave. The official document takes `players` only, Gameye's pages show `session` as well. Without it
+ * they leave whatever session they are in: only for players who are nowhere else. Who is not in the session has left it:
+ * repeating changes nothing.
  */
 export function leaveSession(
   nk: Nakama,
   api: Endpoint,
-  id: string,
+  id: string | undefined,
   players: string[],
   timeoutMs: number,
 ): Outcome<true> {
   const request = { operation: 'leave-session', method: 'delete', path: '/session/player/leave', timeoutMs } as const;
-  let outcome = send(nk, api, { ...request, body: { session: id, players } });
-  if (outcome.kind === 'refused' && outcome.failure.kind === 'invalid')
-    outcome = send(nk, api, { ...request, body: { players } });
+  const outcome = send(nk, api, { ...request, body: { ...(id === undefined ? {} : { session: id }), players } });
   if (outcome.kind === 'refused' && outcome.failure.kind === 'not-found') return { kind: 'done', value: true };
   return outcome.kind === 'done' ? { kind: 'done', value: true } : outcome;
 }

@@ -1,4 +1,4 @@
-import type { Config } from '../config';
+import { SECOND, type Config } from '../config';
 import type { Nakama } from '../nakama/runtime';
 import type { Instance } from '../records';
 import { SEAT_TOKEN_SECONDS, seatToken, sessionSeatSecret } from '../credentials/seat-token';
@@ -15,7 +15,18 @@ export interface Connection {
   exp?: number;
 }
 
-/** The connection of one player, with a seat token made now. */
+/**
+ * Until when a seat token made now admits this player: no longer than the seat is theirs. After that others may have it, and
+ * the player asks for a fresh token, which takes a seat again while there is one.
+ */
+function admittedUntil(instance: Instance, userId: string, now: number): number {
+  const seat = Object.prototype.hasOwnProperty.call(instance.seats, userId) ? instance.seats[userId] : undefined;
+  const longest = now + SEAT_TOKEN_SECONDS * SECOND;
+  if (seat === undefined) return now;
+  return seat.state === 'joined' ? longest : Math.min(longest, seat.until_ms);
+}
+
+/** The connection of one player, with a seat token made now, by the database's clock. */
 export function connectionFor(
   call: { nk: Nakama; config: Config },
   instance: Instance,
@@ -31,6 +42,6 @@ export function connectionFor(
   };
   if (config.seatSecret === undefined) return connection;
   const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
-  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
+  const exp = Math.floor(admittedUntil(instance, userId, now) / 1000);
   return { ...connection, seat_token: seatToken(nk, secret, instance.id, userId, exp), exp };
 }

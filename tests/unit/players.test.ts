@@ -332,8 +332,8 @@ describe('joining a friend', () => {
     joinFriend(call, 'guest', 'u1');
     expect(instanceIn(fake, 's0')).toMatchObject({ player_count: 0 });
     expect(fake.requests.map(({ method, body }) => [method, body])).toEqual([
-      ['put', { session: 's1', players: ['guest'] }],
       ['delete', { session: 's0', players: ['guest'] }],
+      ['put', { session: 's1', players: ['guest'] }],
     ]);
   });
 
