@@ -8,8 +8,11 @@ const MOST_USERS = 1000;
 /** Far more than any payload of ours needs, far less than makes a parser run out of stack. */
 const DEEPEST = 32;
 
-/** Parses a payload; a field that the RPC does not know is an error, because it is a spelling mistake. */
-export function parsePayload(text: string | undefined, known: string[]): Payload {
+/**
+ * Parses a payload; a field that the RPC does not know is an error, because it is a spelling mistake. Many serializers write
+ * null for what is not there, so it is the same as missing, except in `nulls`.
+ */
+export function parsePayload(text: string | undefined, known: string[], nulls?: string[]): Payload {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text === undefined || text === '' ? '{}' : text);
@@ -22,7 +25,7 @@ export function parsePayload(text: string | undefined, known: string[]): Payload
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
     return rpcError(Code.INVALID_ARGUMENT, 'The payload must be a JSON object.');
   }
-  const payload = knownFieldsOnly(parsed as Payload, known);
+  const payload = knownFieldsOnly(parsed as Payload, known, nulls);
   if (isTooDeep(payload, DEEPEST)) {
     return rpcError(Code.INVALID_ARGUMENT, `The payload is nested too deeply: ${DEEPEST} levels at most.`);
   }
@@ -38,10 +41,14 @@ function isTooDeep(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((inner) => isTooDeep(inner, levels - 1));
 }
 
-/** The payload itself, when it has no other fields than these. */
-export function knownFieldsOnly(payload: Payload, known: string[]): Payload {
+/** The payload without fields that are null, except those that may be, when it has no other fields than these. */
+export function knownFieldsOnly(payload: Payload, known: string[], nulls: string[] = []): Payload {
   const unknown = Object.keys(payload).filter((field) => !known.includes(field));
-  if (unknown.length === 0) return payload;
+  if (unknown.length === 0) {
+    return Object.fromEntries(
+      Object.entries(payload).filter(([field, value]) => value !== null || nulls.includes(field)),
+    );
+  }
   const named = unknown.slice(0, 10).map((field) => JSON.stringify(field.slice(0, 50)));
   const names = named.join(', ') + (unknown.length > 10 ? ' and more' : '');
   return rpcError(Code.INVALID_ARGUMENT, `Unknown field ${names}. Known here: ${known.join(', ') || 'no field'}.`);

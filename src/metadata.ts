@@ -5,18 +5,26 @@ export const EXTERNAL_ID_KEY = 'gameye.external_id';
 /** Labels that Gameye or this module set; a caller cannot. */
 const RESERVED_LABELS = ['env', 'tags', 'gameye', 'nakama_fleet', 'nakama_owner'];
 
+/** Every client of a session gets its metadata, and every list shows it: it has bounds in keys and in characters, as JSON. */
+export const MOST_METADATA_KEYS = 64;
+export const MOST_METADATA_TEXT = 16_000;
+export const METADATA_BOUND = `at most ${MOST_METADATA_KEYS} keys and ${MOST_METADATA_TEXT} characters as JSON.`;
+
 /** What is wrong with metadata, as a sentence, or undefined. */
 export function metadataProblem(metadata: { [key: string]: unknown }): string | undefined {
-  const env = metadata[ENV_KEY];
+  const shown = publicMetadata(metadata);
+  const isTooLarge =
+    Object.keys(shown).length > MOST_METADATA_KEYS || JSON.stringify(shown).length > MOST_METADATA_TEXT;
+  if (isTooLarge) return `metadata is too large: ${METADATA_BOUND}`;
+  const env = metadata[ENV_KEY] ?? undefined;
   if (env !== undefined) {
     const valid =
       typeof env === 'object' &&
-      env !== null &&
       !Array.isArray(env) &&
       Object.values(env).every((value) => typeof value === 'string' && value !== '');
     if (!valid) return `metadata["${ENV_KEY}"] must be an object whose values are non-empty strings.`;
   }
-  const externalId = metadata[EXTERNAL_ID_KEY];
+  const externalId = metadata[EXTERNAL_ID_KEY] ?? undefined;
   if (externalId !== undefined && (typeof externalId !== 'string' || externalId === '')) {
     return `metadata["${EXTERNAL_ID_KEY}"] must be a non-empty string.`;
   }

@@ -42,6 +42,8 @@ async function cancel(run: Run, asked: Asked, player: Player): Promise<void> {
 export async function end(run: Run, asked: Asked, players: Player[], id: string): Promise<void> {
   const { ending, afterMs, joins } = asked.planned;
   const { simulator } = run.world.stack;
+  // Where game servers say nothing at all, seats that run out do not mean that nobody came.
+  if (joins > 0 || ending === 'no-show') await server(run, asked, 'gameye_server_ready', { id });
   if (joins > 0) await letStrangersIn(run, asked, id, joins);
   if (ending === 'stay') return void (await server(run, asked, 'gameye_server_join', { id, user_ids: asked.userIds }));
   if (ending === 'no-show') return noShow(run, asked, id);

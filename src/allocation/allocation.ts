@@ -81,6 +81,8 @@ export interface Waiting extends Common {
   held_until_ms?: number;
   /** The API said that the id is taken: its session ran, runs, or is about to. */
   taken?: boolean;
+  /** When GAMEYE_MAX_SESSIONS refused it first. It waits until the sessions that count were looked at after that. */
+  full_since_ms?: number;
 }
 
 export interface Seated extends Common {

@@ -10,6 +10,7 @@ import { Code, rpcError } from '../refusal';
 import { newAllocation as allocationOf, type Allocation, type Waiting } from './allocation';
 import { changeOf } from './ownership';
 import { decided, guestPool } from './pool';
+import { isRecounted } from './recount';
 import { acceptableRegions } from './regions';
 import { tellRefused } from './refused';
 
@@ -104,7 +105,9 @@ export function startAllocation(
 /** Refuses a request at the door, with code 8, when no session can be started for it at present (GAMEYE_MAX_SESSIONS). */
 export function refuseWhenFull(call: Call): void {
   const { maxSessions, fleet } = call.config;
-  if (maxSessions === undefined || countSessions(call.nk, fleet) < maxSessions) return;
+  const isFull = (): boolean => maxSessions !== undefined && countSessions(call.nk, fleet) >= maxSessions;
+  // Some of those may have ended unnoticed.
+  if (!isFull() || (isRecounted(call, databaseNow()) && !isFull())) return;
   count(call.nk, 'gameye_refusals', { reason: 'max_sessions' });
   rpcError(Code.RESOURCE_EXHAUSTED, 'As many sessions run as may (GAMEYE_MAX_SESSIONS). Try again when one has ended.');
 }

@@ -63,7 +63,7 @@ export function tellDeparture(call: Call, sessionId: string, userIds: string[], 
 
 /** An API that takes no session in this call took them out of all: those where they have seats hear of them again. */
 function joinAgain(call: Call, userIds: string[], timeoutMs: number): void {
-  const seats = seatsOf(call.nk, userIds);
+  const seats = seatsOf(call.nk, call.config.fleet, userIds);
   const sessions = seats.map(({ session_id }) => session_id).filter((id, i, all) => all.indexOf(id) === i);
   for (const id of sessions) {
     const players = seats.filter(({ session_id }) => session_id === id).map(({ user_id }) => user_id);

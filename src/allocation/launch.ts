@@ -20,6 +20,15 @@ export const FLEET_LABEL = 'nakama_fleet';
  */
 export const OWNER_LABEL = 'nakama_owner';
 
+/**
+ * True for the labels of a session of this fleet. With the same name in another deployment it is somebody else's, unless it is
+ * of an older version of this module, which named no owner.
+ */
+export function isOfOurFleet(nk: Nakama, config: Config, labels: { [label: string]: string }): boolean {
+  const { [FLEET_LABEL]: fleet, [OWNER_LABEL]: owner = ownerId(nk) } = labels;
+  return fleet === config.fleet && owner === ownerId(nk);
+}
+
 /** The request that starts an allocation's session: container environment and labels included. Holds secrets: never stored. */
 export function sessionRun(nk: Nakama, config: Config, allocation: Common, now: number): SessionRun {
   const { metadata } = allocation.request;

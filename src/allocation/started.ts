@@ -2,6 +2,7 @@ import { SECOND } from '../config';
 import { playersOf, saveOpened, saveStarted, type NewInstance } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import { findInstance } from '../database/instances';
+import { takeSeats } from '../database/seats';
 import { callBack } from '../extension/callbacks';
 import { joinSession } from '../gameye/session-api';
 import type { Started as Where } from '../gameye/wire';
@@ -38,12 +39,14 @@ export function started(call: Call, a: Waiting, where: Where): Allocation | unde
     // It has its port: the caller looked.
     if (!begun) return fail({ ...current, in_doubt: true }, 'misconfigured', databaseNow());
     const options = { waits, seatMs: seatMs(config), hasPlayers: hasPlayers(next) };
+    const seatsFrom = databaseNow();
     const saved = saveStarted(nk, changeOf(next), current.version, leaseForCallback(call, next), begun, options);
     if (!saved) return undefined;
     const known = asStored(next, saved.row);
     // All of its players went away or were matched again.
     if (!saved.made) return cancel(known, databaseNow());
-    if (!waits) announced = { instance: shown(begun, saved.user_ids, options.seatMs), userIds: saved.user_ids };
+    if (!waits)
+      announced = { instance: shown(begun, saved.user_ids, options.seatMs, seatsFrom), userIds: saved.user_ids };
     return known;
   });
   return stored?.state === 'started' && announced ? tell(call, stored, announced.instance, announced.userIds) : stored;
@@ -57,10 +60,9 @@ function sessionOf(call: Call, a: Started): Parameters<typeof newInstance>[1] {
   return { ...session, waits: a.waits, ...(mode === undefined ? {} : { mode }) };
 }
 
-/** The instance as it was just stored, without asking for it again. */
-function shown(begun: NewInstance, userIds: string[], reservedMs: number | null): Instance {
+/** The instance as it was just stored, without asking for it again; `now`: not later than the statement. */
+function shown(begun: NewInstance, userIds: string[], reservedMs: number | null, now: number): Instance {
   const { ip_address, dns_name, port, ttl_ms, pool, mode: _mode, ...rest } = begun;
-  const now = databaseNow();
   const seat: Seats[string] =
     reservedMs === null ? { state: 'joined' } : { state: 'reserved', until_ms: now + reservedMs };
   return {
@@ -97,13 +99,23 @@ export function awaitServer(call: Call, a: Started): Allocation | undefined {
 
 /** Tells the players of a session whose instance is stored: when it waited for its game server, and after a crash. */
 export function announce(call: Call, a: Started): Allocation | undefined {
-  const { nk, config } = call;
+  const { nk } = call;
   const userIds = playersOf(nk, a.id, holder(call));
   if (!userIds) return undefined;
-  const instance = findInstance(nk, config.fleet, a.session_id);
+  const instance = instanceWithSeats(call, a.session_id, userIds);
   // It was deleted, or nobody needs it any more.
   if (!instance || (hasPlayers(a) && userIds.length === 0)) return cancel(a, databaseNow());
   return tell(call, a, instance, userIds);
+}
+
+/** The instance as these players are told of it: whose reservation ran out meanwhile has a seat again while there is one. */
+export function instanceWithSeats(call: Call, sessionId: string, userIds: string[]): Instance | undefined {
+  const { nk, config } = call;
+  const instance = findInstance(nk, config.fleet, sessionId);
+  const held = Object.keys(instance?.seats ?? {});
+  if (userIds.every((id) => held.includes(id))) return instance;
+  takeSeats(nk, config.fleet, sessionId, userIds, seatMs(config), { again: true, partial: true });
+  return findInstance(nk, config.fleet, sessionId);
 }
 
 function tell(call: Call, a: Started, instance: Instance, userIds: string[]): Allocation | undefined {

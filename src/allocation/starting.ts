@@ -6,7 +6,7 @@ import { describeSession, runSession, stopSession } from '../gameye/session-api'
 import { choosePort, type Started as Where } from '../gameye/wire';
 import type { Call } from '../nakama/caller';
 import { count, regionLabel } from '../nakama/metrics';
-import { timeFor, hasPlayers, type Allocation, type Waiting } from './allocation';
+import { timeFor, hasPlayers, type Allocation, type Ended, type Waiting } from './allocation';
 import { noteStarted } from './account';
 import { coolDown, inTryOrder, regionsAfter } from './failover';
 import { finding, regionOf, sessionRun } from './launch';
@@ -14,6 +14,7 @@ import { allocationLogger, logFailure } from './logging';
 import { countRetry } from './measure';
 import { asStored, changeOf, lease, reread, RUN_TIMEOUT_MS, save, untilStored } from './ownership';
 import { decided, guestPool } from './pool';
+import { isRecounted } from './recount';
 import { countRefused, tellRefused } from './refused';
 import { started } from './started';
 import {
@@ -34,14 +35,26 @@ import {
 
 const CALL_TIMEOUT_MS = 10 * SECOND;
 
+/** How often one that GAMEYE_MAX_SESSIONS refused asks whether the sessions that count were looked at, and for how long. */
+const FULL_POLL_MS = 250;
+const MOST_FULL_MS = 10 * SECOND;
+
 /**
  * Stores the attempt, then sends it: nothing is sent before it is stored, nor after somebody cancelled. `sending` hears of
  * the record as it is then, in doubt: that is what a worker goes on with when the database fails after the answer.
  */
 export function run(call: Call, a: Waiting, sending: (a: Allocation) => void): Allocation | undefined {
   const { nk, config } = call;
-  const { in_doubt } = a;
+  const { in_doubt, full_since_ms } = a;
   const now = databaseNow();
+  if (
+    a.attempts === 0 &&
+    full_since_ms !== undefined &&
+    !isRecounted(call, full_since_ms) &&
+    now < waitsUntil(a, full_since_ms)
+  ) {
+    return { ...a, next_at_ms: now + FULL_POLL_MS };
+  }
   const answer_by_ms = now + timeFor(a, RUN_TIMEOUT_MS, now);
   const first = inTryOrder(nk, decided(nk, config, a));
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
@@ -97,7 +110,8 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
       const refused: Waiting = { ...a, attempts: 0, in_doubt: false };
       const again = store(refused, null);
       if (again.kind !== 'stored') return refuse(call, refused);
-      return refuse(call, asStored(tellRefused(call, refused, again.refused), again.row));
+      const left = tellRefused(call, refused, again.refused);
+      return whenFull(call, { ...asStored(left, again.row), before: again.before });
     }
   }
 }
@@ -128,14 +142,28 @@ function storeAttempt(call: Call, attempt: Waiting, in_doubt: boolean): Allocati
       mostSessions,
       hasPlayers(current),
     );
-    if (row === 'full') return refuse(call, before);
+    if (row === 'full') return save(call, before, (fresh) => whenFull(call, fresh));
     if (row === 'nobody') return cancel(before, databaseNow());
     return row && asStored(current, row);
   });
 }
 
-/** Nothing was sent: as many sessions run as may. */
-function refuse(call: Call, a: Waiting): Allocation {
+/**
+ * As many sessions run as may, and nothing was sent. Some of those may have ended unnoticed: it waits until they were looked
+ * at, and then tries once more.
+ */
+function whenFull(call: Call, a: Waiting): Waiting | Ended {
+  const now = databaseNow();
+  return a.full_since_ms === undefined ? { ...a, full_since_ms: now, next_at_ms: now } : refuse(call, a);
+}
+
+/** While nobody could look, it does not wait longer than half of its time, nor than its lease. */
+function waitsUntil(a: Waiting, since: number): number {
+  return since + Math.min(MOST_FULL_MS, (a.deadline_ms - a.created_at_ms) / 2);
+}
+
+/** As many sessions run as may. */
+function refuse(call: Call, a: Waiting): Ended {
   count(call.nk, 'gameye_refusals', { reason: 'max_sessions' });
   allocationLogger(call, a).warn('Gameye: no session is started, because GAMEYE_MAX_SESSIONS run or start already.');
   return fail(a, 'quota_exceeded', databaseNow());

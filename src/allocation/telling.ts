@@ -44,7 +44,7 @@ export function tellPlayers(call: Call, a: Seated | Started, instance: Instance,
     if (some.length === 0) continue;
     notifyFailed(call.nk, call.logger, reason, some, call.config.notify);
     // Last: after a crash before this they are told again.
-    leaveSeats(call.nk, instance.id, some, reason);
+    leaveSeats(call.nk, call.config.fleet, instance.id, some, reason);
   }
   const told = able.filter((userId) => !failed.includes(userId));
   return told.length > 0 && missed.length === told.length ? { kind: 'missed' } : { kind: 'told', told, refused };

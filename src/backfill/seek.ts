@@ -42,8 +42,11 @@ export function seek(call: Call, before: Waiting): Allocation | undefined {
   const sought = look(call, stored, stored.pool);
   switch (sought.kind) {
     case 'seated':
-    case 'changed':
-      return reread(call, stored);
+    case 'changed': {
+      // What they had before is only in this worker's memory yet.
+      const fresh = reread(call, stored);
+      return fresh && { ...fresh, before: stored.before };
+    }
     case 'overtaken':
       return again(call, stored, PATIENCE * (stored.deadline_ms - stored.created_at_ms));
     case 'none':
@@ -66,7 +69,7 @@ function look(call: Call, a: Waiting, pool: string): ReturnType<typeof seekSeats
   };
   const sought = seekSeats(nk, seeker);
   // Reservations that ran out this very second still count: they are freed before a session is started for their lack.
-  return sought.kind === 'none' && lapseSeats(nk) > 0 ? seekSeats(nk, seeker) : sought;
+  return sought.kind === 'none' && lapseSeats(nk, config.fleet) > 0 ? seekSeats(nk, seeker) : sought;
 }
 
 /** Becomes part of an allocation that is just being started; when there is none, or soon none, the group starts its own. */

@@ -1,14 +1,13 @@
 import type { Allocation, Seated } from '../allocation/allocation';
 import { leaveBefore, tellDeparture } from '../allocation/departure';
-import { finish } from '../allocation/ending';
 import { countEnd } from '../allocation/measure';
 import { holder, reread, save } from '../allocation/ownership';
+import { instanceWithSeats } from '../allocation/started';
 import { tellPlayers } from '../allocation/telling';
 import { afterNobodyTold, cancel, fail } from '../allocation/transitions';
 import { SECOND } from '../config';
 import { playersOf } from '../database/allocations';
 import { databaseNow } from '../database/clock';
-import { findInstance } from '../database/instances';
 import { unseat } from '../database/seeking';
 import { callBack } from '../extension/callbacks';
 import { joinSession } from '../gameye/session-api';
@@ -28,9 +27,10 @@ export function welcome(call: Call, a: Seated): Allocation | undefined {
   const userIds = playersOf(nk, a.id, holder(call));
   if (!userIds) return undefined;
   if (userIds.length === 0) return cancel(a, databaseNow());
+  leaveBefore(call, a.before, a.place);
   const outcome = joinSession(nk, config, a.place, userIds, CALL_TIMEOUT_MS);
   const isGone = outcome.kind === 'refused' && outcome.failure.kind === 'not-found';
-  const instance = isGone ? undefined : findInstance(nk, config.fleet, a.place);
+  const instance = isGone ? undefined : instanceWithSeats(call, a.place, userIds);
   if (!instance) {
     count(nk, 'gameye_backfills', { outcome: 'lost' });
     unseat(nk, a.id, a.version, a.place);
@@ -59,10 +59,4 @@ export function welcome(call: Call, a: Seated): Allocation | undefined {
   countEnd(call, a, 'joined', instance.region);
   callBack(call, { ...a, user_ids: told.told }, instance);
   return { ...a, told: told.told };
-}
-
-/** The players were told: what they gave up for it is told to Gameye, and the allocation ends. */
-export function closeSeated(call: Call, a: Seated): Allocation | undefined {
-  leaveBefore(call, a.before, a.place);
-  return finish(call, a);
 }

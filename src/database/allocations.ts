@@ -96,9 +96,9 @@ WITH asked AS (
 ), judged AS (
   SELECT
     $16::text IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE
-      old.state = 'starting' AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = old.allocation_id AND NOT a.cancelled)
-      OR $16::text = 'playing' AND old.state IN ('reserved', 'joined')
-        AND EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = old.session_id AND i.status NOT IN ('exited', 'dead', 'lost'))) AS busy,
+      old.state = 'starting' AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = old.allocation_id AND a.fleet = $2::text AND NOT a.cancelled)
+      OR $16::text = 'playing' AND old.state IN ('reserved', 'joined') AND EXISTS (SELECT 1 FROM gameye_instance i
+        WHERE i.id = old.session_id AND i.fleet = $2::text AND i.status NOT IN ('exited', 'dead', 'lost'))) AS busy,
     EXISTS (SELECT 1 FROM refused) AND NOT EXISTS (SELECT 1 FROM wanted)
       OR $16::text IS NOT NULL AND (SELECT count(*) FROM old, jsonb_array_elements_text(old.starts) AS start
         WHERE ${RECENT}) >= $15::int4 AS too_often
@@ -140,7 +140,7 @@ ${answer(
     'busy', judged.busy, 'too_often', judged.too_often,
     'taken', (SELECT coalesce(json_agg(user_id), '[]') FROM taken),
     'refused', (SELECT coalesce(json_agg(user_id), '[]') FROM refused),
-    'before', ${leftSeats('moved', 'counted')})`,
+    'before', ${leftSeats('moved', 'counted', '$2')})`,
   'FROM judged',
 )}`;
 
@@ -263,16 +263,16 @@ WITH mine AS (
   SELECT count(*)::int4 AS waiting, CASE WHEN $11::boolean THEN count(*)::int4 ELSE 0 END AS seated FROM seated
 ), made AS (
   INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, mode, ip_address, dns_name, port, ports,
-    max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, create_time, expires_at)
+    max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at)
   SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, coalesce(x.mode, ''), x.ip_address, x.dns_name, x.port, x.ports,
     x.max_players, CASE WHEN $12::float8 IS NULL THEN 0 ELSE n.seated END, CASE WHEN $12::float8 IS NULL THEN n.seated ELSE 0 END,
-    n.seated, x.max_players - n.seated, x.metadata, x.pool, $12::float8 IS NULL AND n.seated > 0, now(),
+    n.seated, x.max_players - n.seated, x.metadata, x.pool, $12::float8 IS NULL AND n.seated > 0, mine.server_ready, now(),
     now() + x.ttl_ms * interval '1 millisecond'
   FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text,
     ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8), mine, n
   WHERE n.waiting > 0 OR NOT $13::boolean
   ON CONFLICT (id) DO UPDATE SET allocation_id = EXCLUDED.allocation_id, status = EXCLUDED.status, pool = EXCLUDED.pool,
-    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL,
+    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL, reported = i.reported OR EXCLUDED.reported,
     reserved = i.reserved + EXCLUDED.reserved, joined = i.joined + EXCLUDED.joined,
     player_count = i.player_count + EXCLUDED.player_count,
     max_players = greatest(EXCLUDED.max_players, i.player_count + EXCLUDED.player_count),
@@ -533,6 +533,8 @@ WITH noted AS (
   UPDATE gameye_allocation a SET server_ready = true, version = a.version + CASE WHEN a.server_ready THEN 0 ELSE 1 END
   WHERE a.session_id = $1::text AND a.fleet = $2::text AND a.state IN ('starting', 'started')
   RETURNING a.id
+), heard AS (
+  UPDATE gameye_instance i SET reported = true WHERE i.id = $1::text AND i.fleet = $2::text AND NOT i.reported
 )
 ${answer(`EXISTS (SELECT 1 FROM noted) OR EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = $1::text AND i.fleet = $2::text)`)}`;
 
@@ -544,13 +546,13 @@ export function markReady(nk: Nakama, fleet: string, sessionId: string): boolean
 const FORGET = `
 WITH gone AS (
   DELETE FROM gameye_allocation WHERE id IN (
-    SELECT id FROM gameye_allocation WHERE state = 'over' AND keep_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED) RETURNING 1
+    SELECT id FROM gameye_allocation WHERE state = 'over' AND keep_until < now() AND fleet = $1::text LIMIT 500 FOR UPDATE SKIP LOCKED) RETURNING 1
 )
 ${answer(`(SELECT count(*) FROM gone)`)}`;
 
 /** Deletes what was kept long enough; a few hundred at a time. */
-export function forgetOver(nk: Nakama): number {
-  return ask<number>(nk, FORGET, []);
+export function forgetOver(nk: Nakama, fleet: string): number {
+  return ask<number>(nk, FORGET, [fleet]);
 }
 
 /** How many sessions of a fleet run or start, as GAMEYE_MAX_SESSIONS counts them. */

@@ -30,6 +30,21 @@ export function readControl<T>(nk: Nakama, key: string): T | undefined {
   return ask<T | null>(nk, READ, [key]) ?? undefined;
 }
 
+const reportsOf = (fleet: string): string => `reports:${fleet}`;
+const REPORTS_CACHE = 'gameye_reports';
+
+/** Notes that a game server of this fleet has reported with its own credential. Written once, asked for once per process. */
+export function noteReport(nk: Nakama, fleet: string): void {
+  if (nk.localcacheGet(REPORTS_CACHE) !== undefined) return;
+  ask<unknown>(nk, FIRST, [reportsOf(fleet), json({ first_at_ms: Math.round(Date.now()) })]);
+  nk.localcachePut(REPORTS_CACHE, 'yes');
+}
+
+/** True once a game server of this fleet has reported: what is said to reach this server does. */
+export function hasReports(nk: Nakama, fleet: string): boolean {
+  return readControl(nk, reportsOf(fleet)) !== undefined;
+}
+
 const WRITE = `
 WITH before AS (
   SELECT value FROM gameye_control WHERE key = $1::text

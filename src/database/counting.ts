@@ -47,8 +47,12 @@ export function endLeft(where: string): string {
 /** After such an update: nobody needs the session any more. */
 export const HAS_ENDED = `(i.mode = 'solo' AND i.pool IS NULL AND i.status = 'draining' AND i.player_count <= 0)`;
 
-/** The seats in `seats` that were freed, as JSON; `ended` where the row of `counted` says so. */
-export function leftSeats(seats: string, counted: string): string {
+/**
+ * The seats in `seats` that were freed, as JSON; `ended` where the row of `counted` says so. Gameye hears of these, so only
+ * those in sessions of this fleet: another one's, as in a copied database, are not ours to speak of.
+ */
+export function leftSeats(seats: string, counted: string, fleet: string): string {
   return `(SELECT coalesce(json_agg(json_strip_nulls(json_build_object('user_id', x.user_id, 'session_id', x.session_id,
-    'ended', CASE WHEN c.ended THEN true END))), '[]') FROM ${seats} x LEFT JOIN ${counted} c ON c.id = x.session_id)`;
+    'ended', CASE WHEN c.ended THEN true END))), '[]') FROM ${seats} x
+    JOIN gameye_instance f ON f.id = x.session_id AND f.fleet = ${fleet}::text LEFT JOIN ${counted} c ON c.id = x.session_id)`;
 }

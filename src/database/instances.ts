@@ -7,13 +7,19 @@ import { answer, ask, json, ms, type Value } from './sql';
 /* Statements about instances, beside those that change them together with their allocation or their seats. */
 
 /**
+ * Who is in an instance `i`, as it is shown. A game server may count players whose seats are still reserved, and those come on
+ * top of what it counts: together never more than there are places.
+ */
+export const PLAYER_COUNT = 'least(i.player_count, i.max_players)';
+
+/**
  * An instance `i` as JSON, as records.ts has it: made here, so that a page of hundreds passes through the runtime as one
  * text. What is missing is left out, but a null in metadata is the caller's own.
  */
 export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metadata || ',' || substr(json_strip_nulls(json_build_object(
   'connection_info', json_build_object('ip_address', i.ip_address, 'dns_name', i.dns_name, 'port', i.port),
   'create_time', to_char(i.create_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-  'player_count', i.player_count, 'status', i.status, 'region', i.region, 'image', i.image, 'version', i.version,
+  'player_count', ${PLAYER_COUNT}, 'status', i.status, 'region', i.region, 'image', i.image, 'version', i.version,
   'max_players', i.max_players, 'open_seats', i.open_seats, 'ports', i.ports, 'unseated', i.unseated,
   'seats', coalesce((SELECT json_object_agg(s.user_id, CASE s.state WHEN 'joined' THEN json_build_object('state', s.state)
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
@@ -116,7 +122,9 @@ export function markLost(nk: Nakama, fleet: string, id: string): number {
 
 const REMOVE = `
 WITH seats AS (
-  SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state <> 'starting' ORDER BY s.user_id FOR UPDATE
+  SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state <> 'starting'
+    AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = $2::text AND i.fleet <> $1::text)
+  ORDER BY s.user_id FOR UPDATE
 ), freed AS (
   UPDATE gameye_seat s SET state = CASE WHEN s.state = 'failed' THEN 'failed' ELSE 'left' END, session_id = '', allocation_id = '',
     until = NULL, version = s.version + 1, update_time = now()
@@ -158,7 +166,9 @@ ${answer(`json_build_object(
 const RELEASE = `
 WITH seats AS (
   SELECT s.user_id, s.session_id, s.state FROM gameye_seat s
-  WHERE s.state = 'reserved' AND s.until <= now() ORDER BY s.user_id LIMIT 1000 FOR UPDATE SKIP LOCKED
+  WHERE s.state = 'reserved' AND s.until <= now()
+    AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = s.session_id AND i.fleet <> $1::text)
+  ORDER BY s.user_id LIMIT 1000 FOR UPDATE SKIP LOCKED
 ), lapsed AS (
   UPDATE gameye_seat s SET state = 'lapsed', until = NULL, version = s.version + 1, update_time = now()
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
@@ -167,7 +177,7 @@ WITH seats AS (
 )
 ${answer('(SELECT count(*) FROM lapsed)')}`;
 
-/** Frees the seats whose reservation ran out, in all sessions; a thousand at a time. Answers how many. */
-export function lapseSeats(nk: Nakama): number {
-  return ask<number>(nk, RELEASE, []);
+/** Frees the seats whose reservation ran out, in all sessions of a fleet; a thousand at a time. Answers how many. */
+export function lapseSeats(nk: Nakama, fleet: string): number {
+  return ask<number>(nk, RELEASE, [fleet]);
 }

@@ -1,5 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
 import { ROW, type AllocationRow } from './allocations';
+import { PLAYER_COUNT } from './instances';
 import { answer, ask, ms, type Value } from './sql';
 
 /* Statements for operators: what runs and what is being started, and those instances that they mean. */
@@ -73,7 +74,7 @@ export interface Group {
 
 const GROUPS = `
 WITH shown AS (
-  SELECT i.region, i.version, i.status, i.player_count, i.open_seats FROM gameye_instance i WHERE i.fleet = $1::text LIMIT $2::int4
+  SELECT i.region, i.version, i.status, ${PLAYER_COUNT} AS player_count, i.open_seats FROM gameye_instance i WHERE i.fleet = $1::text LIMIT $2::int4
 )
 ${answer(`json_build_object(
   'truncated', (SELECT count(*) FROM gameye_instance i WHERE i.fleet = $1::text) > $2::int4,

@@ -77,16 +77,23 @@ const MOST_STRAYS = 5000;
 const interval = (milliseconds: string): string => `${milliseconds}::float8 * interval '1 millisecond'`;
 
 /**
+ * Nobody is in an instance `i`, as far as anybody can know. Where its game server never reported, players whose reservation ran
+ * out may be in the game: only that they left or play elsewhere tells that they are not.
+ */
+const EMPTY = `CASE WHEN i.player_count > 0 THEN false WHEN i.reported OR i.visited THEN true
+  ELSE NOT EXISTS (SELECT 1 FROM gameye_seat s WHERE s.session_id = i.id AND s.state = 'lapsed') END`;
+
+/**
  * When an instance `i` has to be stopped as things stand; NULL: never. Nobody is in it for longer than the grace, it drains
  * and nobody is in it, or its ttl is over. One that was started for nobody waits for its first player until its ttl.
  */
 const retireAt = (grace: string): string => `CASE
-  WHEN i.player_count <= 0 AND i.status = 'draining' THEN coalesce(i.empty_since, now())
-  ELSE least(i.expires_at + ${EXPIRY_MARGIN}, i.empty_since + ${interval(grace)}) END`;
+  WHEN i.status = 'draining' AND ${EMPTY} THEN coalesce(i.empty_since, now())
+  ELSE least(i.expires_at + ${EXPIRY_MARGIN}, CASE WHEN i.empty_since IS NOT NULL AND ${EMPTY} THEN i.empty_since + ${interval(grace)} END) END`;
 
 const retireReason = (grace: string): string => `CASE
-  WHEN i.player_count <= 0 AND i.status = 'draining' THEN 'drained'
-  WHEN i.empty_since IS NULL OR i.expires_at + ${EXPIRY_MARGIN} < i.empty_since + ${interval(grace)} THEN 'expired'
+  WHEN i.status = 'draining' AND ${EMPTY} THEN 'drained'
+  WHEN i.empty_since IS NULL OR NOT ${EMPTY} OR i.expires_at + ${EXPIRY_MARGIN} < i.empty_since + ${interval(grace)} THEN 'expired'
   WHEN i.visited THEN 'empty' ELSE 'no_show' END`;
 
 /** A field of a JSON value as text; empty when it is none. */

@@ -113,6 +113,9 @@ BEGIN
 END
 ';
 `,
+  `
+ALTER TABLE gameye_instance ADD COLUMN reported boolean NOT NULL DEFAULT false;
+`,
 ];
 
 /** The schema that this module knows. */

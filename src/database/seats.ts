@@ -40,6 +40,7 @@ WITH asked AS (
 ), due AS (
   SELECT s.user_id FROM gameye_seat s WHERE s.session_id = $2::text AND s.state = 'reserved' AND s.until <= now()
     AND s.user_id NOT IN (SELECT user_id FROM wanted) AND (SELECT count(*) FROM old) >= 0
+    AND EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text)
   ORDER BY s.user_id FOR UPDATE
 ), lapsed AS (
   UPDATE gameye_seat s SET state = 'lapsed', until = NULL, version = s.version + 1, update_time = now()
@@ -90,7 +91,7 @@ WITH asked AS (
     SELECT $2::text AS id,
       CASE WHEN $4::float8 IS NULL THEN 0 ELSE n.new END - (SELECT count(*)::int4 FROM lapsed) - prolonged.to_joined AS reserved,
       CASE WHEN $4::float8 IS NULL THEN n.new ELSE 0 END + prolonged.to_joined AS joined, n.new AS taken, false AS arrived
-    FROM n, prolonged WHERE n.new > 0 OR prolonged.to_joined > 0 OR (SELECT count(*) FROM lapsed) > 0
+    FROM n, prolonged, place WHERE n.new > 0 OR prolonged.to_joined > 0 OR (SELECT count(*) FROM lapsed) > 0
     UNION ALL ${freed('moved')}
   ) d WHERE i.id = d.id
   RETURNING i.id, i.id <> $2::text AND ${HAS_ENDED} AS ended
@@ -101,7 +102,7 @@ ${answer(`json_build_object(
   'taken', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN held h ON h.user_id = w.user_id),
   'added', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN taken t ON t.user_id = w.user_id
     JOIN chosen c ON c.user_id = w.user_id),
-  'before', ${leftSeats('moved', 'counted')})`)}`;
+  'before', ${leftSeats('moved', 'counted', '$1')})`)}`;
 
 /**
  * Takes seats in a running instance: for all of these players or, with `partial`, for as many as fit in the order given.
@@ -135,49 +136,60 @@ export function takeSeats(
 const LEAVE = `
 WITH seats AS (
   SELECT s.user_id, s.session_id, s.state FROM gameye_seat s
-  WHERE s.user_id IN (SELECT jsonb_array_elements_text($2::text::jsonb)) AND s.session_id = $1::text AND s.session_id <> ''
+  WHERE s.user_id IN (SELECT jsonb_array_elements_text($3::text::jsonb)) AND s.session_id = $2::text
     AND s.state IN ('reserved', 'joined', 'lapsed')
+    AND EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text)
   ORDER BY s.user_id FOR UPDATE
 ), gone AS (
-  UPDATE gameye_seat s SET state = CASE WHEN $3::text IS NULL THEN 'left' ELSE 'failed' END, reason = $3::text,
+  UPDATE gameye_seat s SET state = CASE WHEN $4::text IS NULL THEN 'left' ELSE 'failed' END, reason = $4::text,
     session_id = '', allocation_id = '', until = NULL, version = s.version + 1, update_time = now()
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
 ), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('$4::boolean')} FROM (${freed('seats')}) d WHERE i.id = d.id
-  RETURNING i.id, $4::boolean AND ${HAS_ENDED} AS ended
+  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('$5::boolean')} FROM (${freed('seats')}) d WHERE i.id = d.id
+  RETURNING i.id, $5::boolean AND ${HAS_ENDED} AS ended
 ), live AS (
   SELECT user_id, session_id FROM seats WHERE state IN ('reserved', 'joined') AND (SELECT count(*) FROM gone) >= 0
 )
-${answer(leftSeats('live', 'counted'))}`;
+${answer(leftSeats('live', 'counted', '$1'))}`;
 
 /**
  * Frees the seats of these players in one session, and answers whose were. Who has none there is passed over. With `reason`
  * they stand as `failed`.
  */
-export function leaveSeats(nk: Nakama, sessionId: string, userIds: string[], reason?: FailureReason): string[] {
-  return ask<LeftSeat[]>(nk, LEAVE, [sessionId, json(userIds), reason ?? null, false]).map(({ user_id }) => user_id);
+export function leaveSeats(
+  nk: Nakama,
+  fleet: string,
+  sessionId: string,
+  userIds: string[],
+  reason?: FailureReason,
+): string[] {
+  const values = [fleet, sessionId, json(userIds), reason ?? null, false];
+  return ask<LeftSeat[]>(nk, LEAVE, values).map(({ user_id }) => user_id);
 }
 
 /** The same for a player who chooses to go; `ended` when nobody needs the session any more. Undefined: there was no seat. */
-export function leaveByChoice(nk: Nakama, sessionId: string, userId: string): LeftSeat | undefined {
-  return ask<LeftSeat[]>(nk, LEAVE, [sessionId, json([userId]), null, true])[0];
+export function leaveByChoice(nk: Nakama, fleet: string, sessionId: string, userId: string): LeftSeat | undefined {
+  return ask<LeftSeat[]>(nk, LEAVE, [fleet, sessionId, json([userId]), null, true])[0];
 }
 
 const SEATED = answer(
   `(SELECT coalesce(json_agg(json_build_object('user_id', s.user_id, 'session_id', s.session_id)), '[]') FROM gameye_seat s
-    WHERE s.user_id IN (SELECT jsonb_array_elements_text($1::text::jsonb)) AND s.state IN ('reserved', 'joined'))`,
+    JOIN gameye_instance i ON i.id = s.session_id AND i.fleet = $1::text
+    WHERE s.user_id IN (SELECT jsonb_array_elements_text($2::text::jsonb)) AND s.state IN ('reserved', 'joined'))`,
 );
 
-/** Where these players have seats now; who has none is left out. */
-export function seatsOf(nk: Nakama, userIds: string[]): SeatRef[] {
-  return ask<SeatRef[]>(nk, SEATED, [json(userIds)]);
+/** Where these players have seats of a fleet now; who has none is left out. */
+export function seatsOf(nk: Nakama, fleet: string, userIds: string[]): SeatRef[] {
+  return ask<SeatRef[]>(nk, SEATED, [fleet, json(userIds)]);
 }
 
 const FORGET = `
 WITH gone AS (
   DELETE FROM gameye_seat WHERE user_id IN (
     SELECT user_id FROM gameye_seat WHERE (state = 'left' AND update_time < now() - interval '2 minutes')
-      OR (state IN ('failed', 'lapsed') AND update_time < now() - interval '1 day') LIMIT 1000 FOR UPDATE SKIP LOCKED) RETURNING 1
+      OR (state IN ('failed', 'lapsed') AND update_time < now() - interval '1 day'
+        -- While the session runs it tells that nobody knows who is in it.
+        AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = session_id)) LIMIT 1000 FOR UPDATE SKIP LOCKED) RETURNING 1
 )
 ${answer('(SELECT count(*) FROM gone)')}`;
 

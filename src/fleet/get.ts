@@ -1,4 +1,4 @@
-import { FLEET_LABEL } from '../allocation/launch';
+import { isOfOurFleet } from '../allocation/launch';
 import type { StartingInstance } from '../allocation/pending';
 import { adoptInstance } from '../database/instances';
 import { sessionApiError } from '../gameye/refusal';
@@ -40,7 +40,7 @@ function adopt(call: Call, id: string): Instance {
 
 function adopted(call: Call, session: SessionView): Instance {
   const { nk, config } = call;
-  const adoption = session.labels[FLEET_LABEL] === config.fleet ? adoptionOf(config, session, Date.now()) : undefined;
+  const adoption = isOfOurFleet(nk, config, session.labels) ? adoptionOf(config, session, Date.now()) : undefined;
   if (!adoption) return notFound(session.id);
   adoptInstance(nk, config.fleet, adoption.instance, adoption.user_ids, adoption.created_at_ms);
   return instanceOf(call, session.id);

@@ -1,4 +1,4 @@
-import { FLEET_LABEL } from '../allocation/launch';
+import { isOfOurFleet } from '../allocation/launch';
 import { cancelPending } from '../allocation/pending';
 import { findInstance, removeInstance } from '../database/instances';
 import { sessionApiError } from '../gameye/refusal';
@@ -30,6 +30,6 @@ export function remove(call: Call, id: string): object {
 /** For an id without a record: true when Gameye shows a session of our fleet, false when it shows none. */
 function isOurs(call: Call, id: string): boolean {
   const outcome = describeSession(call.nk, call.config, id, CALL_TIMEOUT_MS);
-  if (outcome.kind === 'done') return outcome.value.labels[FLEET_LABEL] === call.config.fleet || notFound(id);
+  if (outcome.kind === 'done') return isOfOurFleet(call.nk, call.config, outcome.value.labels) || notFound(id);
   return outcome.failure.kind === 'not-found' ? false : sessionApiError(outcome.failure);
 }

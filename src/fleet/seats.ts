@@ -75,7 +75,7 @@ function take(call: Call, sessionId: string, userIds: string[], partial: boolean
   if (again.kind === 'taken') {
     return { ...again, added: taken.added.concat(again.added), before: taken.before.concat(again.before) };
   }
-  leaveSeats(nk, sessionId, taken.user_ids);
+  leaveSeats(nk, config.fleet, sessionId, taken.user_ids);
   return again;
 }
 
@@ -94,13 +94,13 @@ function refuse(why: 'full' | 'closed' | 'gone' | 'raced'): never {
 /** Frees players' seats. Repeating it changes nothing; players without a seat are passed over. */
 export function leave(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
   const sessionId = instanceOf(call, id).id;
-  tellDeparture(call, sessionId, leaveSeats(call.nk, sessionId, userIds), CALL_TIMEOUT_MS);
+  tellDeparture(call, sessionId, leaveSeats(call.nk, call.config.fleet, sessionId, userIds), CALL_TIMEOUT_MS);
   return { instance_info: instanceOf(call, sessionId) };
 }
 
 /** Frees the seat of a player who chooses to go, and stops the session when nobody needs it any more. False: no seat. */
 export function goAway(call: Call, sessionId: string, userId: string): boolean {
-  const left = leaveByChoice(call.nk, sessionId, userId);
+  const left = leaveByChoice(call.nk, call.config.fleet, sessionId, userId);
   if (!left) return false;
   if (left.ended) endLeft(call, sessionId, 1);
   else tellDeparture(call, sessionId, [userId], CALL_TIMEOUT_MS);

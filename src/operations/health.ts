@@ -1,5 +1,6 @@
 import { readVersion } from '../allocation/version';
 import { SECOND } from '../config';
+import { hasReports } from '../database/control';
 import { secureTwin } from '../gameye/connection';
 import { adviceFor, type Failure, type Outcome } from '../gameye/failure';
 import { availableLocations, listNothing, runNothing, stopSession, tagExists } from '../gameye/session-api';
@@ -8,7 +9,7 @@ import { errorText, withFields } from '../nakama/log';
 
 /** One thing that has to be right. `unknown`: it could not be found out, which is not held against it. `storage`: the database. */
 export interface Check {
-  check: 'storage' | 'api' | 'token' | Scope | 'image' | 'region' | 'version';
+  check: 'storage' | 'api' | 'token' | Scope | 'image' | 'region' | 'version' | 'reports';
   region?: string;
   ok: boolean | 'unknown';
   /** What to do; missing when all is well. */
@@ -54,7 +55,7 @@ export function checkHealth(call: Call): Health {
     return outcome;
   };
   const database = readDatabase(call);
-  const checks = [database.check, ...judgeApi(ask((ms) => listNothing(nk, config, ms)))];
+  const checks = [database.check, ...judgeReports(call), ...judgeApi(ask((ms) => listNothing(nk, config, ms)))];
   if (checks.some(({ check, ok }) => check === 'token' && ok === true)) {
     const start = ask((ms) => runNothing(nk, config, ms));
     const failure = failureOf(start);
@@ -79,7 +80,12 @@ export function checkHealth(call: Call): Health {
       }
     }
     const secure = secureUrl(call, ask);
-    if (secure !== undefined) checks.splice(1, 1, wrong('api', secure));
+    if (secure !== undefined)
+      checks.splice(
+        checks.findIndex(({ check }) => check === 'api'),
+        1,
+        wrong('api', secure),
+      );
   }
   return { healthy: checks.every((check) => check.ok !== false), checks };
 }
@@ -93,6 +99,18 @@ function readDatabase({ nk, config, logger }: Call): { check: Check; version: st
     const check = wrong('storage', 'The database does not answer: see the log of Nakama.');
     return { check, version: config.version ?? '' };
   }
+}
+
+/** Where game servers can report: whether one ever did. Until then nobody knows whether they reach this server. */
+function judgeReports({ nk, config }: Call): Check[] {
+  if (config.nakamaUrl === undefined) return [];
+  try {
+    if (hasReports(nk, config.fleet)) return [right('reports')];
+  } catch {
+    return [unclear('reports')];
+  }
+  const advice = `No game server of this fleet has reported yet. When some run, check that they reach ${config.nakamaUrl} (GAMEYE_NAKAMA_URL) and report. No session is stopped for lack of reports meanwhile.`;
+  return [unclear('reports', advice)];
 }
 
 /** Whether it is the Session API, knows the token, and lets it read. */

@@ -1,5 +1,6 @@
 import { describeProblems, getConfig } from '../config';
 import { callingServer } from '../credentials/server-token';
+import { noteReport } from '../database/control';
 import { parsePayload, sessionId, type Payload } from '../fields';
 import type { Call } from '../nakama/caller';
 import { guarded } from '../nakama/guard';
@@ -29,7 +30,8 @@ export function answer(rpc: Rpc, ctx: Context, logger: Logger, nk: Nakama, text:
         'Only game servers may call this: use NAKAMA_SERVER_TOKEN as bearer token.',
       );
     }
-    const payload = parsePayload(text, rpc.fields);
+    if (proven !== undefined) noteReport(nk, call.config.fleet);
+    const payload = parsePayload(text, rpc.fields, rpc.nulls);
     const answered = rpc.answer(call, payload, who(rpc, ctx, payload, proven));
     return answered instanceof ReadyJson ? answered.text : JSON.stringify(answered);
   });

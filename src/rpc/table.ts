@@ -31,6 +31,8 @@ export interface Rpc {
   caller: Caller;
   /** The payload's fields that it knows. */
   fields: string[];
+  /** Those of them in which null says something; in all others it is the same as nothing. */
+  nulls?: string[];
   /** Payload → answer, for the documentation. */
   doc: string;
   /** What it answers, as JSON. `who`: the session that a game server speaks of, or the player; empty for servers. */
@@ -230,6 +232,7 @@ export const RPCS: Rpc[] = [
     id: 'gameye_set_version',
     caller: 'server',
     fields: ['version', 'force'],
+    nulls: ['version'],
     doc: '`version`, `force?` → `version`, `previous`, `everywhere_in_ms`',
     answer: setVersion,
   },

@@ -117,7 +117,8 @@ function named(results: Payload, what: 'pool' | 'queue'): { [key: string]: strin
 
 /** The object in one of these fields, whichever is there; an empty one when none is. */
 function objectIn(payload: Payload, fields: string[]): Payload {
-  const field = fields.find((one) => payload[one] !== undefined);
-  if (fields.every((one) => payload[one] === undefined || one === field)) return optionalObject(payload, field ?? '');
+  const isThere = (one: string): boolean => (payload[one] ?? undefined) !== undefined;
+  const field = fields.find(isThere);
+  if (fields.every((one) => !isThere(one) || one === field)) return optionalObject(payload, field ?? '');
   return rpcError(Code.INVALID_ARGUMENT, `Send "${fields.join('" or "')}", not both.`);
 }

@@ -61,7 +61,8 @@ export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetMan
     const rpc = rpcOf(id);
     // The answer has the type that the interface says.
     return guarded(ctx, logger, () => {
-      const answered = rpc.answer(callOf(ctx, logger, nk), knownFieldsOnly({ ...payload }, rpc.fields), '');
+      const known = knownFieldsOnly({ ...payload }, rpc.fields, rpc.nulls);
+      const answered = rpc.answer(callOf(ctx, logger, nk), known, '');
       return answered instanceof ReadyJson ? (JSON.parse(answered.text) as unknown) : answered;
     }) as never;
   };

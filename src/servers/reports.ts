@@ -1,6 +1,7 @@
 import { markReady } from '../database/allocations';
 import { arrive, setOpen } from '../database/reports';
 import { notFound, withSession } from '../fleet/find';
+import { tooMany } from '../fleet/update';
 import type { Call } from '../nakama/caller';
 import { Code, rpcError } from '../refusal';
 
@@ -13,7 +14,9 @@ export function playersArrived(
   userIds: string[],
 ): { player_count: number; refused?: string[] } {
   const { nk, config } = call;
-  const { player_count, refused } = withSession(call, id, (session) => arrive(nk, config.fleet, session, userIds));
+  const arrived = withSession(call, id, (session) => arrive(nk, config.fleet, session, userIds));
+  if ('too_many_for' in arrived) return tooMany('user_ids', arrived);
+  const { player_count, refused } = arrived;
   return refused.length === 0 ? { player_count } : { player_count, refused };
 }
 

@@ -1,4 +1,4 @@
-import type { Config } from '../config';
+import { SECOND, type Config } from '../config';
 import type { Nakama } from '../nakama/runtime';
 import type { Instance } from '../records';
 import { relayToken } from '../credentials/relay-token';
@@ -19,7 +19,18 @@ export interface Connection {
   relay_token?: string;
 }
 
-/** The connection of one player, with tokens made now. */
+/**
+ * Until when a token made now admits this player: no longer than the seat is theirs. After that others may have it, and the
+ * player asks for a fresh token, which takes a seat again while there is one.
+ */
+function admittedUntil(instance: Instance, userId: string, now: number): number {
+  const seat = Object.prototype.hasOwnProperty.call(instance.seats, userId) ? instance.seats[userId] : undefined;
+  const longest = now + SEAT_TOKEN_SECONDS * SECOND;
+  if (seat === undefined) return now;
+  return seat.state === 'joined' ? longest : Math.min(longest, seat.until_ms);
+}
+
+/** The connection of one player, with tokens made now, by the database's clock. */
 export function connectionFor(
   call: { nk: Nakama; config: Config },
   instance: Instance,
@@ -27,7 +38,7 @@ export function connectionFor(
   now: number,
 ): Connection {
   const { nk, config } = call;
-  const exp = Math.floor(now / 1000) + SEAT_TOKEN_SECONDS;
+  const exp = Math.floor(admittedUntil(instance, userId, now) / SECOND);
   const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
   const { ip_address, dns_name, port } = instance.connection_info;
   const host = dns_name || ip_address;

@@ -1,3 +1,4 @@
+import { databaseNow } from '../database/clock';
 import { extrasFor } from '../extension/extras';
 import type { Call } from '../nakama/caller';
 import type { Instance } from '../records';
@@ -11,7 +12,7 @@ export type MatchContent = Connection & { [field: string]: unknown };
  * the connection, also where it has no such field: nobody may take a stranger's `seat_token` for ours. Throws an RPC refusal
  * when the module's `extras` fail.
  */
-export function matchContent(call: Call, instance: Instance, userId: string, now = Date.now()): MatchContent {
+export function matchContent(call: Call, instance: Instance, userId: string, now = databaseNow()): MatchContent {
   const added = Object.entries({ ...instance.metadata, ...extrasFor(call, instance, userId) });
   return {
     ...Object.fromEntries(added.filter(([field]) => !RESERVED.includes(field))),

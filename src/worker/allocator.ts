@@ -5,7 +5,7 @@ import { handOver } from '../allocation/create';
 import { announce, awaitServer, close } from '../allocation/started';
 import { endCancelled, giveUp, giveUpId, lookUp, run } from '../allocation/starting';
 import { seek } from '../backfill/seek';
-import { closeSeated, welcome } from '../backfill/welcome';
+import { welcome } from '../backfill/welcome';
 import { SECOND } from '../config';
 import { takeOver } from '../database/allocations';
 import { databaseNow } from '../database/clock';
@@ -124,7 +124,7 @@ function perform(
       if (step.do === 'look-up') return lookUp(call, a);
       return step.do === 'give-up-id' ? giveUpId(call, a) : run(call, a, moved);
     case 'seated':
-      return step.do === 'close' ? closeSeated(call, a) : welcome(call, a);
+      return step.do === 'close' ? finish(call, a) : welcome(call, a);
     case 'started':
       if (step.do === 'close') return close(call, a);
       return step.do === 'await-server' ? awaitServer(call, a) : announce(call, a);

@@ -39,7 +39,7 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   const now = Date.now();
   if (isAhead(state.wake_at_ms, now, RETRY_MS)) return state;
   try {
-    lapseSeats(call.nk);
+    lapseSeats(call.nk, call.config.fleet);
     resumeAllocations(call);
     if (isAhead(state.forget_at_ms, now, FORGET_MS)) return state;
     forget(call);
@@ -63,7 +63,7 @@ function isAhead(time: number | undefined, now: number, mostMs: number): boolean
   return time !== undefined && time > now && time - now <= mostMs;
 }
 
-function forget({ nk }: Call): void {
+function forget({ nk, config }: Call): void {
   for (let i = 0; i < MOST_FORGOTTEN && forgetSeats(nk) > 0; i++);
-  for (let i = 0; i < MOST_FORGOTTEN && forgetOver(nk) > 0; i++);
+  for (let i = 0; i < MOST_FORGOTTEN && forgetOver(nk, config.fleet) > 0; i++);
 }

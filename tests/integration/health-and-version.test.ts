@@ -44,7 +44,10 @@ forEachRuntime((runtime) => {
       expect(health.healthy).toBe(true);
       const checks = ['storage', 'api', 'token', 'session:read', 'session:start', 'session:stop', 'image'];
       const names = [...checks, 'region home', 'version home', 'region away', 'version away'];
-      expect(verdicts(health)).toEqual({ ok: Object.fromEntries(names.map((name) => [name, true])), advice: {} });
+      expect(verdicts(health)).toEqual({
+        ok: { ...Object.fromEntries(names.map((name) => [name, true])), reports: 'unknown' },
+        advice: { reports: expect.stringContaining('GAMEYE_NAKAMA_URL') as string },
+      });
       expect(stack().simulator.ledger.entries).toEqual([]);
       expect(requestsOf(stack(), 'session-run').map((request) => request.status)).toEqual([422]);
     });
@@ -56,7 +59,7 @@ forEachRuntime((runtime) => {
         ok: { storage: true, api: true, token: false },
         advice: { token: expect.stringContaining('GAMEYE_API_TOKEN') as string },
       });
-      expect(checks).toHaveLength(3);
+      expect(checks.map(({ check }) => check)).toEqual(['storage', 'reports', 'api', 'token']);
     });
 
     it('names every scope that the token lacks', async () => {
@@ -109,17 +112,21 @@ forEachRuntime((runtime) => {
       const outage = simulator.faults.add({ on: 'always', action: { kind: 'status', status: 503 } });
       const down = verdicts(await ask<Health>(nakama, 'gameye_health'));
       simulator.faults.remove(outage);
-      expect(down.ok).toEqual({ storage: true, api: false });
+      expect(down.ok).toEqual({ storage: true, reports: 'unknown', api: false });
       expect(down.advice['api']).toContain('GAMEYE_API_URL');
       const hang = simulator.faults.add({ on: 'always', action: { kind: 'delay', ms: 4000 } });
       const since = Date.now();
-      expect(verdicts(await ask<Health>(nakama, 'gameye_health')).ok).toEqual({ storage: true, api: false });
+      expect(verdicts(await ask<Health>(nakama, 'gameye_health')).ok).toEqual({
+        storage: true,
+        reports: 'unknown',
+        api: false,
+      });
       expect(Date.now() - since).toBeLessThan(9000);
       simulator.faults.remove(hang);
       const page = simulator.faults.add({ on: 'always', action: { kind: 'html' } });
       const other = verdicts(await ask<Health>(nakama, 'gameye_health'));
       simulator.faults.remove(page);
-      expect(other.ok).toEqual({ storage: true, api: false });
+      expect(other.ok).toEqual({ storage: true, reports: 'unknown', api: false });
       expect(other.advice['api']).toContain('not as the Session API');
     });
   });

@@ -52,7 +52,7 @@ forEachRuntime((runtime) => {
   );
 
   it(
-    'tells the players of one match too many, at once and without a request, and serves the next',
+    'tells the players of one match too many, without starting anything, and serves the next',
     { timeout: 60_000 },
     async () => {
       const games = [];
@@ -69,6 +69,21 @@ forEachRuntime((runtime) => {
       const { sessionId } = await toldOneSession(stack(), next);
       await endSessions(stack(), [...told.slice(1).map((one) => one.sessionId), sessionId]);
       closeAll([...games.flat(), ...tooMany, ...next]);
+    },
+  );
+
+  it(
+    'does not count a session that crashed: the match that would be one too many gets its own',
+    { timeout: 60_000 },
+    async () => {
+      const games = [];
+      for (let i = 0; i < MOST; i++) games.push(await queueMatch(stack()));
+      const told = await Promise.all(games.map((players) => toldOneSession(stack(), players)));
+      expect(stack().simulator.kill(told[0]!.sessionId)).toBe(true);
+      const next = await queueMatch(stack());
+      const { sessionId } = await toldOneSession(stack(), next);
+      await endSessions(stack(), [...told.slice(1).map((one) => one.sessionId), sessionId]);
+      closeAll([...games.flat(), ...next]);
     },
   );
 

@@ -60,6 +60,7 @@ forEachRuntime((runtime) => {
   it('stops a session that all players have left, and one to which nobody came; never one in use', async () => {
     const [ben, eve] = await Promise.all([newPlayer(), newPlayer()]);
     const [left, noShow] = await Promise.all([start([ben]), start([eve])]);
+    expect(await stack().nakama.rpc('gameye_server_ready', { id: noShow })).toMatchObject({ status: 200 });
     await arrive(left, ben);
     expect(await stack().nakama.rpc('fleet_leave', { id: left, user_ids: [ben] })).toMatchObject({ status: 200 });
     for (const id of [left, noShow]) {

@@ -7,8 +7,8 @@ import { startSolo } from '../../src/players/solo';
 import { loopAllocator, type AllocatorState } from '../../src/worker/allocator';
 import { configWith } from './support/config';
 import { answer } from './support/gameye';
-import { context, fakeNakama, type FakeNakama, type HttpRequest } from './support/nakama';
-import { FLEET, putAllocation, putInstance, rowsIn } from './support/records';
+import { context, fakeNakama, goError, OWNER, type FakeNakama, type HttpRequest } from './support/nakama';
+import { FLEET, instanceIn, putAllocation, putInstance, rowsIn } from './support/records';
 import { refusal } from './support/refusal';
 
 const request = { user_ids: ['u1', 'u2'], max_players: 2, latencies: [], metadata: {} };
@@ -71,7 +71,80 @@ describe('with GAMEYE_MAX_SESSIONS', () => {
       [7301, 'quota_exceeded'],
       [7301, 'quota_exceeded'],
     ]);
-    expect(fake.requests).toEqual([]);
+    expect(posts()).toBe(0);
+  });
+
+  describe('a session that crashed', () => {
+    /** These run at Gameye; a list shows them. */
+    const runs = (...ids: string[]): void => {
+      const shown = (id: string): object => ({
+        ...{ id, status: 'running', host: '1.2.3.4', port: { '7777/udp': 20001 }, location: 'eu', image: 'my-game' },
+        labels: { tags: JSON.stringify({ nakama_fleet: FLEET, nakama_owner: OWNER }) },
+      });
+      fake.http = (sent) => {
+        if (sent.method !== 'get') return starts(sent);
+        if (sent.url.includes('/session?')) return answer(200, { sessions: ids.map(shown) });
+        const id = sent.url.split('/session/')[1] ?? '';
+        return ids.includes(id) ? answer(200, shown(id)) : answer(404, {});
+      };
+    };
+    const lists = (): number => fake.requests.filter(({ url }) => url.includes('/session?')).length;
+
+    it('counts no more once a match is refused because of it: that match gets a session', () => {
+      for (const id of ['r0', 'r1']) putInstance(fake, { id });
+      runs('r0');
+      live();
+      expect(fake.sent().map(({ code }) => code)).toEqual([7300, 7300]);
+      expect([posts(), lists(), instanceIn(fake, 'r1')?.status]).toEqual([1, 1, 'lost']);
+    });
+    it('counts no more once a server or a single player is refused because of it', () => {
+      for (const id of ['r0', 'r1']) putInstance(fake, { id });
+      runs('r0');
+      expect(create(call, { ...request, user_ids: [] })).toHaveProperty('session_id');
+      expect(startSolo(call, 'u9')).toEqual({ status: 'starting' });
+    });
+    it('is looked for every few seconds at most, however many are refused', () => {
+      for (const id of ['r0', 'r1']) putInstance(fake, { id });
+      runs('r0', 'r1');
+      for (let i = 0; i < 20; i++) {
+        now += 100;
+        expect(refusal(() => create(call, { ...request, user_ids: [] })).code).toBe(8);
+      }
+      expect(lists()).toBe(1);
+      const from = now;
+      live();
+      // A match waits for the next look instead.
+      expect([lists(), now - from > 1000, now - from < 5000]).toEqual([2, true, true]);
+      expect(reasons()).toEqual([
+        [7301, 'quota_exceeded'],
+        [7301, 'quota_exceeded'],
+      ]);
+    });
+    it('holds up a match no longer than half of its time, or ten seconds, when the API does not answer', () => {
+      for (const id of ['r0', 'r1']) putInstance(fake, { id });
+      fake.http = () => {
+        now += 2000;
+        throw goError('HTTP request error: context deadline exceeded');
+      };
+      const from = now;
+      live();
+      live();
+      expect(reasons()).toHaveLength(4);
+      expect(now - from).toBeLessThan(25_000);
+      expect([posts(), lists(), instanceIn(fake, 'r1')?.status]).toEqual([0, 1, 'running']);
+    });
+    it('is not one that the list lacks and that runs', () => {
+      for (const id of ['r0', 'r1']) putInstance(fake, { id });
+      runs('r0', 'r1');
+      const http = fake.http;
+      fake.http = (sent) => (sent.url.includes('/session?') ? answer(200, { sessions: [] }) : http(sent));
+      live();
+      expect([posts(), instanceIn(fake, 'r0')?.status, instanceIn(fake, 'r1')?.status]).toEqual([
+        0,
+        'running',
+        'running',
+      ]);
+    });
   });
 
   it.each<[string, () => void]>([

@@ -132,7 +132,7 @@ function play(acts: Act[], turns: Turn[]): World {
     for (const id of [...workers.keys()]) tick(id);
     if (workers.size === 0) pass(31_000);
     resume();
-    lapseSeats(fake.nk);
+    lapseSeats(fake.nk, FLEET);
   }
   api.settleAll();
   return world;

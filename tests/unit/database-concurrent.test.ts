@@ -129,11 +129,11 @@ describe('seats that many take at once', () => {
           case 3:
             return arrive(nk, FLEET, id, users);
           case 4:
-            return leaveSeats(nk, id, users);
+            return leaveSeats(nk, FLEET, id, users);
           case 5:
             return updateInstance(nk, FLEET, id, roller(9), { round });
           case 6:
-            return lapseSeats(nk);
+            return lapseSeats(nk, FLEET);
           default:
             return storeAllocation(nk, allocation(`a${round}-${i}`, users), { holder: 'm1.n1', ms: 20_000 });
         }

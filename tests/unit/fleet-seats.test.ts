@@ -7,7 +7,7 @@ import { openToBackfill, playersArrived, serverIsReady } from '../../src/servers
 import { answering, callOn, type Replies } from './support/fleet';
 import { answer } from './support/gameye';
 import { fakeNakama, type FakeNakama } from './support/nakama';
-import { allocationIn, instanceIn, putAllocation, putInstance, seatOf } from './support/records';
+import { allocationIn, instanceIn, putAllocation, putInstance, rowsIn, seatOf } from './support/records';
 import { refusal } from './support/refusal';
 
 let fake: FakeNakama;
@@ -22,7 +22,7 @@ beforeEach(() => {
 });
 
 const u1Plays = { u1: 'joined' } as const;
-const soon = () => Date.now() + 9_000;
+const soon = () => Date.now() + 90_000;
 const sentTo = (method: string): unknown[] =>
   fake.requests.filter((one) => one.method === method).map((one) => one.body);
 
@@ -59,7 +59,7 @@ describe('join', () => {
     putInstance(fake, { id: 's2', max_players: 1, unseated: 5 }, { u9: 'joined' });
     gameye = { put: () => answer(200, {}) };
     expect(join(call, 's1', ['u1']).instance_info.player_count).toBe(1);
-    expect(join(call, 's2', ['u9']).instance_info.player_count).toBe(6);
+    expect(join(call, 's2', ['u9']).instance_info.player_count).toBe(1);
     expect(refusal(() => join(call, 's2', ['u2'])).code).toBe(8);
   });
   it('of who has a safe seat there writes nothing and asks nobody', () => {
@@ -93,7 +93,31 @@ describe('join', () => {
     join(call, 's1', ['u1', 'u2']);
     expect(instanceIn(fake, 's0')).toMatchObject({ player_count: 0, open_seats: 2, seats: {} });
     expect(instanceIn(fake)).toMatchObject({ player_count: 2, open_seats: 0 });
-    expect(sentTo('delete')).toEqual([{ session: 's0', players: ['u1'] }]);
+    expect(fake.requests.map(({ method, body }) => [method, body])).toEqual([
+      ['delete', { session: 's0', players: ['u1'] }],
+      ['put', { session: 's1', players: ['u1', 'u2'] }],
+    ]);
+  });
+  it('is told to Gameye after the seat before, so that an API that knows only of players cannot undo it', () => {
+    putInstance(fake);
+    putInstance(fake, { id: 's0' }, u1Plays);
+    const bodies: unknown[] = [];
+    fake.http = ({ method, body }) => {
+      bodies.push([method, body]);
+      return answer(method === 'delete' && 'session' in (body as object) ? 422 : 200, {});
+    };
+    join(call, 's1', ['u1']);
+    expect(bodies.slice(1)).toEqual([
+      ['delete', { players: ['u1'] }],
+      ['put', { session: 's1', players: ['u1'] }],
+    ]);
+  });
+  it('asks Gameye nothing more when that does not answer', () => {
+    putInstance(fake);
+    putInstance(fake, { id: 's0' }, u1Plays);
+    gameye = { delete: () => answer(503, {}) };
+    expect(join(call, 's1', ['u1']).instance_info.player_count).toBe(1);
+    expect(fake.requests).toHaveLength(1);
   });
   it('is not undone where an API takes players out of every session when they leave one', () => {
     putInstance(fake);
@@ -179,6 +203,31 @@ describe('players whose rows another statement makes at the same moment', () => 
 });
 
 describe('leave and update', () => {
+  it('leave sends nobody to Gameye who sits in another session', () => {
+    putInstance(fake, {}, u1Plays);
+    putInstance(fake, { id: 's0' }, { u8: 'joined' });
+    gameye = { delete: () => answer(200, {}) };
+    leave(call, 's1', ['u8', 'u1', 'x']);
+    expect(sentTo('delete')).toEqual([{ session: 's1', players: ['u1'] }]);
+    leave(call, 's1', ['u8']);
+    expect(fake.requests).toHaveLength(1);
+    expect(instanceIn(fake, 's0')).toMatchObject({ player_count: 1, seats: { u8: { state: 'joined' } } });
+  });
+  it('leave names no session only for those who are nowhere else, when Gameye takes none', () => {
+    putInstance(fake, {}, { u1: 'joined', u2: 'joined' });
+    putInstance(fake, { id: 's0' });
+    const bodies: unknown[] = [];
+    fake.http = ({ method, body }) => {
+      if (method === 'put') return answer(200, {});
+      bodies.push(body);
+      if (!('session' in (body as object))) return answer(200, {});
+      // While this is on its way, a player joins another session.
+      if (bodies.length === 1) join(call, 's0', ['u2']);
+      return answer(422, {});
+    };
+    leave(call, 's1', ['u1', 'u2']);
+    expect(bodies).toEqual([{ session: 's1', players: ['u1', 'u2'] }, { players: ['u1'] }]);
+  });
   it('leave frees seats; repeating it changes nothing, and Gameye hears only of those who had one', () => {
     putInstance(fake, {}, u1Plays);
     gameye = { delete: () => answer(200, {}) };
@@ -231,6 +280,71 @@ describe('a game server', () => {
     expect(playersArrived(call, 's1', ['u8', 'u2', 'u3'])).toEqual({ player_count: 2, refused: ['u8', 'u3'] });
     expect(instanceIn(fake)).toMatchObject({ player_count: 2, seats: { u1: {}, u2: {} } });
     expect(instanceIn(fake, 's0')).toMatchObject({ seats: { u8: { state: 'joined' } } });
+  });
+  it('cannot seat who let a reservation run out when another has the seat, but gives a free one', () => {
+    putInstance(fake, {}, { u1: 'joined', late: Date.now() - 1 });
+    expect(playersArrived(call, 's1', ['u3'])).toEqual({ player_count: 2 });
+    expect(seatOf(fake, 'late')).toMatchObject({ state: 'lapsed' });
+    expect(playersArrived(call, 's1', ['late'])).toEqual({ player_count: 2, refused: ['late'] });
+    gameye = { delete: () => answer(200, {}) };
+    leave(call, 's1', ['u3']);
+    expect(playersArrived(call, 's1', ['late'])).toEqual({ player_count: 2 });
+  });
+  it('that names players of another session moves and counts nobody of them; its own arrive', () => {
+    putInstance(fake, { max_players: 8 }, { u1: soon(), u2: 'joined' });
+    putInstance(fake, { id: 's0' }, { u8: 'joined', u9: soon() });
+    putAllocation(fake, { user_ids: ['waits'] });
+    expect(playersArrived(call, 's1', ['u8', 'u1', 'u9', 'u2', 'waits', 'new'])).toEqual({
+      player_count: 3,
+      refused: ['u8', 'u9', 'waits'],
+    });
+    expect(instanceIn(fake, 's0')).toMatchObject({
+      player_count: 2,
+      seats: { u8: { state: 'joined' }, u9: { state: 'reserved' } },
+    });
+    expect(seatOf(fake, 'waits')).toMatchObject({ state: 'starting', allocation_id: 'a1' });
+  });
+  it.each([
+    ['players', (many: string[]) => void playersArrived(call, 's1', many)],
+    ['a count', (many: string[]) => void update(call, 's1', many.length, { round: 3 })],
+  ])('cannot report %s far beyond its places: code 3, and nothing is taken over', (_what, report) => {
+    putInstance(fake, { max_players: 4 }, { u1: soon(), u2: 'joined' });
+    const before = [instanceIn(fake), rowsIn(fake, 'seat')];
+    const { code, message } = refusal(() => report(Array.from({ length: 105 }, (_, i) => `x${i}`)));
+    expect([code, message]).toEqual([3, expect.stringContaining('4 places')]);
+    expect([instanceIn(fake), rowsIn(fake, 'seat')]).toEqual(before);
+  });
+  it('that counts more than its places has a full session, and is not doubted', () => {
+    putInstance(fake, { max_players: 4 }, { u1: soon(), u2: soon() });
+    expect(update(call, 's1', 6, {}).instance_info).toMatchObject({ player_count: 4, open_seats: 0 });
+    expect(playersArrived(call, 's1', ['u1', 'u2', 'x1', 'x2', 'x3'])).toEqual({ player_count: 4, refused: ['x3'] });
+  });
+  it.each([
+    ['keys', (i: number) => ({ [`key${i}`]: i }), 64],
+    ['characters', (i: number) => ({ [`key${i}`]: 'x'.repeat(1000) }), 16],
+  ])(
+    'can add metadata up to a bound in %s; then code 3, and its count is not taken over either',
+    (_what, more, most) => {
+      putInstance(fake, { max_players: 4, metadata: {} });
+      let added = 0;
+      const add = (): void => void update(call, 's1', 1, more(added));
+      for (; added < most - 1; added++) add();
+      const { code, message } = refusal(() => {
+        for (; ; added++) add();
+      });
+      expect([code, message]).toEqual([3, expect.stringContaining('at most 64 keys and 16000 characters')]);
+      const before = instanceIn(fake)!;
+      expect(Object.keys(before.metadata).length).toBeLessThanOrEqual(64);
+      expect(refusal(() => update(call, 's1', 3, more(added))).code).toBe(3);
+      expect(instanceIn(fake)).toEqual(before);
+      expect(update(call, 's1', 2, { key1: 'other' }).instance_info.metadata).toMatchObject({ key1: 'other' });
+    },
+  );
+  it('can change metadata that is too large already, but not add to it', () => {
+    const metadata = Object.fromEntries(Array.from({ length: 70 }, (_, i) => [`key${i}`, i]));
+    putInstance(fake, { metadata });
+    expect(update(call, 's1', undefined, { key3: 33 }).instance_info.metadata).toEqual({ ...metadata, key3: 33 });
+    expect(refusal(() => update(call, 's1', undefined, { more: 1 })).code).toBe(3);
   });
   it('does not count a player twice whom it had reported before it confirmed the seat', () => {
     putInstance(fake, { max_players: 4 }, { u1: soon(), u2: soon() });

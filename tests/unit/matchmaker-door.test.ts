@@ -30,6 +30,7 @@ describe('the door of the matchmaker', () => {
     ['has empty demands', add(ours({ gameye_version: '', gameye_region: ' , ' }))],
     ['is not ours', add({ gameye_version: '0.9', gameye_region: 'mars' })],
     ['has no properties, as in Nakama 3.22', { cid: '7', matchmakerAdd: { minCount: 2, maxCount: 2 } }],
+    ['has null for what it may demand', add(ours({}), { gameye_version: null, gameye_region: null })],
     ['has null for properties', { matchmakerAdd: { stringProperties: null, numericProperties: null } }],
     ['is another message', { cid: '7', statusUpdate: {} }],
   ])('lets a ticket pass that %s, exactly as it came', (_what, envelope) => {

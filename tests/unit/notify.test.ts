@@ -27,7 +27,7 @@ function instance(
       max_players: 2,
       open_seats: 1,
       unseated: 0,
-      seats: { u1: { state: 'joined' } },
+      seats: { u1: { state: 'joined' }, u2: { state: 'joined' } },
       metadata,
       ports,
     },
@@ -61,10 +61,11 @@ describe('gameye_match', () => {
     expect(told(fakeNakama(), instance({}, 'h', ports)).sent[0]!.content).toMatchObject({ ports });
   });
   it('brings metadata along, which cannot replace the address', () => {
-    const extras = { map: 'dust', host: 'evil', port: 1, session_id: 'x', seat_token: 'x', exp: 1 };
+    const extras = { map: 'dust', host: 'evil', port: 1, ports: { a: 1 }, session_id: 'x', seat_token: 'x', exp: 1 };
     const { content } = told(fakeNakama(), instance(extras), configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET })).sent[0]!;
     expect(content).toMatchObject({ map: 'dust', host: '1.2.3.4', port: 20001, session_id: 's1' });
     expect(content['seat_token']).toMatch(/^v1\./);
+    expect(content).not.toHaveProperty('ports');
     expect(content['exp']).toBe(1_700_000_120);
   });
   it('has a seat token of its own for each player, and never the secret', () => {
@@ -74,6 +75,19 @@ describe('gameye_match', () => {
     expect(JSON.parse(Buffer.from(second!, 'base64url').toString())).toMatchObject({ uid: 'u2', exp: 1_700_000_120 });
     expect(JSON.stringify(sent)).not.toContain(SEAT_SECRET);
   });
+});
+
+describe('a seat token', () => {
+  const exp = (seats: Instance['seats']): unknown => {
+    const one = { ...instance(), seats };
+    return told(fakeNakama(), one, configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET })).sent[0]!.content['exp'];
+  };
+  it.each<[string, Instance['seats'], number]>([
+    ['two minutes once the player has come', { u1: { state: 'joined' } }, 1_700_000_120],
+    ['until the reservation runs out', { u1: { state: 'reserved', until_ms: NOW + 4700 } }, 1_700_000_005],
+    ['two minutes of a long reservation', { u1: { state: 'reserved', until_ms: NOW + 3_600_000 } }, 1_700_000_120],
+    ['no time for who has no seat', { u2: { state: 'joined' } }, 1_700_000_000],
+  ])('admits a player for %s', (_how, seats, until) => expect(exp(seats)).toBe(until));
 });
 
 describe('gameye_failed', () => {

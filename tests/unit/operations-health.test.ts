@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { noteReport } from '../../src/database/control';
 import type { Call } from '../../src/nakama/caller';
 import { checkHealth } from '../../src/operations/health';
+import { configWith, SEAT_SECRET } from './support/config';
 import { answer } from './support/gameye';
-import { DATABASE_GONE, goError, type FakeNakama, type HttpRequest } from './support/nakama';
+import { DATABASE_GONE, fakeNakama, goError, type FakeNakama, type HttpRequest } from './support/nakama';
 import { config, storeVersion, serverAt } from './support/operations';
 
 let fake: FakeNakama;
@@ -106,6 +108,32 @@ describe('the health check', () => {
     expect(checks[1]).toMatchObject({ check: 'api', ok: false });
     expect(checks[1]?.advice).toMatch(advice);
     expect(fake.requests).toHaveLength(1);
+  });
+  describe('of a server to which game servers report', () => {
+    const reports = () => {
+      const config = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: 'http://localhost:7350' });
+      const { healthy, checks } = checkHealth({ ...call, config });
+      return { healthy, check: checks.find(({ check }) => check === 'reports') };
+    };
+    beforeEach(() => void (fake.http = fine));
+
+    it('says that none has reported yet, which is not held against it', () => {
+      const { healthy, check } = reports();
+      expect(healthy).toBe(true);
+      expect(check).toMatchObject({ ok: 'unknown', advice: expect.stringContaining('http://localhost:7350') });
+    });
+    it('says so until one of this fleet has, on whatever node', () => {
+      const other = fakeNakama(fake);
+      noteReport(other.nk, 'ranked');
+      expect(reports().check).toMatchObject({ ok: 'unknown' });
+      const third = fakeNakama(fake);
+      for (let i = 0; i < 3; i++) noteReport(third.nk, 'default');
+      expect(third.events).toHaveLength(1);
+      expect(reports()).toMatchObject({ healthy: true, check: { check: 'reports', ok: true } });
+    });
+    it('is not spoken of where they have no way to', () => {
+      expect(checkHealth(call).checks.map(({ check }) => check)).not.toContain('reports');
+    });
   });
   it('goes on with the configured version when the database fails, and says so', () => {
     fake.http = fine;

@@ -26,7 +26,7 @@ describe('a payload', () => {
     [undefined, {}],
     ['', {}],
     ['{}', {}],
-    ['{"a":1,"b":null}', { a: 1, b: null }],
+    ['{"a":1,"b":null}', { a: 1 }],
     ['{"a":"\\ud83d\\ude00 😀"}', { a: '😀 😀' }],
     [`{"a":${'['.repeat(30)}${']'.repeat(30)}}`, { a: expect.any(Array) }],
   ])('may be %j', (text, payload) => expect(parsePayload(text, ['a', 'b'])).toEqual(payload));
@@ -47,6 +47,10 @@ describe('a payload', () => {
     ['{"a":"\\ude00\\ud83d"}', /half a surrogate pair/],
     [`{"a":${'['.repeat(33)}${']'.repeat(33)}}`, /nested too deeply/],
   ])('may not be %s', (text, message) => expect(words(() => parsePayload(text, ['a', 'b']))).toMatch(message));
+  it('has null only in fields in which that says something', () => {
+    expect(parsePayload('{"a":null,"b":null}', ['a', 'b'], ['b'])).toEqual({ b: null });
+    expect(words(() => parsePayload('{"c":null}', ['a']))).toMatch(/Unknown field "c"/);
+  });
   it('may not be huge in its error', () => {
     expect(words(() => parsePayload(JSON.stringify({ ['x'.repeat(9000)]: 1 }), [])).length).toBeLessThan(200);
     const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, 1]));

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { lapseSeats } from '../../src/database/instances';
 import { closeDue } from '../../src/database/reconcile';
-import { leaveSeats } from '../../src/database/seats';
+import { markReady } from '../../src/database/allocations';
+import { arrive, setOpen, updateInstance } from '../../src/database/reports';
+import { forgetSeats, leaveSeats, takeSeats } from '../../src/database/seats';
 import type { Task } from '../../src/supervision/plan';
 import { fakeNakama, type FakeNakama } from './support/nakama';
 import { config, MINUTE, NOW, plan, store, type RecordLike } from './support/reconcile';
@@ -52,17 +54,59 @@ describe('an instance is retired', () => {
 
   it('after the grace, counted from the last reservation that ran out', () => {
     putInstance(fake, {}, { u1: NOW - 9000, u2: NOW + 5000 });
+    updateInstance(fake.nk, FLEET, 's1', 0, {});
     vi.setSystemTime(NOW + 4000);
-    lapseSeats(fake.nk);
+    lapseSeats(fake.nk, FLEET);
     expect(end()).toBeUndefined();
     vi.setSystemTime(NOW + 5000);
-    lapseSeats(fake.nk);
+    lapseSeats(fake.nk, FLEET);
     expect(end()).toEqual(stop(NOW + 5000 + MINUTE, 'no_show'));
+  });
+
+  const reports: [string, () => void][] = [
+    ['counted nobody', () => void updateInstance(fake.nk, FLEET, 's1', 0, {})],
+    ['said only where it is', () => void updateInstance(fake.nk, FLEET, 's1', undefined, { map: 'ice' }, true)],
+    ['named a player who has no seat', () => void arrive(fake.nk, FLEET, 's1', ['u9'])],
+    ['said that it is ready', () => void markReady(fake.nk, FLEET, 's1')],
+    ['closed its doors', () => void setOpen(fake.nk, FLEET, 's1', false)],
+  ];
+  it.each(reports)('when its game server %s, and the reservations ran out', (_what, report) => {
+    putInstance(fake, {}, { u1: NOW + 5000, u2: NOW + 5000 });
+    putInstance(fake, { id: 's0' }, { u9: 'joined' });
+    report();
+    vi.setSystemTime(NOW + 5000);
+    lapseSeats(fake.nk, FLEET);
+    expect(end()).toEqual(stop(NOW + 5000 + MINUTE, 'no_show'));
+  });
+  it('not for reservations that ran out when its game server never said anything: players may be in the game', () => {
+    putInstance(fake, {}, { u1: NOW + 5000, u2: NOW + 5000 });
+    // Another server speaks of it, which does not know who is in it.
+    updateInstance(fake.nk, FLEET, 's1', undefined, { map: 'ice' });
+    vi.setSystemTime(NOW + 5000);
+    lapseSeats(fake.nk, FLEET);
+    vi.setSystemTime(NOW + 60 * MINUTE);
+    expect([end(), close()]).toEqual([undefined, []]);
+    fake.query(`UPDATE gameye_instance SET status = 'draining'`);
+    expect([end(), close()]).toEqual([undefined, []]);
+    // Also when that is long ago.
+    fake.query(`UPDATE gameye_seat SET update_time = now() - interval '2 days'`);
+    forgetSeats(fake.nk);
+    expect(end()).toBeUndefined();
+    // Whose seat is elsewhere is not in the game.
+    putInstance(fake, { id: 's0' });
+    takeSeats(fake.nk, FLEET, 's0', ['u1', 'u2'], null);
+    expect(end()).toMatchObject({ do: 'stop', id: 's1', reason: 'drained' });
+  });
+  it('at its ttl when its game server never said anything', () => {
+    putInstance(fake, {}, { u1: NOW - 1 });
+    fake.query(`UPDATE gameye_instance SET expires_at = now()`);
+    lapseSeats(fake.nk, FLEET);
+    expect(end()).toEqual(stop(NOW + 2 * MINUTE, 'expired'));
   });
 
   it('not when somebody came back', () => {
     putInstance(fake, {}, { u1: 'joined' });
-    leaveSeats(fake.nk, 's1', ['u1']);
+    leaveSeats(fake.nk, FLEET, 's1', ['u1']);
     expect(end()).toEqual(stop(NOW + MINUTE, 'empty'));
     fake.query(`UPDATE gameye_instance SET joined = 1, player_count = 1, open_seats = 1, empty_since = NULL`);
     vi.setSystemTime(NOW + 2 * MINUTE);

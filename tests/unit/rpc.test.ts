@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { answerRpc } from '../../src/rpc/callers';
 import { RPCS } from '../../src/rpc/table';
 import { FIVE, SEAT_SECRET } from './support/config';
@@ -33,6 +33,62 @@ describe('the table', () => {
         expect(fields, `${id}: ${field}`).toContain(field);
       }
     }
+  });
+});
+
+describe('null in a payload', () => {
+  /** A payload that each RPC takes, with its required fields only. */
+  const payloads: { [id: string]: object } = {
+    fleet_create: { max_players: 2 },
+    fleet_get: { id: 's1' },
+    fleet_list: {},
+    fleet_join: { id: 's1', user_ids: [B] },
+    fleet_leave: { id: 's1', user_ids: [A] },
+    fleet_update: { id: 's1', player_count: 2 },
+    fleet_delete: { id: 's1' },
+    update_instance_info: { id: 's1', playerCount: 2 },
+    delete_instance_info: { id: 's1' },
+    gameye_server_join: { id: 's1', user_ids: [B] },
+    gameye_server_leave: { id: 's1', user_ids: [A] },
+    gameye_server_ready: { id: 's1' },
+    gameye_server_backfill: { id: 's1', open: false },
+    gameye_join_friend: { user_id: B },
+    gameye_drain: { id: 's1' },
+    gameye_terminate: { id: 's1' },
+    gameye_set_version: { version: '1.0', force: true },
+    gameye_unity_allocate: { MatchId: 'm1' },
+    gameye_unity_poll: { MatchId: 'm1' },
+  };
+  /** What an RPC does with a payload, but for what is new each time. */
+  const outcome = (id: string, payload: object): string => {
+    const fake = withInstance();
+    const caller = RPCS.find((rpc) => rpc.id === id)!.caller;
+    const asks = caller === 'player' ? { ...ctx, userId: A } : ctx;
+    let said: unknown;
+    try {
+      said = JSON.parse(answerRpc(id, asks, fake.logger, fake.nk, JSON.stringify(payload)));
+    } catch (error) {
+      said = error;
+    }
+    const rows = fake.query('SELECT doc FROM gameye_allocation');
+    return JSON.stringify([said, rows]).replace(/[0-9a-f]{8}-[0-9a-f-]{27}|\d{13}|\d{4}-\d\d-\d\dT[\d:.]+Z/g, '*');
+  };
+  it.each(RPCS.map((rpc) => [rpc.id, rpc] as const))('is the same as nothing: %s', (id, { fields, nulls = [] }) => {
+    vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
+    const payload = payloads[id] ?? {};
+    const missing = fields.filter((field) => !(field in payload) && !nulls.includes(field));
+    const withNulls = { ...payload, ...Object.fromEntries(missing.map((field) => [field, null])) };
+    try {
+      expect(outcome(id, withNulls)).toBe(outcome(id, payload));
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+  it('is nothing in metadata’s keys with a meaning of their own, and in Unity’s results', () => {
+    const metadata = { 'gameye.env': null, 'gameye.external_id': null };
+    expect(ask('fleet_create', { max_players: 1, metadata })).toHaveProperty('session_id');
+    const MatchmakingResults = { matchProperties: null, MatchProperties: { maxPlayers: null }, poolName: null };
+    expect(ask('gameye_unity_allocate', { MatchId: 'm1', MatchmakingResults })).toMatchObject({ Status: 'Created' });
   });
 });
 
@@ -71,8 +127,9 @@ describe('fleet_create', () => {
     [{ ...valid, latencies: [{ user_id: 7, region: 'us', ms: 1 }] }, '"latencies"'],
     [{ ...valid, metadata: [] }, '"metadata"'],
     [{ ...valid, metadata: { env: 'x' } }, 'gameye.env'],
+    [{ ...valid, metadata: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`k${i}`, i])) }, 'at most 64 keys'],
+    [{ ...valid, metadata: { map: 'x'.repeat(16_000) } }, 'at most 64 keys and 16000 characters'],
     [{ ...valid, regions: [] }, '"regions"'],
-    [{ ...valid, regions: null }, '"regions"'],
     [{ ...valid, regions: ['eu', 'eu'] }, '"regions"'],
     [{ ...valid, regions: ['e u'] }, '"regions"'],
     [{ ...valid, region: 'eu' }, 'Unknown field "region"'],

@@ -72,7 +72,7 @@ describe('whatever happens to seats', () => {
       case 'arrive':
         return void come(one.session, one.users);
       case 'leave':
-        return void leaveSeats(fake.nk, one.session, one.users);
+        return void leaveSeats(fake.nk, FLEET, one.session, one.users);
       case 'report':
         return void report(one.session, one.count);
       case 'match':
@@ -80,7 +80,7 @@ describe('whatever happens to seats', () => {
       case 'pass':
         return void (now += one.ms);
       case 'lapse':
-        return void lapseSeats(fake.nk);
+        return void lapseSeats(fake.nk, FLEET);
     }
   };
   const play = (acts: Act[], check: (id: string, before: Books, one: Act) => void): void => {
@@ -116,7 +116,9 @@ describe('whatever happens to seats', () => {
       fc.property(fc.array(act, { maxLength: 8 }), fc.nat({ max: 8 }), (acts, count) => {
         play(acts, () => undefined);
         report('s1', count);
-        expect(booksOf('s1').player_count).toBe(count + booksOf('s1').live);
+        // No session has more players in it than places.
+        expect(booksOf('s1').player_count).toBe(Math.min(count, PLACES) + booksOf('s1').live);
+        expect(instanceIn(fake)!.player_count).toBe(Math.min(count + booksOf('s1').live, PLACES));
       }),
       { numRuns: 25 },
     );
@@ -129,9 +131,9 @@ describe('whatever happens to seats', () => {
         const arrived = booksOf('s1');
         come('s1', who);
         expect(booksOf('s1')).toEqual(arrived);
-        leaveSeats(fake.nk, 's1', who);
+        leaveSeats(fake.nk, FLEET, 's1', who);
         const left = booksOf('s1');
-        leaveSeats(fake.nk, 's1', who);
+        leaveSeats(fake.nk, FLEET, 's1', who);
         expect(booksOf('s1')).toEqual(left);
       }),
       { numRuns: 25 },
@@ -155,18 +157,18 @@ describe('seats', () => {
   it('of those who leave are open at once, and the session is empty since then', () => {
     take('s1', ['a', 'b']);
     now += 10_000;
-    expect(leaveSeats(fake.nk, 's1', ['a', 'b', 'c'])).toEqual(['a', 'b']);
+    expect(leaveSeats(fake.nk, FLEET, 's1', ['a', 'b', 'c'])).toEqual(['a', 'b']);
     expect(instanceIn(fake)).toMatchObject({ player_count: 0, open_seats: PLACES, empty_since_ms: now });
   });
   it('may be left by a player who has none there only without effect', () => {
     take('s2', ['a']);
-    expect(leaveSeats(fake.nk, 's1', ['a'])).toEqual([]);
+    expect(leaveSeats(fake.nk, FLEET, 's1', ['a'])).toEqual([]);
     expect(seatOf(fake, 'a')).toMatchObject({ state: 'reserved', session_id: 's2' });
   });
   it('are lost when nobody comes in time, and visited only by who came', () => {
     take('s1', ['a']);
     now += 60_000;
-    expect(lapseSeats(fake.nk)).toBe(1);
+    expect(lapseSeats(fake.nk, FLEET)).toBe(1);
     expect(instanceIn(fake)).toMatchObject({ player_count: 0, seats: {} });
     expect(instanceIn(fake)).not.toHaveProperty('visited');
     come('s1', ['a']);

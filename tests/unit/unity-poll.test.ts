@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { configWith } from './support/config';
 import type { Allocation } from '../../src/allocation/allocation';
 import { forgetOver, markReady } from '../../src/database/allocations';
-import { alterAllocation, putInstance, rowsIn } from './support/records';
+import { alterAllocation, FLEET, putInstance, rowsIn } from './support/records';
 import { refusal } from './support/refusal';
 import { MATCH, UnityWorld } from './support/unity';
 
@@ -97,7 +97,7 @@ describe('what is remembered of a match', () => {
     w.work();
     w.endSession();
     w.now += 2 * DAY - 60_000;
-    forgetOver(w.fake.nk);
+    forgetOver(w.fake.nk, FLEET);
     expect(w.poll()).toEqual({ Status: 'Error', Message: expect.stringContaining('over') });
     expect(w.allocate()).toMatchObject({ Status: 'Error' });
   });
@@ -107,7 +107,7 @@ describe('what is remembered of a match', () => {
     w.work();
     w.endSession();
     w.now += 2 * DAY + 60_000;
-    forgetOver(w.fake.nk);
+    forgetOver(w.fake.nk, FLEET);
     expect(rowsIn(w.fake, 'allocation')).toBe(0);
     expect(w.allocate()).toMatchObject({ Status: 'Created' });
   });

@@ -45,7 +45,7 @@ describe('the fleet manager for other modules', () => {
     expect(refusal(() => fleet.join('s1', [USER, OTHER]))).toMatchObject({ code: 8 });
     const session_info = [{ user_id: USER, session_id: 's1' }];
     expect(fleet.join('s1', [USER, OTHER], { partial: true })).toMatchObject({ session_info });
-    expect(fleet.update('s1', { player_count: 3 })).toMatchObject({ instance_info: { player_count: 3 } });
+    expect(fleet.update('s1', { player_count: 0 })).toMatchObject({ instance_info: { player_count: 0 } });
     expect(fleet.leave('s1', [USER])).toMatchObject({ instance_info: { id: 's1' } });
     expect(fleet.delete('s1')).toBeUndefined();
     expect(rowsIn(fake, 'instance')).toBe(0);
