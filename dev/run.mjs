@@ -19,6 +19,7 @@ const tasks = {
   bench: { build: true, command: typescript('dev/bench/main.ts') },
   test: { build: false, command: typescript('dev/test.ts') },
   'test:all': { build: false, command: typescript('dev/test.ts', '--all') },
+  'release:check': { build: true, command: typescript('dev/release-check.ts') },
   build: { build: true },
 };
 
@@ -53,7 +54,9 @@ function install() {
 function build() {
   const rollup = path.join(root, 'node_modules', 'rollup', 'dist', 'bin', 'rollup');
   // Only other modules need the library, so nothing else waits for it.
-  const configs = task === 'build' ? ['rollup.config.mjs', 'rollup.library.config.mjs'] : ['rollup.config.mjs'];
+  const configs = ['build', 'release:check'].includes(task)
+    ? ['rollup.config.mjs', 'rollup.library.config.mjs']
+    : ['rollup.config.mjs'];
   for (const config of configs) {
     const result = spawnSync(process.execPath, [rollup, '-c', config, '--silent'], {
       cwd: root,

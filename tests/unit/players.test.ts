@@ -396,7 +396,7 @@ describe('joining a friend', () => {
     putInstance(fake, { max_players: 4 }, { u1: 'joined' });
     let other: { code: number } | undefined;
     fake.http = () => {
-      leaveSeats(fake.nk, FLEET, 's1', ['guest']);
+      leaveSeats(fake.nk, call.config.fleet, 's1', ['guest']);
       other = refusal(() => joinFriend(call, 'guest', 'u1'));
       return answer(200, {});
     };

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { babel } from '@rollup/plugin-babel';
@@ -9,7 +9,7 @@ import { rollup, type Plugin } from 'rollup';
 import webpack from 'webpack';
 import { cacheDir, projectRoot } from '../../../dev/stack/paths.ts';
 
-/** A studio's project: our package is installed in it, as a folder. */
+/** A studio's project, in which our package is installed. */
 const project = path.join(cacheDir, 'studio');
 const library = path.join(project, 'node_modules', 'nakama-gameye');
 
@@ -102,9 +102,8 @@ export const BUILDS: Built[] = Object.keys(BUNDLERS).flatMap((bundler) =>
 /** Builds the studio's module with each bundler, with `configure()` and without. */
 export async function buildAll(): Promise<void> {
   await rm(project, { recursive: true, force: true });
-  await mkdir(path.dirname(library), { recursive: true });
-  await mkdir(path.join(project, 'build'));
-  await symlink(projectRoot, library, 'dir');
+  await mkdir(path.join(project, 'build'), { recursive: true });
+  await install();
   await Promise.all(
     BUILDS.map(async ({ bundler, configured, file }) => {
       const isScript = bundler === 'tsc --outFile';
@@ -116,6 +115,15 @@ export async function buildAll(): Promise<void> {
       await BUNDLERS[bundler]!(entry, file);
     }),
   );
+}
+
+/** Packs this project as a release is packed, and installs that without a network. */
+async function install(): Promise<void> {
+  const npm = (args: string[], cwd: string) => promisify(execFile)('npm', args, { cwd, encoding: 'utf8' });
+  const { stdout } = await npm(['pack', '--json', '--ignore-scripts', '--pack-destination', project], projectRoot);
+  const [packed] = JSON.parse(stdout) as { filename: string }[];
+  await writeFile(path.join(project, 'package.json'), '{"private":true}');
+  await npm(['install', '--offline', '--no-audit', '--no-fund', `./${packed?.filename}`], project);
 }
 
 /** Rollup and webpack take JavaScript; types are taken away as TypeScript's own plugins do it. */
