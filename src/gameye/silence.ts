@@ -1,6 +1,6 @@
 import type { Call } from '../nakama/caller';
 import type { Nakama } from '../nakama/runtime';
-import type { Outcome } from './failure';
+import type { Failure, Outcome } from './failure';
 
 /*
  * RPCs share a bounded number of VMs, so a Session API that hangs must not hold many of them. What one VM finds out counts for
@@ -28,8 +28,7 @@ export function unlessSilent<T>(call: Call, ask: () => Outcome<T>): Outcome<T> |
   if (isFirst) nk.localcachePut(WAITING, String(since), LONGEST_SECONDS);
   const outcome = ask();
   if (isFirst) nk.localcachePut(WAITING, '', LONGEST_SECONDS);
-  const isUnanswered =
-    outcome.kind !== 'done' && (outcome.failure.kind === 'unknown' || outcome.failure.kind === 'unavailable');
+  const isUnanswered = outcome.kind !== 'done' && isNoAnswer(outcome.failure);
   if (isUnanswered && Date.now() - since > SLOW_MS) nk.localcachePut(SILENT, 'yes', SILENT_SECONDS);
   return outcome;
 }
@@ -39,4 +38,8 @@ export function isSlow(nk: Nakama): boolean {
   const since = nk.localcacheGet(WAITING);
   const isWaiting = typeof since === 'string' && since !== '' && Date.now() - Number(since) > SLOW_MS;
   return isWaiting || nk.localcacheGet(SILENT) !== undefined;
+}
+
+function isNoAnswer({ kind, status }: Failure): boolean {
+  return status === undefined || kind === 'unknown' || kind === 'unavailable';
 }

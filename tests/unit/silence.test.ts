@@ -22,7 +22,7 @@ afterEach(() => void vi.useRealTimers());
 const pass = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
 const hangs = (): never => {
   pass(4000);
-  throw goError('HTTP request error: Get "http://gameye": context deadline exceeded');
+  throw goError('HTTP request error: Get "http://gameye.test/session/s1": context deadline exceeded');
 };
 
 describe('a Session API that kept an RPC waiting in vain', () => {
