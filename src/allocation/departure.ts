@@ -27,6 +27,7 @@ export function leaveBefore(call: Call, before: LeftSeat[], sessionId: string): 
         id,
         seats.map(({ user_id }) => user_id),
         CALL_TIMEOUT_MS,
+        sessionId,
       );
     }
   }
@@ -46,14 +47,20 @@ export function endLeft(call: Call, sessionId: string, players: number): void {
   count(nk, 'gameye_retired', { reason: 'left' });
 }
 
-/** Tells Gameye that players have left a session in which they had seats. */
-export function tellDeparture(call: Call, sessionId: string, userIds: string[], timeoutMs: number): void {
+/** Tells Gameye that players have left a session in which they had seats. It hears next that they are in `next`. */
+export function tellDeparture(
+  call: Call,
+  sessionId: string,
+  userIds: string[],
+  timeoutMs: number,
+  next = sessionId,
+): void {
   const { nk, config } = call;
   if (userIds.length === 0) return;
   count(nk, 'gameye_seats', { outcome: 'freed' }, userIds.length);
   const outcome = unlessSilent(call, () => leaveSession(nk, config, sessionId, userIds, timeoutMs));
   if (outcome?.kind === 'done') {
-    if (outcome.value === 'everywhere') joinAgain(call, userIds, timeoutMs);
+    if (outcome.value === 'everywhere') joinAgain(call, userIds, timeoutMs, next);
     return;
   }
   withFields(call.logger, { session: sessionId, failure: outcome?.failure.kind ?? 'silent' }).warn(
@@ -62,8 +69,8 @@ export function tellDeparture(call: Call, sessionId: string, userIds: string[], 
 }
 
 /** An API that takes no session in this call took them out of all: those where they have seats hear of them again. */
-function joinAgain(call: Call, userIds: string[], timeoutMs: number): void {
-  const seats = seatsOf(call.nk, call.config.fleet, userIds);
+function joinAgain(call: Call, userIds: string[], timeoutMs: number, next: string): void {
+  const seats = seatsOf(call.nk, call.config.fleet, userIds).filter(({ session_id }) => session_id !== next);
   const sessions = seats.map(({ session_id }) => session_id).filter((id, i, all) => all.indexOf(id) === i);
   for (const id of sessions) {
     const players = seats.filter(({ session_id }) => session_id === id).map(({ user_id }) => user_id);

@@ -153,9 +153,10 @@ ${answer(`json_build_object('mine', EXISTS (SELECT 1 FROM mine), 'host', (SELECT
   'others', EXISTS (SELECT 1 FROM others))`)}`;
 
 /**
- * Makes a waiting group part of an allocation of the same pool whose session is being started by this process: whoever answers
- * for that answers for all, once, and only players of its own hear it at once. Of groups that are all still looking the younger join the older, so that of many at once
- * one goes first; `soon` tells that such a one is on its way. `process`: what the holders of its workers begin with.
+ * Makes a waiting group part of an allocation of the same pool whose session is being started by this process, where its
+ * players are connected: whoever answers for that answers for all, once. Of groups that are all still looking the younger join
+ * the older, so that of many at once one goes first; `soon` tells that such a one is on its way. `process`: what the holders
+ * of its workers begin with.
  */
 export function mergeIntoStart(nk: Nakama, id: string, version: number, process: string): Merged {
   const found = ask<{ mine: boolean; host: string | null; others: boolean }>(nk, MERGE, [id, version, `${process}/`]);

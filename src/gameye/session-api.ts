@@ -99,7 +99,7 @@ export function joinSession(
 export function leaveSession(
   nk: Nakama,
   api: Endpoint,
-  id: string | undefined,
+  id: string,
   players: string[],
   timeoutMs: number,
 ): Outcome<'here' | 'everywhere'> {

@@ -30,9 +30,10 @@ export function answer(rpc: Rpc, ctx: Context, logger: Logger, nk: Nakama, text:
         'Only game servers may call this: use NAKAMA_SERVER_TOKEN as bearer token.',
       );
     }
-    if (proven !== undefined) noteReport(nk, call.config.fleet);
     const payload = parsePayload(text, rpc.fields, rpc.nulls);
     const answered = rpc.answer(call, payload, who(rpc, ctx, payload, proven));
+    // A report that was refused changes nothing.
+    if (proven !== undefined) noteReport(nk, call.config.fleet);
     return answered instanceof ReadyJson ? answered.text : JSON.stringify(answered);
   });
 }

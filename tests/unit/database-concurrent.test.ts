@@ -43,7 +43,7 @@ const allocation = (id: string, userIds: string[], more: Partial<NewAllocation> 
     ...{ most_sessions: null, most_starts: null, ...more },
   };
 };
-const store = (a: NewAllocation) => (nk: Nakama) => storeAllocation(nk, a, { holder: 'm1.n1', ms: 20_000 });
+const store = (a: NewAllocation) => (nk: Nakama) => storeAllocation(nk, a, { holder: 'p1/m1.n1', ms: 20_000 });
 const session = (id: string, maxPlayers = 8): NewInstance => ({
   ...{ id, status: 'running', region: 'eu', image: 'my-game', version: '', ip_address: '1.2.3.4', dns_name: '' },
   ...{ port: 20001, ports: {}, max_players: maxPlayers, metadata: {}, pool: null, ttl_ms: 1_800_000 },
@@ -244,7 +244,7 @@ describe('groups that look for seats at once', () => {
       guests.map(
         ({ id }) =>
           (nk: Nakama) =>
-            mergeIntoStart(nk, id, 1, 'n1'),
+            mergeIntoStart(nk, id, 1, 'p1'),
       ),
     );
     const merged = guests.filter((_, i) => results[i]?.kind === 'merged');

@@ -90,6 +90,7 @@ describe('the start of the module', () => {
     expect(fake.log).toMatchObject([
       { level: 'warn', fields: { variable: 'GAMEYE_REGIONS' } },
       { level: 'info', message: 'Gameye: fleet manager ready.', fields: { image: 'my-game', fleet: 'default' } },
+      { level: 'info', message: expect.stringContaining('GAMEYE_NAKAMA_URL') as string },
     ]);
     expect(JSON.stringify(fake.log)).not.toContain(TOKEN);
   });

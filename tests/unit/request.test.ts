@@ -74,10 +74,10 @@ describe('metadata', () => {
     [{ map: 'dust', round: 3, nested: { a: [1] }, none: null }],
     [{ 'gameye.env': { A: 'b' }, 'gameye.external_id': 'x' }],
     [{ 'gameye.env': {} }],
+    [{ 'gameye.env': null, 'gameye.external_id': null }],
   ])('may be %j', (metadata) => expect(metadataProblem(metadata)).toBeUndefined());
   it.each([
     [{ 'gameye.env': 'A=b' }, 'gameye.env'],
-    [{ 'gameye.env': null }, 'gameye.env'],
     [{ 'gameye.env': ['A'] }, 'gameye.env'],
     [{ 'gameye.env': { A: 1 } }, 'gameye.env'],
     [{ 'gameye.env': { A: '' } }, 'gameye.env'],

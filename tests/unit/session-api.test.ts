@@ -160,11 +160,10 @@ describe('players', () => {
   });
   it('have left when Gameye has no such session, or not in it', () => {
     expect(leaveSession(apiThatAnswers(answer(404, {})).nk, api, 's1', ['u1'], 5).kind).toBe('done');
-    expect(leaveSession(apiThatAnswers(answer(404, {})).nk, api, undefined, ['u1'], 5).kind).toBe('done');
+    expect(leaveSession(apiThatAnswers(answer(422, {}), answer(404, {})).nk, api, 's1', ['u1'], 5).kind).toBe('done');
   });
   it.each([
     ['a wrong token', answer(401, {})],
-    ['a body that is refused', answer(422, {})],
     ['an error', answer(500, {})],
   ])('are not asked twice about %s', (_sentence, reply) => {
     const fake = apiThatAnswers(reply);
