@@ -152,11 +152,14 @@ export function updateInstance(
 
 const OPEN = `
 WITH changed AS (
-  UPDATE gameye_instance i SET open = $3::boolean, reported = true WHERE ${FIND} RETURNING i.pool
+  UPDATE gameye_instance i SET open = $3::boolean, reported = true WHERE ${FIND} AND (i.pool IS NOT NULL OR NOT $3::boolean)
 )
-${answer(`(SELECT json_build_object('pool', pool) FROM changed)`)}`;
+${answer(`(SELECT json_build_object('pool', i.pool) FROM gameye_instance i WHERE ${FIND})`)}`;
 
-/** Opens an instance to backfill or closes it. Answers whether it takes part in backfill at all; undefined: no such instance. */
+/**
+ * Opens an instance to backfill or closes it. Answers whether it takes part in backfill at all: otherwise it is not opened.
+ * Undefined: no such instance.
+ */
 export function setOpen(nk: Nakama, fleet: string, id: string, open: boolean): boolean | undefined {
   const found = ask<{ pool: string | null } | null>(nk, OPEN, [fleet, id, open]);
   return found ? found.pool !== null : undefined;
