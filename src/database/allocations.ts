@@ -146,7 +146,8 @@ ${answer(
 
 /**
  * Stores a new allocation with its lease and makes its players' rows `starting`, all or nothing; seats that they had are
- * freed. Who had too many within a minute is left out and stands as `failed`. Of two that take the same player's first row at the same moment one does not get it: it is missing in `taken`.
+ * freed. Who had too many within a minute is left out and stands as `failed`. Of two that take the same player's first row at
+ * the same moment one does not get it: it is missing in `taken`.
  */
 export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Stored {
   const found = ask<{

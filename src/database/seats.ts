@@ -106,9 +106,10 @@ ${answer(`json_build_object(
 
 /**
  * Takes seats in a running instance: for all of these players or, with `partial`, for as many as fit in the order given.
- * Who has a seat there keeps it; a reservation of which half is over is prolonged, and else nothing is written. A seat or a start elsewhere is given up: a player has one
- * row. `seatMs`: how long they are reserved; null: joined at once. Reservations that ran out are freed first. `again`: only
- * for those whose last seat is there, even if it lapsed: who was matched again meanwhile is left out.
+ * Who has a seat there keeps it; a reservation of which half is over is prolonged, and else nothing is written. A seat or a
+ * start elsewhere is given up: a player has one row. `seatMs`: how long they are reserved; null: joined at once. Reservations
+ * that ran out are freed first. `again`: only for those whose last seat is there, even if it lapsed: who was matched again
+ * meanwhile is left out.
  */
 export function takeSeats(
   nk: Nakama,
