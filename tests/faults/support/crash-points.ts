@@ -94,21 +94,18 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await one.untilAsked('session-run', 3);
       arrived(one, { state: 'starting', in_doubt: true });
     },
-    // First told, then frozen before that is stored; afterwards the notifications of another one are.
+    // First told, then frozen before that is stored, which deletes older notifications; those of another one are frozen, too.
     async told(one) {
       const notifications = await Freezer.open(stack, 'told, before');
       await notifications.notifications();
       await one.create();
       await notifications.untilSomebodyWaits();
-      const hold = await freezer(one);
-      await hold.row('gameye_allocation', one.id);
-      await notifications.thaw();
-      await hold.untilSomebodyWaits();
-      arrived(one, { state: 'started' });
       silence = await freezer(scene('untold'));
-      await silence.notifications();
-      await scene('untold').create();
+      await silence.takeOverNotifications(notifications);
       await silence.untilSomebodyWaits();
+      arrived(one, { state: 'started' });
+      await scene('untold').create();
+      await silence.untilSomebodyWaits(2);
       arrived(scene('untold'), { state: 'started' });
     },
     async uncounted(one) {
@@ -162,12 +159,12 @@ export async function arrange(stack: Stack, victims: Victims): Promise<Arranged>
       await one.playAlone();
       await until(async () => (await one.instances()).length === 1, 40_000, 'the session with free seats');
     },
-    // Its player is about to be told where, and notifications are still frozen: two wait for them then.
+    // Its player is about to be told where, and notifications are still frozen: three wait for them then.
     async seated(one) {
       await one.playAlone();
       await one.untilStored({ state: 'seated' });
       await until(async () => (await seatsOf(scene('hosting'))).includes(one.player.userId), 40_000, 'the seat');
-      await silence?.untilSomebodyWaits(2);
+      await silence?.untilSomebodyWaits(3);
       arrived(one, { state: 'seated' });
     },
     async unready(one) {

@@ -46,6 +46,17 @@ export class Freezer {
     await this.client.query(`LOCK TABLE ${this.schema}.notification IN SHARE MODE`);
   }
 
+  /**
+   * Takes over from a freezer of notifications: those who wait for that one can still be sent, and none after them. What comes
+   * after a notification, and deletes older ones, waits as well.
+   */
+  async takeOverNotifications(before: Freezer): Promise<void> {
+    const taken = this.notifications();
+    await until(() => before.isSucceeded(), WAIT_MS, `the lock for ${this.what} in the queue`, 50);
+    await before.thaw();
+    await taken;
+  }
+
   /** No allocation can be stored. */
   async allocations(): Promise<void> {
     await this.client.query(`LOCK TABLE ${this.schema}.gameye_allocation IN SHARE MODE`);
@@ -74,6 +85,12 @@ export class Freezer {
       await this.client.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [waiting]);
     }
     await this.thaw();
+  }
+
+  /** Another freezer of notifications waits. Whoever waits for a row has the same mode, and another type. */
+  private async isSucceeded(): Promise<boolean> {
+    const sql = `SELECT 1 FROM pg_locks WHERE NOT granted AND mode = 'ShareLock' AND locktype = 'relation'`;
+    return (await this.client.query(sql)).rowCount === 1;
   }
 
   private async waiting(): Promise<number[]> {
