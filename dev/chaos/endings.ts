@@ -43,7 +43,8 @@ export async function end(run: Run, asked: Asked, players: Player[], id: string)
   const { ending, afterMs, joins } = asked.planned;
   const { simulator } = run.world.stack;
   // Where game servers say nothing at all, seats that run out do not mean that nobody came.
-  if (joins > 0 || ending === 'no-show') await server(run, asked, 'gameye_server_ready', { id });
+  const isEmptied = joins > 0 || ending === 'no-show' || ending === 'forget';
+  if (isEmptied) await server(run, asked, 'gameye_server_ready', { id });
   if (joins > 0) await letStrangersIn(run, asked, id, joins);
   if (ending === 'stay') return void (await server(run, asked, 'gameye_server_join', { id, user_ids: asked.userIds }));
   if (ending === 'no-show') return noShow(run, asked, id);
