@@ -10,7 +10,7 @@ const CONNECT_MS = 120_000;
 /** A few players who are in one allocation at a time, with live connections to one node. */
 export class Lane {
   private at: Nakama | undefined;
-  /** What each player found in the list after a reconnect: the module keeps only the latest match there. */
+  /** What each player found in the list, time and again: the module keeps only the latest match there. */
   readonly listed = new Map<Player, Answer[]>();
 
   private constructor(
@@ -45,6 +45,11 @@ export class Lane {
     return this.at?.isRunning() === true && this.players.every((player) => player.isConnected);
   }
 
+  /** Looks into the players' lists, before the next match takes the place of what is there. A node that is down shows none. */
+  async look(): Promise<void> {
+    await Promise.all(this.players.map((player) => this.note(player).catch(() => undefined)));
+  }
+
   /** Everybody goes away; Nakama forgets their tickets. */
   leave(): void {
     for (const player of this.players) player.closeSocket();
@@ -54,6 +59,11 @@ export class Lane {
     if (player.isConnected && this.at === nakama) return;
     player.closeSocket();
     await player.openSocket(nakama);
-    this.listed.set(player, [...(this.listed.get(player) ?? []), ...(await player.listAnswers())]);
+    await this.note(player);
+  }
+
+  private async note(player: Player): Promise<void> {
+    const found = await player.listAnswers();
+    this.listed.set(player, [...(this.listed.get(player) ?? []), ...found]);
   }
 }

@@ -45,6 +45,7 @@ export async function carryOut(
 
 /** One allocation from the request to its end. */
 async function live(run: Run, lane: Lane, planned: PlannedAllocation): Promise<void> {
+  await lane.look();
   const asked = await ask(run, lane, planned);
   const players = lane.players.slice(0, planned.players);
   const early = planned.ending === 'cancel' || planned.ending === 'delete-starting';
