@@ -15,22 +15,19 @@ const CALL_TIMEOUT_MS = 4 * SECOND;
 
 /** Settles what players gave up for another session: not of seats in `sessionId`, where they play now. */
 export function leaveBefore(call: Call, before: LeftSeat[], sessionId: string): void {
-  const sessions = before
-    .map(({ session_id }) => session_id)
-    .filter((id, i, all) => id !== sessionId && all.indexOf(id) === i);
-  for (const id of sessions) {
-    const seats = before.filter(({ session_id }) => session_id === id);
+  for (const { id, seats, userIds } of bySession(before, sessionId)) {
     if (seats.some(({ ended }) => ended)) endLeft(call, id, seats.length);
-    else {
-      tellDeparture(
-        call,
-        id,
-        seats.map(({ user_id }) => user_id),
-        CALL_TIMEOUT_MS,
-        sessionId,
-      );
-    }
+    else tellDeparture(call, id, userIds, sessionId);
   }
+}
+
+/** Seats, session by session: those in `except` are left out. */
+function bySession(seats: LeftSeat[], except: string): { id: string; seats: LeftSeat[]; userIds: string[] }[] {
+  const ids = seats.map(({ session_id }) => session_id).filter((id, i, all) => id !== except && all.indexOf(id) === i);
+  return ids.map((id) => {
+    const those = seats.filter(({ session_id }) => session_id === id);
+    return { id, seats: those, userIds: those.map(({ user_id }) => user_id) };
+  });
 }
 
 /** Stops a session that drains because nobody needs it any more. When the API does not answer, the reconciler does. */
@@ -42,25 +39,24 @@ export function endLeft(call: Call, sessionId: string, players: number): void {
   if (region === undefined) return;
   const outcome = unlessSilent(call, () => stopSession(nk, config, sessionId, CALL_TIMEOUT_MS));
   if (outcome?.kind !== 'done') return;
-  removeInstance(nk, config.fleet, sessionId);
-  withFields(call.logger, { session: sessionId, region, reason: 'left' }).info('Gameye: a session was stopped.');
-  count(nk, 'gameye_retired', { reason: 'left' });
+  noteStopped(call, sessionId, region, 'left');
+}
+
+/** Forgets a session that was stopped because nobody needs it. */
+export function noteStopped(call: Call, sessionId: string, region: string, reason: string): void {
+  removeInstance(call.nk, call.config.fleet, sessionId);
+  withFields(call.logger, { session: sessionId, region, reason }).info('Gameye: a session was stopped.');
+  count(call.nk, 'gameye_retired', { reason });
 }
 
 /** Tells Gameye that players have left a session in which they had seats. It hears next that they are in `next`. */
-export function tellDeparture(
-  call: Call,
-  sessionId: string,
-  userIds: string[],
-  timeoutMs: number,
-  next = sessionId,
-): void {
+export function tellDeparture(call: Call, sessionId: string, userIds: string[], next = sessionId): void {
   const { nk, config } = call;
   if (userIds.length === 0) return;
   count(nk, 'gameye_seats', { outcome: 'freed' }, userIds.length);
-  const outcome = unlessSilent(call, () => leaveSession(nk, config, sessionId, userIds, timeoutMs));
+  const outcome = unlessSilent(call, () => leaveSession(nk, config, sessionId, userIds, CALL_TIMEOUT_MS));
   if (outcome?.kind === 'done') {
-    if (outcome.value === 'everywhere') joinAgain(call, userIds, timeoutMs, next);
+    if (outcome.value === 'everywhere') joinAgain(call, userIds, next);
     return;
   }
   withFields(call.logger, { session: sessionId, failure: outcome?.failure.kind ?? 'silent' }).warn(
@@ -69,11 +65,9 @@ export function tellDeparture(
 }
 
 /** An API that takes no session in this call took them out of all: those where they have seats hear of them again. */
-function joinAgain(call: Call, userIds: string[], timeoutMs: number, next: string): void {
-  const seats = seatsOf(call.nk, call.config.fleet, userIds).filter(({ session_id }) => session_id !== next);
-  const sessions = seats.map(({ session_id }) => session_id).filter((id, i, all) => all.indexOf(id) === i);
-  for (const id of sessions) {
-    const players = seats.filter(({ session_id }) => session_id === id).map(({ user_id }) => user_id);
-    unlessSilent(call, () => joinSession(call.nk, call.config, id, players, timeoutMs));
+function joinAgain(call: Call, userIds: string[], next: string): void {
+  const { nk, config } = call;
+  for (const { id, userIds: players } of bySession(seatsOf(nk, config.fleet, userIds), next)) {
+    unlessSilent(call, () => joinSession(nk, config, id, players, CALL_TIMEOUT_MS));
   }
 }

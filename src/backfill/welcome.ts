@@ -46,7 +46,7 @@ export function welcome(call: Call, a: Seated): Allocation | undefined {
     return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), { newId: () => '', random: Math.random }));
   }
   const refused = told.kind === 'told' ? told.refused : userIds;
-  tellDeparture(call, a.place, refused, CALL_TIMEOUT_MS);
+  tellDeparture(call, a.place, refused);
   if (told.kind === 'useless') return save(call, a, (fresh) => fail(fresh, told.reason, databaseNow()));
   withFields(call.logger, {
     allocation: a.id,

@@ -94,7 +94,7 @@ function refuse(why: 'full' | 'closed' | 'gone' | 'raced'): never {
 /** Frees players' seats. Repeating it changes nothing; players without a seat are passed over. */
 export function leave(call: Call, id: string, userIds: string[]): { instance_info: Instance } {
   const sessionId = instanceOf(call, id).id;
-  tellDeparture(call, sessionId, leaveSeats(call.nk, call.config.fleet, sessionId, userIds), CALL_TIMEOUT_MS);
+  tellDeparture(call, sessionId, leaveSeats(call.nk, call.config.fleet, sessionId, userIds));
   return { instance_info: instanceOf(call, sessionId) };
 }
 
@@ -103,6 +103,6 @@ export function goAway(call: Call, sessionId: string, userId: string): boolean {
   const left = leaveByChoice(call.nk, call.config.fleet, sessionId, userId);
   if (!left) return false;
   if (left.ended) endLeft(call, sessionId, 1);
-  else tellDeparture(call, sessionId, [userId], CALL_TIMEOUT_MS);
+  else tellDeparture(call, sessionId, [userId]);
   return true;
 }

@@ -1,3 +1,4 @@
+import { noteStopped } from '../allocation/departure';
 import { FLEET_LABEL, OWNER_LABEL } from '../allocation/launch';
 import { SECOND } from '../config';
 import { databaseNow } from '../database/clock';
@@ -40,9 +41,7 @@ export function closeIdle({ nk, config }: Call, tasks: One<'stop'>[]): Map<strin
 export function stop(call: Call, id: string, region: string, reason: string): Done {
   const outcome = stopSession(call.nk, call.config, id, CALL_TIMEOUT_MS);
   if (outcome.kind !== 'done') return logFailure(call, id, outcome.failure);
-  removeInstance(call.nk, call.config.fleet, id);
-  withFields(call.logger, { session: id, region, reason }).info('Gameye: a session was stopped.');
-  count(call.nk, 'gameye_retired', { reason });
+  noteStopped(call, id, region, reason);
   return 'done';
 }
 
