@@ -9,7 +9,11 @@ export interface Counts {
   passed: number;
   failed: number;
   skipped: number;
+  /** What failed, a line each. */
+  failures: string[];
 }
+
+export const noCounts = (): Counts => ({ passed: 0, failed: 0, skipped: 0, failures: [] });
 
 /** Where a run keeps its counts. */
 export const countsFile = process.env['TEST_COUNTS'] ?? path.join(cacheDir, 'test-counts.json');
@@ -19,7 +23,7 @@ export const countsFile = process.env['TEST_COUNTS'] ?? path.join(cacheDir, 'tes
  * that fails outside its tests, in a hook or an import, counts as one failed test, and so does an error that no test had.
  */
 export default class TestCounts implements Reporter {
-  private readonly counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  private readonly counts = noCounts();
 
   onInit(): void {
     this.write();
@@ -27,17 +31,26 @@ export default class TestCounts implements Reporter {
 
   onTestModuleEnd(module: TestModule): void {
     for (const test of module.children.allTests()) {
-      const { state } = test.result();
-      this.counts[state === 'pending' ? 'failed' : state]++;
+      const { state, errors } = test.result();
+      if (state === 'passed' || state === 'skipped') this.counts[state]++;
+      else this.fail(`${module.relativeModuleId} > ${test.fullName}`, errors?.[0]);
     }
-    const groups = [module, ...module.children.allSuites()];
-    this.counts.failed += groups.filter((group) => group.errors().length > 0).length;
+    for (const group of [module, ...module.children.allSuites()]) {
+      const [error] = group.errors();
+      const name = 'fullName' in group ? ` > ${group.fullName}` : '';
+      if (error) this.fail(`${module.relativeModuleId}${name}`, error);
+    }
     this.write();
   }
 
   onTestRunEnd(_modules: readonly TestModule[], errors: readonly SerializedError[]): void {
-    this.counts.failed += errors.length;
+    errors.forEach((error) => this.fail('outside of all tests', error));
     this.write();
+  }
+
+  private fail(what: string, error: { message: string } | undefined): void {
+    this.counts.failed++;
+    this.counts.failures.push(`${what}: ${(error?.message ?? 'it never ended').split('\n')[0]}`);
   }
 
   private write(): void {

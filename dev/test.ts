@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { projectRoot } from './stack/paths.ts';
-import { countsFile, type Counts } from './test-counts.ts';
+import { countsFile, noCounts, type Counts } from './test-counts.ts';
 import { CASES_VARIABLE, LONG_CASES, type TestPart } from './test-parts.ts';
 
 /*
@@ -54,18 +54,23 @@ async function main(): Promise<number> {
     counted.push(...(await Promise.all([runChecks(), runTests('usual', [], endAtMs)])));
     if (all) counted.push(await runTests('long', [], endAtMs));
   }
-  const sum = (key: keyof Counts): number => counted.reduce((total, counts) => total + counts[key], 0);
+  const failures = counted.flatMap((counts) => counts.failures);
+  // Last, because of a long output often only the end is kept.
+  if (failures.length > 0) console.log(`\nWhat failed:\n${failures.map((line) => `  ✗ ${line}`).join('\n')}`);
+  const sum = (key: 'passed' | 'failed' | 'skipped'): number =>
+    counted.reduce((total, counts) => total + counts[key], 0);
   console.log(`\n${sum('passed')} passed, ${sum('failed')} failed, ${sum('skipped')} skipped`);
   return sum('failed') === 0 && sum('passed') > 0 ? 0 : 1;
 }
 
 /** One after the other, beside the tests, which mostly wait. What a check prints is shown when it has ended. */
 async function runChecks(): Promise<Counts> {
-  const counts: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts = noCounts();
   for (const [name, args] of CHECKS) {
     const startedAtMs = Date.now();
     const { code, printed } = await capture(args);
     counts[code === 0 ? 'passed' : 'failed']++;
+    if (code !== 0) counts.failures.push(`${name}: see above`);
     console.log(`${printed}${code === 0 ? '✓' : '✗'} ${name} (${((Date.now() - startedAtMs) / 1000).toFixed(1)} s)`);
   }
   return counts;
@@ -83,7 +88,8 @@ function capture(args: string[]): Promise<{ code: number; printed: string }> {
 }
 
 async function runTests(part: TestPart | undefined, filters: string[], endAtMs: number): Promise<Counts> {
-  if (Date.now() >= endAtMs) return { passed: 0, failed: 1, skipped: 0 };
+  if (Date.now() >= endAtMs)
+    return { ...noCounts(), failed: 1, failures: [`the ${part} part: there was no time left`] };
   await rm(countsFile, { force: true });
   const args = [
     bin('vitest', 'vitest.mjs'),
@@ -103,15 +109,15 @@ async function runTests(part: TestPart | undefined, filters: string[], endAtMs: 
   const code = await run(args, env, endAtMs);
   const counts = await readCounts();
   // A run that failed without a failed test (time is up, a leak, a setup that threw) must not look green.
-  if (code !== 0 && counts.failed === 0) counts.failed = 1;
-  return counts;
+  if (code === 0 || counts.failed > 0) return counts;
+  return { ...counts, failed: 1, failures: [`the run of the tests ended with exit code ${code}: see above`] };
 }
 
 async function readCounts(): Promise<Counts> {
   try {
     return JSON.parse(await readFile(countsFile, 'utf8')) as Counts;
   } catch {
-    return { passed: 0, failed: 0, skipped: 0 };
+    return noCounts();
   }
 }
 

@@ -12,23 +12,34 @@ const FILES = {
   'late.test.ts': `it('a', () => { void Promise.reject(new Error('nobody waits for this')); });`,
 };
 
-it('counts every test once, and what fails outside of tests as failed', { timeout: 60_000 }, async () => {
-  await mkdir(cacheDir, { recursive: true });
-  // Inside the project, where `vitest` is found.
-  const folder = await mkdtemp(path.join(cacheDir, 'counted-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  for (const [name, text] of Object.entries(FILES)) {
-    await writeFile(path.join(folder, name), `import { beforeAll, describe, it } from 'vitest';\n${text}\n`);
-  }
-  const config = path.join(folder, 'vitest.config.mjs');
-  await writeFile(config, `export default { test: { include: ['*.test.ts'], maxWorkers: 1 } };`);
-  const file = path.join(folder, 'counts.json');
-  const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', config, '--root', folder];
-  const reporter = `--reporter=${path.join(projectRoot, 'dev/test-counts.ts')}`;
-  const env = { ...process.env, TEST_COUNTS: file };
-  const failed = await new Promise<boolean>((resolve) => {
-    execFile(process.execPath, [...args, reporter], { cwd: projectRoot, env }, (error) => resolve(error !== null));
-  });
-  expect(failed).toBe(true);
-  expect(JSON.parse(await readFile(file, 'utf8'))).toEqual({ passed: 4, failed: 4, skipped: 2 });
-});
+it(
+  'counts every test once, names what fails, and counts what fails outside of tests',
+  { timeout: 60_000 },
+  async () => {
+    await mkdir(cacheDir, { recursive: true });
+    // Inside the project, where `vitest` is found.
+    const folder = await mkdtemp(path.join(cacheDir, 'counted-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    for (const [name, text] of Object.entries(FILES)) {
+      await writeFile(path.join(folder, name), `import { beforeAll, describe, it } from 'vitest';\n${text}\n`);
+    }
+    const config = path.join(folder, 'vitest.config.mjs');
+    await writeFile(config, `export default { test: { include: ['*.test.ts'], maxWorkers: 1 } };`);
+    const file = path.join(folder, 'counts.json');
+    const args = ['node_modules/vitest/vitest.mjs', 'run', '--config', config, '--root', folder];
+    const reporter = `--reporter=${path.join(projectRoot, 'dev/test-counts.ts')}`;
+    const env = { ...process.env, TEST_COUNTS: file };
+    const failed = await new Promise<boolean>((resolve) => {
+      execFile(process.execPath, [...args, reporter], { cwd: projectRoot, env }, (error) => resolve(error !== null));
+    });
+    expect(failed).toBe(true);
+    const { failures, ...counts } = JSON.parse(await readFile(file, 'utf8')) as { failures: string[] };
+    expect(counts).toEqual({ passed: 4, failed: 4, skipped: 2 });
+    expect(failures.sort()).toEqual([
+      'bad.test.ts > a: no',
+      'hook.test.ts > d: no',
+      'outside of all tests: nobody waits for this',
+      expect.stringMatching(/^syntax\.test\.ts: ./),
+    ]);
+  },
+);
