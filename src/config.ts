@@ -1,6 +1,8 @@
 import type { Context, Nakama } from './nakama/runtime';
 import { isPlainUrl, isPrivate } from './address';
 import { readEnvironment, type Lookup, type Problem } from './environment';
+import { parseModes, type Modes } from './modes';
+import { isPortName, parseDuration } from './values';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -36,6 +38,17 @@ export interface Config {
   startsPerMinute?: number;
   /** How many sessions may run or start at once, over all nodes; undefined: no limit of ours. */
   maxSessions?: number;
+  /** Of which mode this is the configuration; empty: of none. */
+  mode: string;
+  /** What modes say instead of the variables, by their names. */
+  modes: Modes;
+  /** The ticket's property that names its mode. */
+  modeProperty: string;
+  /** What only a mode has: how many sessions of it may run at once, and what its containers get. */
+  mostOfMode?: number;
+  args?: string[];
+  env?: { [name: string]: string };
+  metadata?: { [key: string]: unknown };
   /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
   matchProperty?: { name: string; value?: string };
   pingPrefix: string;
@@ -76,6 +89,8 @@ const KNOWN = [
   'GAMEYE_SOLO_PER_MINUTE',
   'GAMEYE_STARTS_PER_MINUTE',
   'GAMEYE_MAX_SESSIONS',
+  'GAMEYE_MODES',
+  'GAMEYE_MODE_PROPERTY',
   'GAMEYE_MATCH_PROPERTY',
   'GAMEYE_PING_PREFIX',
   'GAMEYE_MAX_PING',
@@ -242,6 +257,18 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
     problem('GAMEYE_NOTIFY', 'must be gameye, connection-info, or both with a comma.');
   }
 
+  const modeProperty = value('GAMEYE_MODE_PROPERTY') ?? 'mode';
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(modeProperty)) {
+    problem(
+      'GAMEYE_MODE_PROPERTY',
+      'must be the name of a string property of tickets: letters, digits, ".", "_" and "-".',
+    );
+  }
+  const modesText = value('GAMEYE_MODES');
+  const { modes, problems: wrongModes } =
+    modesText === undefined ? { modes: {}, problems: [] } : parseModes(modesText, nakamaUrl !== undefined);
+  wrongModes.forEach(({ variable, advice }) => problem(variable, advice));
+
   const warnings = [...environment.warnings, ...addressWarnings(apiUrl, nakamaUrl)];
   for (const name of environment.names) {
     if (KNOWN.includes(name.replace(/_FILE$/, ''))) continue;
@@ -269,6 +296,9 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
       soloPerMinute,
       ...(startsPerMinute === 0 ? {} : { startsPerMinute }),
       ...(maxSessions === undefined ? {} : { maxSessions }),
+      mode: '',
+      modes,
+      modeProperty,
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',
       ...(maxPingMs === undefined ? {} : { maxPingMs }),
@@ -302,21 +332,6 @@ function addressWarnings(apiUrl: string, nakamaUrl: string | undefined): Problem
 /** All problems as one text for a log line or an RPC error. */
 export function describeProblems(problems: Problem[]): string {
   return problems.map((problem) => `${problem.variable} ${problem.advice}`).join(' ');
-}
-
-/** "2h30m" in milliseconds, or undefined when it is not a duration in these units or is zero. */
-export function parseDuration(text: string, units: string): number | undefined {
-  const unitMs: { [unit: string]: number } = { s: SECOND, m: MINUTE, h: 60 * MINUTE };
-  if (!new RegExp(`^(\\d{1,6}[${units}])+$`).test(text)) return undefined;
-  let total = 0;
-  for (const part of text.match(/\d+[smh]/g) ?? []) total += Number(part.slice(0, -1)) * (unitMs[part.slice(-1)] ?? 0);
-  return total > 0 ? total : undefined;
-}
-
-/** True for "7777/udp": a port from 1 to 65535 and a protocol, as the Session API names ports. */
-export function isPortName(text: string): boolean {
-  const match = /^(\d{1,5})\/(udp|tcp)$/.exec(text);
-  return match !== null && Number(match[1]) >= 1 && Number(match[1]) <= 65_535;
 }
 
 function parseMatchProperty(text: string): { name: string; value?: string } | undefined {

@@ -2,8 +2,11 @@
 export const ENV_KEY = 'gameye.env';
 export const EXTERNAL_ID_KEY = 'gameye.external_id';
 
+/** The label that says of which mode a session is. */
+export const MODE_LABEL = 'nakama_mode';
+
 /** Labels that Gameye or this module set; a caller cannot. */
-const RESERVED_LABELS = ['env', 'tags', 'gameye', 'nakama_fleet', 'nakama_owner'];
+const RESERVED_LABELS = ['env', 'tags', 'gameye', 'nakama_fleet', 'nakama_owner', MODE_LABEL];
 
 /** Every client of a session gets its metadata, and every list shows it: it has bounds in keys and in characters, as JSON. */
 export const MOST_METADATA_KEYS = 64;

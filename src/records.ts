@@ -1,3 +1,5 @@
+import type { Settings } from './settings';
+
 /*
  * The shapes that are stored and shown, with the names that they have in JSON. What can be done with them stands in the rooms
  * above: instances, allocation and so on.
@@ -30,6 +32,8 @@ export interface Instance {
   region: string;
   image: string;
   version: string;
+  /** The name of its mode; missing: what the variables say. */
+  mode?: string;
   max_players: number;
   open_seats: number;
   ports: Ports;
@@ -71,8 +75,12 @@ export interface AllocationRequest {
   version?: string;
   /** False: always a session of its own, in which nobody else is seated. Only with GAMEYE_BACKFILL. */
   backfill?: boolean;
+  /** The name of its mode; missing: what the variables say. */
+  mode?: string;
+  /** Instead of what its mode says. */
+  settings?: Settings;
   /** A player asked for it alone. */
-  mode?: 'solo';
+  solo?: true;
   /** The name of the module's function that is called when the allocation has ended. */
   callback?: string;
 }

@@ -1,6 +1,7 @@
 import { MINUTE, SECOND } from '../config';
-import { countSessions, endAllocation, storeAllocation, type NewAllocation } from '../database/allocations';
+import { countSessions, endAllocation, NO_LIMIT, storeAllocation, type NewAllocation } from '../database/allocations';
 import { databaseNow } from '../database/clock';
+import { configFor, modeConfig, withModeMetadata } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
@@ -21,10 +22,11 @@ const START_GRACE_MS = 5 * SECOND;
  * A new allocation for a request, not stored yet; its id is the idempotency key of everything that follows. With
  * GAMEYE_BACKFILL it looks for seats in running sessions first, unless the request says no or `seeks` is false.
  */
-export function newAllocation(call: Call, request: AllocationRequest, seeks = true): Waiting {
-  const { nk, config } = call;
+export function newAllocation(call: Call, asked: AllocationRequest, seeks = true): Waiting {
+  const config = configFor(call.config, asked);
+  const request = withModeMetadata(config, asked);
   const regions = acceptableRegions(config, request);
-  const a = allocationOf(nk.uuidv4(), request, regions, config.createTimeoutMs, databaseNow());
+  const a = allocationOf(call.nk.uuidv4(), request, regions, config.createTimeoutMs, databaseNow());
   return seeks && config.backfill && request.backfill !== false ? { ...a, next: 'seek' } : a;
 }
 
@@ -52,7 +54,8 @@ export function queue(
   a: Waiting,
   alone?: NewAllocation['alone'],
 ): { kind: 'queued'; allocation: Waiting } | { kind: 'busy' | 'too-often' | 'exists' } {
-  const { nk, config } = call;
+  const { nk } = call;
+  const config = configFor(call.config, a.request);
   const queued: Waiting = { ...(a.next === 'seek' ? decided(nk, config, a) : a), state: 'queued' };
   const stored = storeAllocation(
     nk,
@@ -62,7 +65,7 @@ export function queue(
       create_timeout_ms: config.createTimeoutMs,
       guest_pool: guestPool(nk, queued),
       user_ids: a.request.user_ids,
-      most_sessions: null,
+      most: NO_LIMIT,
       most_starts: config.startsPerMinute ?? null,
       ...(alone ? { alone } : {}),
     },
@@ -102,14 +105,19 @@ export function startAllocation(
   return 'started';
 }
 
-/** Refuses a request at the door, with code 8, when no session can be started for it at present (GAMEYE_MAX_SESSIONS). */
-export function refuseWhenFull(call: Call): void {
-  const { maxSessions, fleet } = call.config;
-  const isFull = (): boolean => maxSessions !== undefined && countSessions(call.nk, fleet) >= maxSessions;
+/** Refuses a request for a session of a mode at the door, with code 8, when none can be started at present. */
+export function refuseWhenFull(call: Call, mode = ''): void {
+  const { maxSessions, mostOfMode, fleet } = modeConfig(call.config, mode);
+  const isFull = (): boolean =>
+    (maxSessions !== undefined && countSessions(call.nk, fleet) >= maxSessions) ||
+    (mostOfMode !== undefined && countSessions(call.nk, fleet, mode) >= mostOfMode);
   // Some of those may have ended unnoticed.
   if (!isFull() || (isRecounted(call, databaseNow()) && !isFull())) return;
   count(call.nk, 'gameye_refusals', { reason: 'max_sessions' });
-  rpcError(Code.RESOURCE_EXHAUSTED, 'As many sessions run as may (GAMEYE_MAX_SESSIONS). Try again when one has ended.');
+  rpcError(
+    Code.RESOURCE_EXHAUSTED,
+    'As many sessions run as may (GAMEYE_MAX_SESSIONS, or max_sessions of the mode). Try again when one has ended.',
+  );
 }
 
 /** How long what became of an allocation is remembered for whoever asks late. */

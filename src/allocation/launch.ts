@@ -7,7 +7,8 @@ import { serverToken } from '../credentials/server-token';
 import { askedFor, type Common, type Waiting } from './allocation';
 import type { Finding } from './transitions';
 import { ownerId } from '../database/control';
-import { ENV_KEY, EXTERNAL_ID_KEY, labelsFrom } from '../metadata';
+import { ENV_KEY, EXTERNAL_ID_KEY, labelsFrom, MODE_LABEL } from '../metadata';
+import { configFor } from '../mode-config';
 import type { Nakama } from '../nakama/runtime';
 import type { AllocationRequest } from '../records';
 
@@ -47,20 +48,26 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Common, now: 
     location: regionOf(allocation),
     ...imageOf(config, allocation.request),
     ttl: config.ttl,
+    ...(config.args ? { args: config.args } : {}),
     env,
-    labels: { ...labelsFrom(metadata), [FLEET_LABEL]: config.fleet, [OWNER_LABEL]: ownerId(nk) },
+    labels: { ...labelsFrom(metadata), ...labelsOf(nk, config) },
     ...(typeof externalId === 'string' ? { external_id: externalId } : {}),
   };
+}
+
+function labelsOf(nk: Nakama, { fleet, mode }: Config): { [label: string]: string } {
+  return { [FLEET_LABEL]: fleet, [OWNER_LABEL]: ownerId(nk), ...(mode === '' ? {} : { [MODE_LABEL]: mode }) };
 }
 
 /** Whom a session can be found by at Gameye when the request does not say: its first player. */
 function tracedBy({ request }: Common): string | undefined {
   const [first] = request.user_ids;
-  return first === undefined ? undefined : `${request.mode ?? 'match'}-${first}`;
+  return first === undefined ? undefined : `${request.solo ? 'solo' : 'match'}-${first}`;
 }
 
 /** What is started for a request. The configured version is one of the configured image. */
-export function imageOf(config: Config, request: AllocationRequest): { image: string; version?: string } {
+export function imageOf(base: Config, request: AllocationRequest): { image: string; version?: string } {
+  const config = configFor(base, request);
   const { image = config.image, version = image === config.image ? config.version : undefined } = request;
   return { image, ...(version === undefined ? {} : { version }) };
 }

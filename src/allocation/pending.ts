@@ -48,6 +48,7 @@ function startingInstance(call: Call, a: Allocation): StartingInstance {
     region: regionOf(a),
     image,
     version,
+    ...(request.mode ? { mode: request.mode } : {}),
     max_players: request.max_players,
     open_seats: Math.max(0, request.max_players - players),
   };

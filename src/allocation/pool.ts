@@ -15,13 +15,14 @@ export function decided(nk: Nakama, config: Config, a: Waiting): Waiting {
 }
 
 /**
- * Requests with the same pool can share a session, as far as its game server knows: same fleet, image, version, size,
- * metadata and environment. A short hash.
+ * Requests with the same pool can share a session, as far as its game server knows: same fleet, mode, image, version,
+ * size, metadata, environment and settings. A short hash.
  */
 export function poolOf(nk: Nakama, config: Config, request: AllocationRequest): string {
   const { image, version = '' } = imageOf(config, request);
   const { max_players, metadata } = request;
-  const wanted = [config.fleet, image, version, max_players, publicMetadata(metadata), metadata[ENV_KEY] ?? {}];
+  const own = request.mode || request.settings ? [request.mode ?? '', request.settings ?? {}] : [];
+  const wanted = [config.fleet, image, version, max_players, publicMetadata(metadata), metadata[ENV_KEY] ?? {}, ...own];
   return `p${shortHash(nk, canonical(wanted))}`;
 }
 

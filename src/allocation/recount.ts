@@ -71,7 +71,6 @@ function recount(call: Call): void {
     strays: {},
     grace_ms: config.emptyGraceMs,
     horizon_ms: 0,
-    port: config.port ?? null,
     most: MOST_ASKED,
   });
   const missing = [...confirms.filter(({ lost }) => !lost), ...stops.filter(({ runs }) => !runs)];

@@ -1,13 +1,16 @@
 import type { MatchmakerResult } from '../nakama/runtime';
 import type { Config } from '../config';
+import { modeConfig } from '../mode-config';
 import type { AllocationRequest, Latency } from '../records';
 import { isRegionName } from '../text';
 
 /**
  * The request of a matched group, or undefined when the group is not ours: with `GAMEYE_MATCH_PROPERTY` every ticket must
- * carry the property. Players are deduplicated. Numeric properties that start with the ping prefix are latencies.
+ * carry the property. Players are deduplicated. Numeric properties that start with the ping prefix are latencies. `mode`: that
+ * of the tickets.
  */
-export function requestFromMatch(config: Config, entries: MatchmakerResult[]): AllocationRequest | undefined {
+export function requestFromMatch(base: Config, entries: MatchmakerResult[], mode = ''): AllocationRequest | undefined {
+  const config = modeConfig(base, mode);
   const userIds: string[] = [];
   const latencies: Latency[] = [];
   for (const entry of entries) {
@@ -25,7 +28,13 @@ export function requestFromMatch(config: Config, entries: MatchmakerResult[]): A
     }
   }
   if (userIds.length === 0) return undefined;
-  return { user_ids: userIds, max_players: config.maxPlayers ?? userIds.length, latencies, metadata: {} };
+  return {
+    user_ids: userIds,
+    max_players: config.maxPlayers ?? userIds.length,
+    latencies,
+    metadata: {},
+    ...(mode === '' ? {} : { mode }),
+  };
 }
 
 /** True for a ticket with these properties, strings and numbers. */

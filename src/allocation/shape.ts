@@ -4,29 +4,39 @@ import { callbackNames } from '../extension/callbacks';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { Code, rpcError } from '../refusal';
-import { isRegionName } from '../text';
+import { configFor } from '../mode-config';
+import { isRegionList, readSettings, REQUEST_SETTINGS } from '../settings';
+import { isEnvironment, isImageName } from '../values';
 import { invalid, optionalObject, userIds, wholeNumber, type Payload } from '../fields';
 
 /** What a request may say about its session, whoever makes it: `fleet_create` or a module's `onMatched`. */
-export const SHAPE_FIELDS = ['regions', 'image', 'version', 'env', 'metadata', 'callback'];
+export const SHAPE_FIELDS = ['mode', 'regions', 'image', 'version', 'env', 'metadata', 'callback', ...REQUEST_SETTINGS];
 
 /** Reads the payload of `fleet_create`. */
 export function allocationRequest(call: Call, payload: Payload): AllocationRequest {
   const players = userIds(payload, 'user_ids', 0);
-  const maxPlayers = wholeNumber(payload, 'max_players', 1, 10_000);
-  if (players.length > maxPlayers) return invalid('max_players', 'is less than the number of user_ids.');
-  return { user_ids: players, max_players: maxPlayers, latencies: latencies(payload), ...shapeOf(call, payload) };
+  const shape = shapeOf(call, payload);
+  const { maxPlayers } = configFor(call.config, shape);
+  const most =
+    payload['max_players'] === undefined && maxPlayers !== undefined
+      ? maxPlayers
+      : wholeNumber(payload, 'max_players', 1, 10_000);
+  if (players.length > most) return invalid('max_players', 'is less than the number of user_ids.');
+  return { user_ids: players, max_players: most, latencies: latencies(payload), ...shape };
 }
 
 /** Reads the SHAPE_FIELDS of a payload. `env` becomes part of the metadata, where launch.ts finds it. */
 export function shapeOf(
   call: Call,
   payload: Payload,
-): Pick<AllocationRequest, 'metadata' | 'regions' | 'image' | 'version' | 'callback'> {
+): Pick<AllocationRequest, 'metadata' | 'mode' | 'settings' | 'regions' | 'image' | 'version' | 'callback'> {
+  const settings = readSettings(payload, REQUEST_SETTINGS, call.config.nakamaUrl !== undefined, invalid);
   const metadata = metadataFrom(payload);
   const env = payload['env'] === undefined ? {} : environment(payload, metadata);
   return {
     metadata: { ...metadata, ...env },
+    ...(payload['mode'] === undefined ? {} : { mode: modeIn(call, payload) }),
+    ...(Object.keys(settings).length === 0 ? {} : { settings }),
     ...(payload['regions'] === undefined ? {} : { regions: regions(payload) }),
     ...(payload['image'] === undefined ? {} : { image: name(payload, 'image') }),
     ...(payload['version'] === undefined ? {} : { version: name(payload, 'version') }),
@@ -42,17 +52,22 @@ export function metadataFrom(payload: Payload): { [key: string]: unknown } {
 
 function environment(payload: Payload, metadata: { [key: string]: unknown }): { [key: string]: unknown } {
   const env = optionalObject(payload, 'env');
-  const valid = Object.entries(env).every(
-    ([key, value]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(key) && typeof value === 'string' && value !== '',
-  );
-  if (!valid) return invalid('env', 'must be an object of non-empty texts, with names such as GAME_MODE.');
+  if (!isEnvironment(env)) return invalid('env', 'must be an object of non-empty texts, with names such as GAME_MODE.');
   return { [ENV_KEY]: { ...(metadata[ENV_KEY] as object | undefined), ...env } };
+}
+
+/** The name of a mode that there is; an empty one: none. */
+export function modeIn({ config }: Call, payload: Payload): string {
+  const value = payload['mode'] ?? '';
+  if (typeof value === 'string' && (value === '' || config.modes[value])) return value;
+  const there = Object.keys(config.modes).join(', ');
+  return invalid('mode', there === '' ? 'is unknown: GAMEYE_MODES is not set.' : `must be one of ${there}.`);
 }
 
 /** An image or a version, which nobody but Gameye can check. */
 function name(payload: Payload, field: string): string {
   const value = payload[field];
-  if (typeof value === 'string' && /^[\x21-\x7e]{1,200}$/.test(value)) return value;
+  if (isImageName(value)) return value;
   return invalid(field, 'must be a text of 1 to 200 characters without spaces.');
 }
 
@@ -82,11 +97,5 @@ function latencies(payload: Payload): Latency[] {
 
 function regions(payload: Payload): string[] {
   const value = payload['regions'];
-  const valid =
-    Array.isArray(value) &&
-    value.length >= 1 &&
-    value.length <= 50 &&
-    value.every((one) => typeof one === 'string' && isRegionName(one)) &&
-    new Set(value).size === value.length;
-  return valid ? (value as string[]) : invalid('regions', 'must be a list of 1 to 50 different regions.');
+  return isRegionList(value) ? value : invalid('regions', 'must be a list of 1 to 50 different regions.');
 }

@@ -54,15 +54,15 @@ export function started(call: Call, a: Waiting, where: Where): Allocation | unde
 
 function sessionOf(call: Call, a: Started): Parameters<typeof newInstance>[1] {
   const { image, version = '' } = imageOf(call.config, a.request);
-  const { max_players, metadata, mode } = a.request;
+  const { max_players, metadata, mode = '', solo = false } = a.request;
   const region = regionOf(a);
   const session = { id: a.session_id, region, image, version, max_players, metadata, pool: a.pool ?? null };
-  return { ...session, waits: a.waits, ...(mode === undefined ? {} : { mode }) };
+  return { ...session, mode, solo, waits: a.waits };
 }
 
 /** The instance as it was just stored, without asking for it again; `now`: not later than the statement. */
 function shown(begun: NewInstance, userIds: string[], reservedMs: number | null, now: number): Instance {
-  const { ip_address, dns_name, port, ttl_ms, pool, mode: _mode, ...rest } = begun;
+  const { ip_address, dns_name, port, ttl_ms, pool, mode, solo: _solo, ...rest } = begun;
   const seat: Seats[string] =
     reservedMs === null ? { state: 'joined' } : { state: 'reserved', until_ms: now + reservedMs };
   return {
@@ -73,6 +73,7 @@ function shown(begun: NewInstance, userIds: string[], reservedMs: number | null,
     open_seats: begun.max_players - userIds.length,
     seats: Object.fromEntries(userIds.map((userId) => [userId, seat])),
     unseated: 0,
+    ...(mode === '' ? {} : { mode }),
     ...(pool === null ? {} : { pool, open: true }),
     ...(reservedMs === null && userIds.length > 0 ? { visited: true as const } : {}),
     expires_at_ms: now + ttl_ms,

@@ -1,5 +1,5 @@
-import { SECOND } from '../config';
-import { saveAttempt, storeAllocation } from '../database/allocations';
+import { SECOND, type Config } from '../config';
+import { NO_LIMIT, saveAttempt, storeAllocation, type MostSessions } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import type { Outcome } from '../gameye/failure';
 import { describeSession, runSession, stopSession } from '../gameye/session-api';
@@ -81,7 +81,7 @@ export function run(call: Call, a: Waiting, sending: (a: Allocation) => void): A
 /** Stores an allocation for the first time, with its players' rows; its first attempt, or that it looks for seats. */
 export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
   const { nk, config } = call;
-  const store = (one: Waiting, mostSessions: number | null): ReturnType<typeof storeAllocation> =>
+  const store = (one: Waiting, most: MostSessions): ReturnType<typeof storeAllocation> =>
     storeAllocation(
       nk,
       {
@@ -90,12 +90,12 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
         create_timeout_ms: config.createTimeoutMs,
         guest_pool: guestPool(nk, one),
         user_ids: one.request.user_ids,
-        most_sessions: mostSessions,
+        most,
         most_starts: config.startsPerMinute ?? null,
       },
       lease(call),
     );
-  const stored = store(a, a.attempts > 0 ? (config.maxSessions ?? null) : null);
+  const stored = store(a, a.attempts > 0 ? limitsOf(config) : NO_LIMIT);
   switch (stored.kind) {
     case 'stored':
       return { ...asStored(tellRefused(call, a, stored.refused), stored.row), before: stored.before };
@@ -108,7 +108,7 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
     default: {
       // Its players learn the reason from their rows as well, so it is stored without an attempt.
       const refused: Waiting = { ...a, attempts: 0, in_doubt: false };
-      const again = store(refused, null);
+      const again = store(refused, NO_LIMIT);
       if (again.kind !== 'stored') return refuse(call, refused);
       const left = tellRefused(call, refused, again.refused);
       return whenFull(call, { ...asStored(left, again.row), before: again.before });
@@ -126,22 +126,18 @@ function known(call: Call, a: Waiting): Allocation | undefined {
   return stored;
 }
 
+function limitsOf({ maxSessions, mostOfMode }: Config): MostSessions {
+  return { of_fleet: maxSessions ?? null, of_mode: mostOfMode ?? null };
+}
+
 /** `in_doubt`: an earlier attempt may run, so one that ends here instead has its id stopped. */
 function storeAttempt(call: Call, attempt: Waiting, in_doubt: boolean): Allocation | undefined {
-  const most = call.config.maxSessions;
   return untilStored(call, attempt, (current): Allocation | undefined => {
     const before: Waiting = { ...current, attempts: current.attempts - 1, in_doubt };
     if (current.cancelled) return cancel(before, databaseNow());
     // One that has sent an attempt counts already.
-    const mostSessions = before.attempts > 0 || most === undefined ? null : most;
-    const row = saveAttempt(
-      call.nk,
-      changeOf(current),
-      current.version,
-      lease(call),
-      mostSessions,
-      hasPlayers(current),
-    );
+    const most = before.attempts > 0 ? NO_LIMIT : limitsOf(call.config);
+    const row = saveAttempt(call.nk, changeOf(current), current.version, lease(call), most, hasPlayers(current));
     if (row === 'full') return save(call, before, (fresh) => whenFull(call, fresh));
     if (row === 'nobody') return cancel(before, databaseNow());
     return row && asStored(current, row);
@@ -165,7 +161,9 @@ function waitsUntil(a: Waiting, since: number): number {
 /** As many sessions run as may. */
 function refuse(call: Call, a: Waiting): Ended {
   count(call.nk, 'gameye_refusals', { reason: 'max_sessions' });
-  allocationLogger(call, a).warn('Gameye: no session is started, because GAMEYE_MAX_SESSIONS run or start already.');
+  allocationLogger(call, a).warn(
+    'Gameye: no session is started, because as many run or start already as may (GAMEYE_MAX_SESSIONS, or max_sessions of the mode).',
+  );
   return fail(a, 'quota_exceeded', databaseNow());
 }
 

@@ -43,6 +43,14 @@ export interface Lease {
   ms: number;
 }
 
+/** How many sessions of the fleet and of one mode may run or start at once; null: any number. */
+export interface MostSessions {
+  of_fleet: number | null;
+  of_mode: number | null;
+}
+
+export const NO_LIMIT: MostSessions = { of_fleet: null, of_mode: null };
+
 export interface NewAllocation extends AllocationChange {
   fleet: string;
   create_timeout_ms: number;
@@ -50,8 +58,8 @@ export interface NewAllocation extends AllocationChange {
   guest_pool: string | null;
   /** Its players, in any order. */
   user_ids: string[];
-  /** GAMEYE_MAX_SESSIONS, when this allocation starts a session at once; null: not asked. */
-  most_sessions: number | null;
+  /** How many sessions may run, when this allocation starts one at once. */
+  most: MostSessions;
   /** How many allocations a player may get within a minute, however they came to it; null: not counted. */
   most_starts: number | null;
   /** Of a player who asks alone: how many of these within a minute, and while they do what they get none. */
@@ -108,7 +116,8 @@ WITH asked AS (
     CASE WHEN NOT EXISTS (SELECT 1 FROM refused) THEN $11::text::jsonb
       ELSE jsonb_set($11::text::jsonb, '{request,user_ids}', (SELECT jsonb_agg(user_id ORDER BY place) FROM wanted)) END
   FROM judged WHERE NOT judged.busy AND NOT judged.too_often
-    AND ($13::int4 IS NULL OR gameye_admits($2::text, $13::int4))
+    AND ($13::int4 IS NULL AND $17::int4 IS NULL
+      OR gameye_admits($2::text, $13::int4, coalesce($11::text::jsonb->'request'->>'mode', ''), $17::int4))
   ON CONFLICT (id) DO NOTHING
   RETURNING *
 ), taken AS (
@@ -171,10 +180,11 @@ export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Sto
     a.free_seats,
     json(a.doc),
     json(a.user_ids),
-    a.most_sessions,
+    a.most.of_fleet,
     a.most_starts,
     a.alone?.most ?? null,
     a.alone?.unless ?? null,
+    a.most.of_mode,
   ]);
   const { row, taken, before, refused } = found;
   if (row) return { kind: 'stored', row, taken, before, refused };
@@ -215,7 +225,8 @@ export function saveAllocation(
 
 const ATTEMPT = `
 WITH mine AS (
-  SELECT a.id, ($10::int4 IS NULL OR gameye_admits(a.fleet, $10::int4)) AS admitted,
+  SELECT a.id, ($10::int4 IS NULL AND $12::int4 IS NULL
+      OR gameye_admits(a.fleet, $10::int4, coalesce(a.doc->'request'->>'mode', ''), $12::int4)) AS admitted,
     (SELECT count(*) FROM gameye_seat s WHERE s.allocation_id = a.id AND s.state = 'starting')::int4 AS waiting
   FROM gameye_allocation a WHERE a.id = $1::text AND a.version = $2::int8 FOR UPDATE OF a
 ), changed AS (
@@ -226,7 +237,7 @@ WITH mine AS (
 ${answer(`json_build_object('row', (SELECT ${ROW} FROM changed a), 'admitted', (SELECT admitted FROM mine), 'waiting', (SELECT waiting FROM mine))`)}`;
 
 /**
- * Stores an attempt before it is sent. `full`: as many sessions run or start as may (`mostSessions`; null: not asked).
+ * Stores an attempt before it is sent. `full`: as many sessions run or start as may.
  * `nobody`: all of its players went away or were matched again, with `hasPlayers`. Undefined: somebody changed the row.
  */
 export function saveAttempt(
@@ -234,13 +245,14 @@ export function saveAttempt(
   a: AllocationChange,
   version: number,
   lease: Lease,
-  mostSessions: number | null,
+  most: MostSessions,
   hasPlayers: boolean,
 ): AllocationRow | 'full' | 'nobody' | undefined {
   const found = ask<{ row: AllocationRow | null; admitted: boolean | null; waiting: number | null }>(nk, ATTEMPT, [
     ...changeValues(a, version, lease),
-    mostSessions,
+    most.of_fleet,
     hasPlayers,
+    most.of_mode,
   ]);
   if (found.row) return found.row;
   if (found.admitted === null) return undefined;
@@ -263,13 +275,13 @@ WITH mine AS (
 ), n AS (
   SELECT count(*)::int4 AS waiting, CASE WHEN $11::boolean THEN count(*)::int4 ELSE 0 END AS seated FROM seated
 ), made AS (
-  INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, mode, ip_address, dns_name, port, ports,
+  INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, mode, solo, ip_address, dns_name, port, ports,
     max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at)
-  SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, coalesce(x.mode, ''), x.ip_address, x.dns_name, x.port, x.ports,
+  SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, x.mode, x.solo, x.ip_address, x.dns_name, x.port, x.ports,
     x.max_players, CASE WHEN $12::float8 IS NULL THEN 0 ELSE n.seated END, CASE WHEN $12::float8 IS NULL THEN n.seated ELSE 0 END,
     n.seated, x.max_players - n.seated, x.metadata, x.pool, $12::float8 IS NULL AND n.seated > 0, mine.server_ready, now(),
     now() + x.ttl_ms * interval '1 millisecond'
-  FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text,
+  FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text, solo boolean,
     ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8), mine, n
   WHERE n.waiting > 0 OR NOT $13::boolean
   ON CONFLICT (id) DO UPDATE SET allocation_id = EXCLUDED.allocation_id, status = EXCLUDED.status, pool = EXCLUDED.pool,
@@ -290,8 +302,9 @@ export interface NewInstance {
   region: string;
   image: string;
   version: string;
+  mode: string;
   /** A player started it alone. */
-  mode?: 'solo';
+  solo: boolean;
   ip_address: string;
   dns_name: string;
   port: number;
@@ -556,7 +569,9 @@ export function forgetOver(nk: Nakama, fleet: string): number {
   return ask<number>(nk, FORGET, [fleet]);
 }
 
-/** How many sessions of a fleet run or start, as GAMEYE_MAX_SESSIONS counts them. */
-export function countSessions(nk: Nakama, fleet: string): number {
-  return ask<number>(nk, answer(`gameye_sessions($1::text)`), [fleet]);
+/** How many sessions of a fleet run or start, as GAMEYE_MAX_SESSIONS counts them; or those of one mode. */
+export function countSessions(nk: Nakama, fleet: string, mode?: string): number {
+  return mode === undefined
+    ? ask<number>(nk, answer(`gameye_sessions($1::text)`), [fleet])
+    : ask<number>(nk, answer(`gameye_sessions($1::text, $2::text)`), [fleet, mode]);
 }

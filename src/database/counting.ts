@@ -40,12 +40,12 @@ export function freed(seats: string): string {
  * nobody is in it any more, instead of waiting for others. One with a pool is there for them. `where`: a condition on `i`.
  */
 export function endLeft(where: string): string {
-  return `status = CASE WHEN ${where} AND i.mode = 'solo' AND i.pool IS NULL AND i.status = 'running' AND ${COUNT} <= 0
+  return `status = CASE WHEN ${where} AND i.solo AND i.pool IS NULL AND i.status = 'running' AND ${COUNT} <= 0
     THEN 'draining' ELSE i.status END`;
 }
 
 /** After such an update: nobody needs the session any more. */
-export const HAS_ENDED = `(i.mode = 'solo' AND i.pool IS NULL AND i.status = 'draining' AND i.player_count <= 0)`;
+export const HAS_ENDED = `(i.solo AND i.pool IS NULL AND i.status = 'draining' AND i.player_count <= 0)`;
 
 /**
  * The seats in `seats` that were freed, as JSON; `ended` where the row of `counted` says so. Gameye hears of these, so only

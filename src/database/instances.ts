@@ -20,7 +20,7 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
   'connection_info', json_build_object('ip_address', i.ip_address, 'dns_name', i.dns_name, 'port', i.port),
   'create_time', to_char(i.create_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
   'player_count', ${PLAYER_COUNT}, 'status', i.status, 'region', i.region, 'image', i.image, 'version', i.version,
-  'max_players', i.max_players, 'open_seats', i.open_seats, 'ports', i.ports, 'unseated', i.unseated,
+  'mode', nullif(i.mode, ''), 'max_players', i.max_players, 'open_seats', i.open_seats, 'ports', i.ports, 'unseated', i.unseated,
   'seats', coalesce((SELECT json_object_agg(s.user_id, CASE s.state WHEN 'joined' THEN json_build_object('state', s.state)
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),
@@ -41,7 +41,7 @@ export function findInstance(nk: Nakama, fleet: string, id: string): Instance | 
 
 const INSERT = `
 WITH x AS (
-  SELECT * FROM jsonb_to_record($1::text::jsonb) AS x(id text, status text, region text, image text, version text,
+  SELECT * FROM jsonb_to_record($1::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text,
     ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb)
 ), known AS (
   SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT jsonb_array_elements_text($3::text::jsonb)) ORDER BY s.user_id FOR UPDATE
@@ -51,9 +51,9 @@ WITH x AS (
 ), n AS (
   SELECT count(*)::int4 AS joined FROM free
 ), made AS (
-  INSERT INTO gameye_instance (id, allocation_id, fleet, status, region, image, version, ip_address, dns_name, port, ports, max_players,
+  INSERT INTO gameye_instance (id, allocation_id, fleet, status, region, image, version, mode, ip_address, dns_name, port, ports, max_players,
     joined, player_count, open_seats, metadata, visited, create_time, empty_since)
-  SELECT x.id, x.id, $2::text, x.status, x.region, x.image, x.version, x.ip_address, x.dns_name, x.port, x.ports,
+  SELECT x.id, x.id, $2::text, x.status, x.region, x.image, x.version, x.mode, x.ip_address, x.dns_name, x.port, x.ports,
     greatest(x.max_players, n.joined), n.joined, n.joined, greatest(x.max_players, n.joined) - n.joined, x.metadata, n.joined > 0,
     least(now(), to_timestamp($4::float8 / 1000)), CASE WHEN n.joined = 0 THEN now() END
   FROM x, n ON CONFLICT (id) DO NOTHING
@@ -73,36 +73,44 @@ ${answer('EXISTS (SELECT 1 FROM made)')}`;
 export function adoptInstance(
   nk: Nakama,
   fleet: string,
-  instance: Omit<NewInstance, 'pool' | 'ttl_ms'>,
+  instance: Omit<NewInstance, 'pool' | 'ttl_ms' | 'solo'>,
   userIds: string[],
   createdAtMs: number,
 ): boolean {
   return ask<boolean>(nk, INSERT, [json(instance), fleet, json(userIds), createdAtMs]);
 }
 
-const REFRESH = `
-WITH changed AS (
-  UPDATE gameye_instance i SET
-    status = CASE WHEN i.status IN ('draining', 'starting') OR $3::text = '' THEN i.status ELSE $3::text END,
-    ip_address = coalesce($4::text, i.ip_address), dns_name = coalesce($5::text, i.dns_name), port = coalesce($6::int4, i.port),
-    ports = coalesce($7::text::jsonb, i.ports), missed = 0
-  WHERE i.id = $2::text AND i.fleet = $1::text RETURNING 1
-)
-${answer('EXISTS (SELECT 1 FROM changed)')}`;
-
 /** Where a session is reached and what the Session API says of it; undefined fields stay as they are. */
 export interface Refreshed {
   status: string;
   ip_address?: string;
   dns_name?: string;
-  port?: number;
-  ports?: Instance['ports'];
+  ports: Instance['ports'];
 }
 
-/** Takes over what the Session API shows of a session. One that drains or waits for its game server stays so. False: gone. */
-export function refreshInstance(nk: Nakama, fleet: string, id: string, now: Refreshed): boolean {
-  const { status, ip_address = null, dns_name = null, port = null, ports } = now;
-  return ask<boolean>(nk, REFRESH, [fleet, id, status, ip_address, dns_name, port, ports ? json(ports) : null]);
+/** The port of an instance `i` among others that its session shows now: it keeps its name. NULL: none of them has that name. */
+export const portAmong = (ports: string): string =>
+  `(${ports}->>(SELECT p.key FROM jsonb_each_text(i.ports) p WHERE p.value = i.port::text ORDER BY p.key LIMIT 1))::int4`;
+
+const REFRESH = `
+WITH shown AS (
+  SELECT * FROM jsonb_to_recordset($2::text::jsonb) AS x(id text, status text, ip_address text, dns_name text, ports jsonb)
+), changed AS (
+  UPDATE gameye_instance i SET
+    status = CASE WHEN i.status IN ('draining', 'starting') OR x.status = '' THEN i.status ELSE x.status END,
+    ip_address = coalesce(x.ip_address, i.ip_address), dns_name = coalesce(x.dns_name, i.dns_name),
+    port = coalesce(${portAmong('x.ports')}, i.port),
+    ports = CASE WHEN ${portAmong('x.ports')} IS NULL THEN i.ports ELSE x.ports END, missed = 0
+  FROM shown x WHERE i.id = x.id AND i.fleet = $1::text RETURNING 1
+)
+${answer('(SELECT count(*) FROM changed)')}`;
+
+/**
+ * Takes over what the Session API shows of sessions. One that drains or waits for its game server stays so; ports without that
+ * which players use change nothing. Answers how many there are.
+ */
+export function refreshInstances(nk: Nakama, fleet: string, shown: (Refreshed & { id: string })[]): number {
+  return ask<number>(nk, REFRESH, [fleet, json(shown)]);
 }
 
 const LOSE = `

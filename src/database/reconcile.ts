@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import type { Refreshed } from './instances';
+import { portAmong } from './instances';
 import { answer, ask, json, ms } from './sql';
 
 /*
@@ -27,8 +27,6 @@ export interface Question {
   grace_ms: number;
   /** Until the next comparison: what is due later is left to it. */
   horizon_ms: number;
-  /** The port that players use; null: whatever is exposed. */
-  port: string | null;
   /** Of each kind of task no more than this, and one, so that the caller knows that there are more. */
   most: number;
 }
@@ -146,7 +144,7 @@ WITH listing AS (
       (l.status <> i.status AND l.status <> '' AND i.status NOT IN ('draining', 'starting'))
       OR (l.host <> i.ip_address AND l.host ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$|^[0-9A-Fa-f:.]{2,45}$')
       OR (l.ports <> i.ports AND EXISTS (SELECT 1 FROM (SELECT ${PORTS} AS ports OFFSET 0) p
-          WHERE p.ports <> i.ports AND CASE WHEN $7::text IS NULL THEN p.ports <> '{}' ELSE p.ports->$7::text IS NOT NULL END))
+          WHERE p.ports <> i.ports AND ${portAmong('p.ports')} IS NOT NULL))
     ) THEN jsonb_build_object('status', l.status, 'host', l.host, 'ports', l.ports) END AS entry,
     CASE WHEN i.id IS NULL AND l.alive THEN l.id END AS unknown, CASE WHEN i.id IS NULL THEN l.players END AS players,
     CASE WHEN i.id IS NULL THEN l.tags END AS tags
@@ -156,25 +154,25 @@ WITH listing AS (
     count(*) FILTER (WHERE runs AND NOT young AND alive) AS shown, coalesce(bool_or(alive), false) AS any_alive FROM judged WHERE ours
 ), stops AS (
   SELECT record AS id, ${ms('retire_at')} AS at_ms, reason, alive AS runs FROM judged
-  WHERE ours AND retire_at <= now() + ${interval('$6')} ORDER BY alive DESC, retire_at LIMIT $8::int4 + 1
+  WHERE ours AND retire_at <= now() + ${interval('$6')} ORDER BY alive DESC, retire_at LIMIT $7::int4 + 1
 ), confirms AS (
   SELECT record AS id, ${ms(`greatest(now(), create_time + ${YOUNG})`)} AS at_ms, young, lost FROM judged
   WHERE ours AND NOT alive AND (SELECT bool_or(listed) FROM entries) AND coalesce(retire_at > now(), true)
-  ORDER BY young, missed, record LIMIT $8::int4 + 1
+  ORDER BY young, missed, record LIMIT $7::int4 + 1
 ), repairs AS (
-  SELECT record AS id, entry FROM judged WHERE entry IS NOT NULL AND coalesce(retire_at > now(), true) LIMIT $8::int4 + 1
+  SELECT record AS id, entry FROM judged WHERE entry IS NOT NULL AND coalesce(retire_at > now(), true) LIMIT $7::int4 + 1
 ), unknown AS MATERIALIZED (
   SELECT j.unknown AS id, coalesce(jsonb_typeof(j.players) = 'number' AND j.players::text ~ '^[0-9.]*[1-9]', false) AS used,
     coalesce(($4::text::jsonb->>j.unknown)::float8::int8, ${ms('now()')}) AS since_ms
   FROM judged j WHERE j.unknown IS NOT NULL AND NOT EXISTS (SELECT 1 FROM open o WHERE o.id = j.unknown)
     AND strpos(j.tags, $2::text) > 0 AND strpos(j.tags, $1::text) > 0
 ), adopts AS (
-  SELECT id FROM unknown WHERE used LIMIT $8::int4 + 1
+  SELECT id FROM unknown WHERE used LIMIT $7::int4 + 1
 ), strays AS (
   SELECT id, since_ms FROM unknown WHERE NOT used ORDER BY since_ms LIMIT ${MOST_STRAYS}
 ), stray_stops AS (
   SELECT id, since_ms + $5::float8::int8 AS at_ms FROM strays
-  WHERE since_ms + $5::float8 <= ${ms('now()')} + $6::float8 ORDER BY since_ms LIMIT $8::int4 + 1
+  WHERE since_ms + $5::float8 <= ${ms('now()')} + $6::float8 ORDER BY since_ms LIMIT $7::int4 + 1
 )
 ${answer(
   `json_build_object('listed', (SELECT bool_or(listed) FROM entries),
@@ -193,8 +191,8 @@ ${answer(
  * a record of any fleet, or that an open allocation may have started or still looks after, is nobody's to adopt or to stop.
  */
 export function compareSessions(nk: Nakama, question: Question): Comparison {
-  const { fleet, owner, listing, strays, grace_ms, horizon_ms, port, most } = question;
-  return ask<Comparison>(nk, COMPARE, [fleet, owner, listing ?? null, json(strays), grace_ms, horizon_ms, port, most]);
+  const { fleet, owner, listing, strays, grace_ms, horizon_ms, most } = question;
+  return ask<Comparison>(nk, COMPARE, [fleet, owner, listing ?? null, json(strays), grace_ms, horizon_ms, most]);
 }
 
 const CLOSE = `
@@ -214,23 +212,6 @@ ${answer(`(SELECT coalesce(json_object_agg(id, region), '{}') FROM due WHERE (SE
  */
 export function closeDue(nk: Nakama, fleet: string, ids: string[], graceMs: number): { [id: string]: string } {
   return ask(nk, CLOSE, [fleet, json(ids), graceMs]);
-}
-
-const REPAIR = `
-WITH shown AS (
-  SELECT * FROM jsonb_to_recordset($2::text::jsonb) AS x(id text, status text, ip_address text, dns_name text, port int4, ports jsonb)
-), changed AS (
-  UPDATE gameye_instance i SET
-    status = CASE WHEN i.status IN ('draining', 'starting') OR x.status = '' THEN i.status ELSE x.status END,
-    ip_address = coalesce(x.ip_address, i.ip_address), dns_name = coalesce(x.dns_name, i.dns_name), port = coalesce(x.port, i.port),
-    ports = coalesce(x.ports, i.ports), missed = 0
-  FROM shown x WHERE i.id = x.id AND i.fleet = $1::text RETURNING 1
-)
-${answer('(SELECT count(*) FROM changed)')}`;
-
-/** The same as `refreshInstance` for many at once. Answers how many there are. */
-export function refreshInstances(nk: Nakama, fleet: string, shown: (Refreshed & { id: string })[]): number {
-  return ask<number>(nk, REPAIR, [fleet, json(shown)]);
 }
 
 const KNOWN = answer(`EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = $1::text)

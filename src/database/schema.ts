@@ -116,6 +116,28 @@ END
   `
 ALTER TABLE gameye_instance ADD COLUMN reported boolean NOT NULL DEFAULT false;
 `,
+  `
+ALTER TABLE gameye_instance ADD COLUMN solo boolean NOT NULL DEFAULT false;
+UPDATE gameye_instance SET solo = true, mode = '' WHERE mode = 'solo';
+CREATE FUNCTION gameye_sessions(of_fleet text, of_mode text) RETURNS int4 LANGUAGE sql STABLE AS '
+  SELECT (
+    (SELECT count(*) FROM gameye_instance
+     WHERE fleet = of_fleet AND mode = of_mode AND status NOT IN (''lost'', ''exited'', ''dead'')) +
+    (SELECT coalesce(sum(jsonb_array_length(coalesce(a.doc->''abandoned'', ''[]'')) + CASE
+      WHEN a.state IN (''starting'', ''started'') AND a.attempts > 0
+        AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = a.session_id) THEN 1 ELSE 0 END), 0)
+     FROM gameye_allocation a
+     WHERE a.fleet = of_fleet AND a.state <> ''over'' AND coalesce(a.doc->''request''->>''mode'', '''') = of_mode)
+  )::int4
+';
+CREATE FUNCTION gameye_admits(of_fleet text, most int4, of_mode text, most_of_mode int4) RETURNS boolean LANGUAGE plpgsql VOLATILE AS '
+BEGIN
+  PERFORM pg_advisory_xact_lock(${LOCK + 1}, hashtext(of_fleet));
+  RETURN (most IS NULL OR gameye_sessions(of_fleet) < most)
+    AND (most_of_mode IS NULL OR gameye_sessions(of_fleet, of_mode) < most_of_mode);
+END
+';
+`,
 ];
 
 /** The schema that this module knows. */

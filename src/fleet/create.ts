@@ -9,7 +9,7 @@ import { Code, rpcError } from '../refusal';
  * create timeout; without players, `get` tells when it runs. Others may be seated in it, its own players in no other.
  */
 export function create(call: Call, request: AllocationRequest): { session_id: string } {
-  refuseWhenFull(call);
+  refuseWhenFull(call, request.mode);
   const allocation = newAllocation(call, request, false);
   switch (startAllocation(call, allocation)) {
     case 'started':

@@ -1,5 +1,5 @@
 import { SECOND } from '../config';
-import { markLost, refreshInstance, removeInstance, type Refreshed } from '../database/instances';
+import { markLost, refreshInstances, removeInstance, type Refreshed } from '../database/instances';
 import { describeSession } from '../gameye/session-api';
 import { isSlow, unlessSilent } from '../gameye/silence';
 import { isLive } from '../gameye/wire';
@@ -24,9 +24,9 @@ export function refreshed(call: Call, stored: Instance): Instance | undefined {
   const outcome = unlessSilent(call, () => describeSession(nk, config, stored.id, CALL_TIMEOUT_MS));
   if (outcome?.kind === 'done') {
     if (isLive(outcome.value.status)) {
-      const shown = refreshedBy(config, outcome.value);
+      const shown = refreshedBy(outcome.value);
       if (isAsShown(stored, shown)) return stored;
-      refreshInstance(nk, config.fleet, stored.id, shown);
+      refreshInstances(nk, config.fleet, [{ id: stored.id, ...shown }]);
       return instanceOf(call, stored.id);
     }
     removeInstance(nk, config.fleet, stored.id);
@@ -61,11 +61,10 @@ export function stillRunning(call: Call, stored: Instance): Instance | undefined
 
 /** One that drains stays so, whatever its container says. */
 function isAsShown({ status, connection_info, ports }: Instance, shown: Refreshed): boolean {
-  const { ip_address = connection_info.ip_address, port = connection_info.port } = shown;
+  const { ip_address = connection_info.ip_address } = shown;
   return (
     (status === 'draining' || shown.status === '' || status === shown.status) &&
     ip_address === connection_info.ip_address &&
-    port === connection_info.port &&
-    JSON.stringify(shown.ports ?? ports) === JSON.stringify(ports)
+    JSON.stringify(shown.ports) === JSON.stringify(ports)
   );
 }

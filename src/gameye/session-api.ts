@@ -20,6 +20,7 @@ export interface SessionRun {
   image: string;
   version?: string;
   ttl: string;
+  args?: string[];
   env: { [key: string]: string };
   labels: { [key: string]: string };
   external_id?: string;

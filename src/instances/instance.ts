@@ -2,7 +2,8 @@ import type { Config } from '../config';
 import type { NewInstance } from '../database/allocations';
 import type { Refreshed } from '../database/instances';
 import { choosePort, type ListedSession, type SessionView } from '../gameye/wire';
-import { publicMetadata } from '../metadata';
+import { MODE_LABEL, publicMetadata } from '../metadata';
+import { modeConfig } from '../mode-config';
 import type { Ports } from '../records';
 
 /** Our own status beside Gameye's: the Session API said that there is no such session. Nobody is sent there until that is certain. */
@@ -25,7 +26,8 @@ export function newInstance(
     region: string;
     image: string;
     version: string;
-    mode?: 'solo';
+    mode: string;
+    solo: boolean;
     max_players: number;
     metadata: { [key: string]: unknown };
     pool: string | null;
@@ -49,7 +51,7 @@ export function newInstance(
 
 /** An instance for a session that Gameye shows and we have no record of, and its players. */
 export interface Adoption {
-  instance: Omit<NewInstance, 'pool' | 'ttl_ms'>;
+  instance: Omit<NewInstance, 'pool' | 'ttl_ms' | 'solo'>;
   user_ids: string[];
   created_at_ms: number;
 }
@@ -58,10 +60,12 @@ export interface Adoption {
  * What is stored of a session without a record. Metadata comes back from the labels, as text; players that Gameye knows have
  * their seats; nobody knows how many more may come. Undefined when it lacks the port that players need.
  */
-export function adoptionOf(config: Config, session: SessionView, now: number): Adoption | undefined {
+export function adoptionOf(base: Config, session: SessionView, now: number): Adoption | undefined {
+  const mode = session.labels[MODE_LABEL] ?? '';
+  const config = modeConfig(base, mode);
   const port = choosePort(session.ports, config.port);
   if (port === undefined) return undefined;
-  const { nakama_fleet: _fleet, nakama_owner: _owner, ...metadata } = session.labels;
+  const { nakama_fleet: _fleet, nakama_owner: _owner, [MODE_LABEL]: _mode, ...metadata } = session.labels;
   const user_ids = session.players ?? [];
   return {
     instance: {
@@ -70,6 +74,7 @@ export function adoptionOf(config: Config, session: SessionView, now: number): A
       region: session.region,
       image: session.image,
       version: session.version ?? '',
+      mode,
       ...addressOf(session.host),
       port,
       ports: session.ports,
@@ -82,13 +87,8 @@ export function adoptionOf(config: Config, session: SessionView, now: number): A
 }
 
 /** What the Session API shows of a session, as it is taken over into its instance. An empty text is what it left out. */
-export function refreshedBy(config: Config, session: Pick<ListedSession, 'host' | 'ports' | 'status'>): Refreshed {
-  const port = choosePort(session.ports, config.port);
-  return {
-    status: session.status,
-    ...(session.host === '' ? {} : addressOf(session.host)),
-    ...(port === undefined ? {} : { port, ports: session.ports }),
-  };
+export function refreshedBy({ status, host, ports }: Pick<ListedSession, 'host' | 'ports' | 'status'>): Refreshed {
+  return { status, ...(host === '' ? {} : addressOf(host)), ports };
 }
 
 /** Until when a new seat is reserved, in milliseconds from now. Null where game servers have no way to report who arrives. */

@@ -1,12 +1,14 @@
 import { handOver, newAllocation, queue } from '../allocation/create';
 import { requestFromMatch } from '../allocation/request';
 import { describeProblems, getConfig, type Dialect } from '../config';
+import { inMode } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { count, time } from '../nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
 import type { FailureReason } from '../records';
 import { ensureSupervisor } from '../supervision/heartbeat';
 import { notifyFailed } from '../told/notify';
+import { modeOf, modesProblem } from './modes';
 import { shapeRequest } from './shape';
 import { refuseTooMany, withDemands } from './tickets';
 
@@ -40,10 +42,18 @@ function answer(
     }
     const { config } = configured;
     const call = { ctx, logger, nk, config };
-    const request = requestFromMatch(config, entries);
-    const asked = request && shapeRequest(call, entries, request);
+    const modes = entries.map(({ properties }) => modeOf(config, properties));
+    const problem = modesProblem(config, modes);
+    const request = requestFromMatch(config, entries, problem === undefined ? modes[0] : '');
+    if (!request) return 'not_ours';
+    if (problem !== undefined) {
+      withFields(logger, { problem }).error('Gameye: a match got no game server, because of the modes of its tickets.');
+      tell(logger, nk, entries, 'misconfigured', config.notify);
+      return 'misconfigured';
+    }
+    const asked = shapeRequest(call, entries, request);
     if (!asked) return 'not_ours';
-    const agreed = 'failed' in asked ? asked : withDemands(call, entries, asked);
+    const agreed = 'failed' in asked ? asked : withDemands(inMode(call, asked), entries, asked);
     if ('failed' in agreed) {
       tell(logger, nk, entries, agreed.failed, config.notify);
       return agreed.failed;

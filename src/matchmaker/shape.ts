@@ -1,4 +1,5 @@
 import { isRecord } from '../gameye/transport';
+import { modeConfig } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import type { MatchmakerResult } from '../nakama/runtime';
@@ -47,16 +48,18 @@ export function shapeRequest(
   }
 }
 
-function shaped(call: Call, request: AllocationRequest, shape: unknown): AllocationRequest {
-  if (isPromise(shape)) return rpcError(Code.INVALID_ARGUMENT, ASYNC);
-  if (!isRecord(shape)) return rpcError(Code.INVALID_ARGUMENT, 'It has to be an object, false, or nothing.');
-  const payload = knownFieldsOnly(shape, [...SHAPE_FIELDS, 'maxPlayers', 'backfill']);
+function shaped(call: Call, request: AllocationRequest, answer: unknown): AllocationRequest {
+  if (isPromise(answer)) return rpcError(Code.INVALID_ARGUMENT, ASYNC);
+  if (!isRecord(answer)) return rpcError(Code.INVALID_ARGUMENT, 'It has to be an object, false, or nothing.');
+  const payload = knownFieldsOnly(answer, [...SHAPE_FIELDS, 'maxPlayers', 'backfill']);
   if (hasUnstorable(JSON.parse(JSON.stringify(payload)))) {
     return rpcError(Code.INVALID_ARGUMENT, 'It has a text with a NUL character or half a surrogate pair.');
   }
   const fewest = request.user_ids.length;
-  const max_players =
-    payload['maxPlayers'] === undefined ? request.max_players : wholeNumber(payload, 'maxPlayers', fewest, 10_000);
+  const shape = shapeOf(call, payload);
+  const usual =
+    shape.mode === undefined ? request.max_players : (modeConfig(call.config, shape.mode).maxPlayers ?? fewest);
+  const max_players = payload['maxPlayers'] === undefined ? usual : wholeNumber(payload, 'maxPlayers', fewest, 10_000);
   const own = payload['backfill'] !== undefined && !flag(payload, 'backfill') ? { backfill: false } : {};
-  return { ...request, max_players, ...shapeOf(call, payload), ...own };
+  return { ...request, max_players, ...shape, ...own };
 }

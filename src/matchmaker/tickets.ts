@@ -3,12 +3,14 @@ import { isOurs } from '../allocation/request';
 import { getExtension } from '../extension/extension';
 import { versionInForce } from '../allocation/version';
 import { getConfig, type Config } from '../config';
+import { modeConfig } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
 import type { AllocationRequest, FailureReason } from '../records';
 import { Code, rpcError } from '../refusal';
+import { modeOf } from './modes';
 import { guarded } from '../nakama/guard';
 
 /** A ticket as a hook before `MatchmakerAdd` or `PartyMatchmakerAdd` sees it; versions differ in what they leave out. */
@@ -26,7 +28,7 @@ const WARN_SECONDS = 60;
 const ADMITTED = 'gameye_admitted_';
 
 /**
- * The hook before a ticket is added: refuses one whose `gameye_version` or `gameye_region` the fleet does not serve, while
+ * The hook before a ticket is added: refuses one whose mode, `gameye_version` or `gameye_region` the fleet does not serve, while
  * its player can still do something about it, and warns of one that asks for more players than a session takes. Does not
  * use the network; a ticket that demands nothing costs nothing. The envelope goes back as it came: Nakama takes what a hook
  * returns for the whole message, cid included.
@@ -40,15 +42,16 @@ export function beforeMatchmakerAdd<Envelope extends object>(
   const { matchmakerAdd, partyMatchmakerAdd } = envelope as { matchmakerAdd?: Ticket; partyMatchmakerAdd?: Ticket };
   const { stringProperties, numericProperties, minCount } = matchmakerAdd ?? partyMatchmakerAdd ?? {};
   const properties: { [name: string]: unknown } = { ...stringProperties, ...numericProperties };
-  const demands = properties[VERSION_PROPERTY] !== undefined || properties[REGION_PROPERTY] !== undefined;
-  if (!demands && !(typeof minCount === 'number' && minCount > 1)) return envelope;
   const configured = getConfig(ctx, nk);
   // A module that is not configured says so when the match is made.
   if ('problems' in configured || !isOurs(configured.config, properties)) return envelope;
-  warnOfTooMany(logger, nk, configured.config, minCount);
-  if (!demands) return envelope;
+  const mode = modeOf(configured.config, properties);
+  const config = modeConfig(configured.config, mode);
+  warnOfTooMany(logger, nk, config, minCount);
+  const demands = properties[VERSION_PROPERTY] !== undefined || properties[REGION_PROPERTY] !== undefined;
+  if (!demands && mode === '' && typeof properties[config.modeProperty] !== 'number') return envelope;
   return guarded(ctx, logger, () => {
-    admit(nk, configured.config, properties);
+    admit(nk, config, properties);
     return envelope;
   });
 }
@@ -59,15 +62,20 @@ function warnOfTooMany(logger: Logger, nk: Nakama, { maxPlayers }: Config, minCo
   if (getExtension().onMatched || nk.localcacheGet(WARNED) !== undefined) return;
   nk.localcachePut(WARNED, 'yes', WARN_SECONDS);
   withFields(logger, { min_count: minCount, max_players: maxPlayers }).warn(
-    'Gameye: a ticket asks for more players than GAMEYE_MAX_PLAYERS, so its match gets no game server.',
+    'Gameye: a ticket asks for more players than GAMEYE_MAX_PLAYERS or max_players of its mode, so its match gets no game server.',
   );
 }
 
 function admit(nk: Nakama, config: Config, properties: { [name: string]: unknown }): void {
-  for (const name of [VERSION_PROPERTY, REGION_PROPERTY]) {
+  const texts = Object.keys(config.modes).length > 0 ? [config.modeProperty] : [];
+  for (const name of [...texts, VERSION_PROPERTY, REGION_PROPERTY]) {
     if (typeof properties[name] === 'number') {
       refuse(nk, 'not_a_text', Code.INVALID_ARGUMENT, `${name} must be a string property.`);
     }
+  }
+  if (config.mode !== '' && !config.modes[config.mode]) {
+    const there = Object.keys(config.modes).join(', ');
+    refuse(nk, 'mode', Code.FAILED_PRECONDITION, `gameye_mode_unknown: no such mode. There are: ${there}.`);
   }
   const { version, regions } = demandsOf(properties);
   if (regions && !regions.some((region) => config.regions.includes(region))) {
@@ -92,7 +100,12 @@ function admit(nk: Nakama, config: Config, properties: { [name: string]: unknown
 }
 
 /** The message reaches the player's socket; its code is always 7 there (pipeline.go), so the message begins with a word. */
-function refuse(nk: Nakama, reason: 'version' | 'region' | 'not_a_text', code: number, message: string): never {
+function refuse(
+  nk: Nakama,
+  reason: 'mode' | 'version' | 'region' | 'not_a_text',
+  code: number,
+  message: string,
+): never {
   count(nk, 'gameye_tickets_refused', { reason });
   return rpcError(code, message);
 }

@@ -1,6 +1,6 @@
 import { SECOND } from '../config';
 import { askLocations } from '../gameye/locations';
-import type { Call } from '../nakama/caller';
+import { inMode, type Call } from '../nakama/caller';
 import { Code, rpcError } from '../refusal';
 
 /** A VM of the pool waits as long: matchmaker hooks need one too. */
@@ -18,10 +18,11 @@ export interface PingTarget {
 }
 
 /**
- * The configured regions that can run the image now and say where they can be pinged, in the configured order. Code 9 when
+ * The regions of a mode that can run the image now and say where they can be pinged, in the configured order. Code 9 when
  * the API token may not ask (the log says so once an hour), 14 when the list is not known just now.
  */
-export function pingTargets(call: Call): PingTarget[] {
+export function pingTargets(base: Call, mode: string): PingTarget[] {
+  const call = inMode(base, { mode });
   const { config } = call;
   const locations = askLocations(call, config.image, ASK_MS, 'usable');
   if ('refused' in locations) {

@@ -1,4 +1,4 @@
-import { allocationRequest, SHAPE_FIELDS } from '../allocation/shape';
+import { allocationRequest, modeIn, SHAPE_FIELDS } from '../allocation/shape';
 import { flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { create } from '../fleet/create';
 import { get } from '../fleet/get';
@@ -48,7 +48,7 @@ export const RPCS: Rpc[] = [
     id: 'fleet_create',
     caller: 'server',
     fields: ['max_players', 'user_ids', 'latencies', ...SHAPE_FIELDS],
-    doc: '`max_players`, `user_ids?`, `latencies?: [{user_id, region, ms}]`, `metadata?`, `regions?`, `image?`, `version?`, `env?`, `callback?` → `session_id` at once; players are notified',
+    doc: '`max_players` (unless the mode has it), `user_ids?`, `latencies?: [{user_id, region, ms}]`, `mode?`, `metadata?`, `regions?`, `image?`, `version?`, `env?`, `args?`, `ttl?`, `port?`, `ready?`, `create_timeout?`, `callback?` → `session_id` at once; players are notified',
     answer: (call, payload) => create(call, allocationRequest(call, payload)),
   },
   {
@@ -179,9 +179,9 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_solo_match',
     caller: 'player',
-    fields: ['resume'],
-    doc: '`resume?` → `status: starting`; with `resume: true` `status: matched` and `match` when the player has a session that runs',
-    answer: (call, payload, userId) => startSolo(call, userId, optionalFlag(payload, 'resume')),
+    fields: ['resume', 'mode'],
+    doc: '`resume?`, `mode?` → `status: starting`; with `resume: true` `status: matched` and `match` when the player has a session that runs',
+    answer: (call, payload, userId) => startSolo(call, userId, optionalFlag(payload, 'resume'), modeIn(call, payload)),
   },
   {
     id: 'gameye_join_friend',
@@ -196,9 +196,9 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_ping_targets',
     caller: 'player',
-    fields: [],
-    doc: ' → `targets`: `region`, `host`, `hosts` and the `property` of a ticket, for each configured region that can run the image now',
-    answer: (call) => ({ targets: pingTargets(call) }),
+    fields: ['mode'],
+    doc: '`mode?` → `targets`: `region`, `host`, `hosts` and the `property` of a ticket, for each configured region that can run the image now',
+    answer: (call, payload) => ({ targets: pingTargets(call, modeIn(call, payload)) }),
   },
   {
     id: 'gameye_status',
@@ -240,7 +240,7 @@ export const RPCS: Rpc[] = [
     id: 'gameye_unity_allocate',
     caller: 'server',
     fields: ALLOCATE_FIELDS,
-    doc: "Unity's `AllocateRequest`: `MatchId`, `MatchmakingResults?`; and `max_players?`, `regions?`, `image?`, `version?`, `env?`, `metadata?` → `AllocateResponse`: `Status` `Created` or `Error`, `AllocationData`, `Message`",
+    doc: "Unity's `AllocateRequest`: `MatchId`, `MatchmakingResults?`; and `max_players?`, `mode?`, `regions?`, `image?`, `version?`, `env?`, `metadata?`, `args?`, `ttl?`, `port?`, `ready?`, `create_timeout?` → `AllocateResponse`: `Status` `Created` or `Error`, `AllocationData`, `Message`",
     answer: unityAllocate,
   },
   {

@@ -1,7 +1,7 @@
 import { SHAPE_FIELDS, shapeOf } from '../allocation/shape';
 import { invalid, optionalObject, wholeNumber, type Payload } from '../fields';
 import { ENV_KEY } from '../metadata';
-import type { Call } from '../nakama/caller';
+import { inMode, type Call } from '../nakama/caller';
 import type { AllocationRequest, FailureReason, Instance } from '../records';
 import { Code, rpcError } from '../refusal';
 import { allocateMatch, allocationIdOf, standingOf, type Standing } from '../unity/match';
@@ -84,9 +84,9 @@ function requestOf(call: Call, payload: Payload, matchId: string): AllocationReq
   const names = { match_id: matchId, ...named(results, 'pool'), ...named(results, 'queue') };
   return {
     user_ids: [],
-    max_players: maxPlayers(call, payload, properties),
+    max_players: maxPlayers(inMode(call, shape), payload, properties),
     latencies: [],
-    regions: regionsFor(call, properties),
+    regions: regionsFor(inMode(call, shape), properties),
     ...shape,
     backfill: false,
     metadata: { ...shape.metadata, matchmaker: 'unity', ...names, [ENV_KEY]: env },

@@ -178,7 +178,6 @@ function compare(call: Call, listing: string | undefined, strays: Strays): { fou
     strays,
     grace_ms: config.emptyGraceMs,
     horizon_ms: config.reconcileIntervalMs,
-    port: config.port ?? null,
     most: MOST_TASKS,
   };
   try {

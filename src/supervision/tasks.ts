@@ -3,8 +3,8 @@ import { FLEET_LABEL, OWNER_LABEL } from '../allocation/launch';
 import { SECOND } from '../config';
 import { databaseNow } from '../database/clock';
 import { ownerId } from '../database/control';
-import { adoptInstance, markLost, refreshInstance, removeInstance } from '../database/instances';
-import { closeDue, isKnownSession, refreshInstances } from '../database/reconcile';
+import { adoptInstance, markLost, refreshInstances, removeInstance } from '../database/instances';
+import { closeDue, isKnownSession } from '../database/reconcile';
 import { describeSession, stopSession } from '../gameye/session-api';
 import { isLive, readListed, type SessionView } from '../gameye/wire';
 import { adoptionOf, refreshedBy } from '../instances/instance';
@@ -47,7 +47,7 @@ export function stop(call: Call, id: string, region: string, reason: string): Do
 
 /** Takes over what the list shows of many sessions, in one statement. */
 export function repair({ nk, config }: Call, tasks: One<'repair'>[]): void {
-  const shown = tasks.map(({ id, entry }) => ({ id, ...refreshedBy(config, readListed(entry)) }));
+  const shown = tasks.map(({ id, entry }) => ({ id, ...refreshedBy(readListed(entry)) }));
   const repaired = refreshInstances(nk, config.fleet, shown);
   count(nk, 'gameye_reconciled', { change: 'repaired' }, repaired);
 }
@@ -58,7 +58,7 @@ export function confirm(call: Call, { id, young }: One<'confirm'>, list: ListSee
   const outcome = describeSession(nk, config, id, CALL_TIMEOUT_MS);
   if (outcome.kind === 'done' && isLive(outcome.value.status)) {
     const session = outcome.value;
-    refreshInstance(nk, config.fleet, id, refreshedBy(config, session));
+    refreshInstances(nk, config.fleet, [{ id, ...refreshedBy(session) }]);
     // One that restarts, is from a warm pool or of an older version of this module is in no list of ours.
     const isListed = session.status === 'running' && session.labels[OWNER_LABEL] === ownerId(nk);
     return isListed && !young ? 'alive' : 'done';

@@ -9,7 +9,7 @@ import { welcome } from '../backfill/welcome';
 import { SECOND } from '../config';
 import { takeOver } from '../database/allocations';
 import { databaseNow } from '../database/clock';
-import type { Call } from '../nakama/caller';
+import { inMode, type Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { isLastTick } from '../nakama/worker-match';
 import { ensureSupervisor } from '../supervision/heartbeat';
@@ -57,8 +57,9 @@ function isHandedOn(call: Call, state: AllocatorState, ticks: number): boolean {
   }
 }
 
-function tick(call: Call, state: AllocatorState): AllocatorState | undefined {
+function tick(base: Call, state: AllocatorState): AllocatorState | undefined {
   let latest = JSON.parse(state.allocation) as Allocation;
+  const call = inMode(base, latest.request);
   let from = state.from;
   try {
     if (latest.version === 0) from = undefined;

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { describeProblems, isPortName, parseDuration, type Config } from '../../src/config';
+import { describeProblems, type Config } from '../../src/config';
+import { isPortName, parseDuration } from '../../src/values';
 import type { Problem } from '../../src/environment';
 import { configured, configWith, derivedSeatSecret, FIVE, SEAT_SECRET, TOKEN } from './support/config';
 
@@ -30,6 +31,9 @@ describe('the five variables alone', () => {
       reconcileIntervalMs: 120_000,
       soloPerMinute: 6,
       startsPerMinute: 12,
+      mode: '',
+      modes: {},
+      modeProperty: 'mode',
       pingPrefix: 'ping_',
       seatSecret: derivedSeatSecret(TOKEN),
       fleet: 'default',

@@ -9,6 +9,7 @@ import {
   takeOver,
   type NewAllocation,
   type NewInstance,
+  NO_LIMIT,
 } from '../../src/database/allocations';
 import { lapseSeats } from '../../src/database/instances';
 import { arrive, updateInstance } from '../../src/database/reports';
@@ -40,13 +41,22 @@ const allocation = (id: string, userIds: string[], more: Partial<NewAllocation> 
   return {
     ...changeOf(a),
     ...{ fleet: FLEET, create_timeout_ms: 60_000, guest_pool: null, user_ids: userIds },
-    ...{ most_sessions: null, most_starts: null, ...more },
+    ...{ most: NO_LIMIT, most_starts: null, ...more },
   };
 };
 const store = (a: NewAllocation) => (nk: Nakama) => storeAllocation(nk, a, { holder: 'p1/m1.n1', ms: 20_000 });
 const session = (id: string, maxPlayers = 8): NewInstance => ({
   ...{ id, status: 'running', region: 'eu', image: 'my-game', version: '', ip_address: '1.2.3.4', dns_name: '' },
-  ...{ port: 20001, ports: {}, max_players: maxPlayers, metadata: {}, pool: null, ttl_ms: 1_800_000 },
+  ...{
+    port: 20001,
+    ports: {},
+    max_players: maxPlayers,
+    metadata: {},
+    pool: null,
+    mode: '',
+    solo: false,
+    ttl_ms: 1_800_000,
+  },
 });
 const started = (id: string) => (nk: Nakama) =>
   saveStarted(nk, { ...allocation(id, []), state: 'started' }, 1, { holder: 'm1.n1', ms: 20_000 }, session(id), {
@@ -151,7 +161,9 @@ describe('seats that many take at once', () => {
 
 describe('a limit on sessions', () => {
   it('lets in as many as may, never more: 50 allocations at once for 8 sessions', async () => {
-    const acts = names(50).map((user, i) => store(allocation(`a${i}`, [user], { attempts: 1, most_sessions: 8 })));
+    const acts = names(50).map((user, i) =>
+      store(allocation(`a${i}`, [user], { attempts: 1, most: { of_fleet: 8, of_mode: null } })),
+    );
     expect(kindsOf(await db.together(acts))).toEqual({ stored: 8, full: 42 });
   });
 });

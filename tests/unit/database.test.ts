@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { markReady, readAllocation, storeAllocation, type AllocationRow } from '../../src/database/allocations';
+import {
+  markReady,
+  readAllocation,
+  storeAllocation,
+  type AllocationRow,
+  NO_LIMIT,
+} from '../../src/database/allocations';
 import { migrate, migrationStatement, SCHEMA_VERSION } from '../../src/database/schema';
 import { takeSeats } from '../../src/database/seats';
 import { readStanding, withdraw } from '../../src/database/standing';
@@ -108,7 +114,7 @@ describe('an allocation that is stored again', () => {
       fake.nk,
       {
         ...{ id: 'a1', state: 'starting', session_id: 'a1', attempts: 0, free_seats: 0, doc: {}, fleet: FLEET },
-        ...{ create_timeout_ms: 1, guest_pool: null, user_ids: ['u2'], most_sessions: null, most_starts: null },
+        ...{ create_timeout_ms: 1, guest_pool: null, user_ids: ['u2'], most: NO_LIMIT, most_starts: null },
       },
       { holder: 'm2.n1', ms: 20_000 },
     );

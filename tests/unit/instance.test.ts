@@ -5,7 +5,7 @@ import { configWith, SEAT_SECRET } from './support/config';
 const NOW = 1_700_000_000_000;
 const config = configWith();
 const session = {
-  ...{ id: 's1', region: 'eu', image: 'my-game', version: '', max_players: 4 },
+  ...{ id: 's1', region: 'eu', image: 'my-game', version: '', mode: '', solo: false, max_players: 4 },
   ...{ metadata: { map: 'dust', 'gameye.env': { A: 'b' } }, pool: null, waits: false },
 };
 const where = { host: '1.2.3.4', ports: { '7777/udp': 20001 } };
@@ -18,6 +18,8 @@ describe('a new instance', () => {
       region: 'eu',
       image: 'my-game',
       version: '',
+      mode: '',
+      solo: false,
       ip_address: '1.2.3.4',
       dns_name: '',
       port: 20001,
@@ -65,7 +67,7 @@ describe('an instance made from what Gameye shows', () => {
   it('has its players, and no place for others unless configured', () => {
     expect(adoptionOf(config, shown, NOW)).toEqual({
       instance: {
-        ...{ id: 's1', status: 'draining', region: 'us', image: 'other', version: '2', port: 1 },
+        ...{ id: 's1', status: 'draining', region: 'us', image: 'other', version: '2', mode: '', port: 1 },
         ...{ ip_address: 'h.example', dns_name: 'h.example', ports: { '7777/udp': 1 }, max_players: 2 },
         metadata: { map: 'dust' },
       },
@@ -86,8 +88,8 @@ describe('an instance made from what Gameye shows', () => {
 
 describe('what is taken over of what Gameye shows', () => {
   it('is status and address, as far as they are shown', () => {
-    const address = { ip_address: '1.2.3.4', dns_name: '', port: 20001, ports: where.ports };
-    expect(refreshedBy(config, { ...where, status: 'running' })).toEqual({ status: 'running', ...address });
-    expect(refreshedBy(config, { host: '', ports: {}, status: '' })).toEqual({ status: '' });
+    const address = { ip_address: '1.2.3.4', dns_name: '', ports: where.ports };
+    expect(refreshedBy({ ...where, status: 'running' })).toEqual({ status: 'running', ...address });
+    expect(refreshedBy({ host: '', ports: {}, status: '' })).toEqual({ status: '', ports: {} });
   });
 });

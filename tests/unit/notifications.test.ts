@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { endAllocation, storeAllocation } from '../../src/database/allocations';
+import { endAllocation, storeAllocation, NO_LIMIT } from '../../src/database/allocations';
 import { newAllocation } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
 import { fakeNakama, type FakeNakama } from './support/nakama';
@@ -40,7 +40,7 @@ function leftOf(fake: FakeNakama, sent: Sent[], told: string[]): number[] {
     Date.now(),
   );
   const change = { ...changeOf(a), fleet: FLEET, create_timeout_ms: 60_000, guest_pool: null, user_ids: told };
-  storeAllocation(fake.nk, { ...change, most_sessions: null, most_starts: null }, { holder: 'm1', ms: 20_000 });
+  storeAllocation(fake.nk, { ...change, most: NO_LIMIT, most_starts: null }, { holder: 'm1', ms: 20_000 });
   expect(endAllocation(fake.nk, 'a1', 'm1', null, told)).toBe(true);
   expect(rowsIn(fake, 'allocation')).toBe(0);
   const rows = fake.query<{ at: number }>(
@@ -86,7 +86,7 @@ describe('the notifications of players who were told of a match', () => {
         0,
       );
       const change = { ...changeOf(a), fleet: FLEET, create_timeout_ms: 60_000, guest_pool: null, user_ids: [ANN] };
-      storeAllocation(later.nk, { ...change, most_sessions: null, most_starts: null }, { holder: 'm1', ms: 20_000 });
+      storeAllocation(later.nk, { ...change, most: NO_LIMIT, most_starts: null }, { holder: 'm1', ms: 20_000 });
       expect(endAllocation(later.nk, 'a1', 'm1', null, [ANN])).toBe(true);
       expect(rowsIn(later, 'allocation')).toBe(0);
     } finally {

@@ -497,7 +497,7 @@ describe('a session that is over, before any list showed it', () => {
 describe('what a player leaves behind', () => {
   const alone = (more: object = {}): void => {
     putInstance(fake, { id: 's0', ...more }, { u1: 'joined' });
-    fake.query(`UPDATE gameye_instance SET mode = 'solo' WHERE id = 's0'`);
+    fake.query(`UPDATE gameye_instance SET solo = true WHERE id = 's0'`);
   };
   const running = answer(201, { host: '5.6.7.8', ports: [{ type: 'udp', container: 7777, host: 9 }] });
   const sent = (): string[] => fake.requests.map(({ method, url }) => `${method} ${url.split('/session')[1]}`);

@@ -82,8 +82,8 @@ describe('a record that is out of date', () => {
     const made = plan(fake, [listed('a', change)]);
     expect(tasks(made)).toEqual([['repair', 'a']]);
     const [task] = made.tasks;
-    const shown = refreshedBy(config, readListed(task?.do === 'repair' ? task.entry : {}));
-    expect(shown).toEqual(refreshedBy(config, readListed(listed('a', change))));
+    const shown = refreshedBy(readListed(task?.do === 'repair' ? task.entry : {}));
+    expect(shown).toEqual(refreshedBy(readListed(listed('a', change))));
   });
   it.each<[string, Entry]>([
     ['address when the list shows none', { host: '', port: {} }],
@@ -102,9 +102,9 @@ describe('a record that is out of date', () => {
   });
   it('keeps its ports when the one that players use is not among those listed', () => {
     store(fake, 'a');
-    const list = [listed('a', { port: { '8080/tcp': 1 } })];
-    expect(tasks(plan(fake, list, { config: configWith({ GAMEYE_API_PORT: '7777/udp' }) }))).toEqual([]);
-    expect(tasks(plan(fake, list, { config: configWith({ GAMEYE_API_PORT: '8080/tcp' }) }))).toEqual([['repair', 'a']]);
+    expect(tasks(plan(fake, [listed('a', { port: { '8080/tcp': 1 } })]))).toEqual([]);
+    const both = { port: { '8080/tcp': 1, '7777/udp': 20002 } };
+    expect(tasks(plan(fake, [listed('a', both)]))).toEqual([['repair', 'a']]);
   });
   it('is revived when it was taken for lost', () => {
     store(fake, 'a', { status: 'lost' });

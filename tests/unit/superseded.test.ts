@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, type Allocation, type Waiting } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
-import { saveAttempt, saveFailed, saveStarted, storeAllocation } from '../../src/database/allocations';
+import { saveAttempt, saveFailed, saveStarted, storeAllocation, NO_LIMIT } from '../../src/database/allocations';
 import { configWith } from './support/config';
 import { CALM } from './support/gameye';
 import { live, type Life } from './support/life';
@@ -22,14 +22,14 @@ function matchAgain(userIds = ['u1', 'u9'], server = fake) {
   const a = newAllocation('new', { user_ids: userIds, max_players: 2, latencies: [], metadata: {} }, ['eu'], 60_000, 0);
   const columns = { fleet: FLEET, create_timeout_ms: 60_000, guest_pool: null, user_ids: userIds };
   const another = { holder: 'm9.n1', ms: WEEK_MS };
-  return storeAllocation(server.nk, { ...changeOf(a), ...columns, most_sessions: null, most_starts: null }, another);
+  return storeAllocation(server.nk, { ...changeOf(a), ...columns, most: NO_LIMIT, most_starts: null }, another);
 }
 const old = (): Waiting => ({
   ...(putAllocation(fake, { user_ids: ['u1', 'u2'] }, {}, 'old') as Waiting),
   attempts: 1,
 });
 const version = (): number => allocationIn(fake, 'old')!.version;
-const attempt = (a: Allocation) => saveAttempt(fake.nk, changeOf(a), version(), lease, null, true);
+const attempt = (a: Allocation) => saveAttempt(fake.nk, changeOf(a), version(), lease, NO_LIMIT, true);
 const starting = (userId: string) => seatOf(fake, userId)?.['allocation_id'];
 
 describe('a player who is matched again', () => {
@@ -67,7 +67,7 @@ describe('a player who is matched again', () => {
         dns_name: '',
         port: 1,
       },
-      ...{ ports: {}, max_players: 2, metadata: {}, pool: null, ttl_ms: 1000 },
+      ...{ ports: {}, max_players: 2, metadata: {}, pool: null, mode: '', solo: false, ttl_ms: 1000 },
     };
     const started = saveStarted(fake.nk, changeOf(before), version(), lease, instance, options);
     expect(started).toMatchObject({ made: false, user_ids: [] });
@@ -102,7 +102,7 @@ describe('a player who is matched again', () => {
         dns_name: '',
         port: 1,
       },
-      ...{ ports: {}, max_players: 2, metadata: {}, pool: null, ttl_ms: 1000 },
+      ...{ ports: {}, max_players: 2, metadata: {}, pool: null, mode: '', solo: false, ttl_ms: 1000 },
     };
     const started = saveStarted(fake.nk, changeOf(before), version(), lease, instance, options);
     expect(started).toMatchObject({ made: true, user_ids: ['u2'] });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newAllocation, type Allocation } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
-import { endAllocation, storeAllocation } from '../../src/database/allocations';
+import { endAllocation, storeAllocation, NO_LIMIT } from '../../src/database/allocations';
 import { SCHEMA_VERSION, schemaVersion } from '../../src/database/schema';
 import { ensureSupervisor } from '../../src/supervision/heartbeat';
 import { resumeAllocations } from '../../src/supervision/resume';
@@ -39,7 +39,7 @@ const wait = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
 /** Stores an allocation whose worker `m1.n1` has its lease for twenty seconds. */
 function put(id = 'a1', more: object = {}, fleet = 'default', holder = { holder: 'm1.n1', ms: 20_000 }): Allocation {
   const a = { ...newAllocation(id, { ...request, user_ids: [`of-${id}`] }, ['eu'], MINUTE, Date.now()), ...more };
-  const rest = { create_timeout_ms: MINUTE, guest_pool: null, most_sessions: null, most_starts: null };
+  const rest = { create_timeout_ms: MINUTE, guest_pool: null, most: NO_LIMIT, most_starts: null };
   storeAllocation(fake.nk, { ...changeOf(a), fleet, user_ids: a.request.user_ids, ...rest }, holder);
   return a;
 }

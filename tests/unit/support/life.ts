@@ -2,7 +2,7 @@ import { vi } from 'vitest';
 import { fromRow, newAllocation, type Allocation } from '../../../src/allocation/allocation';
 import { changeOf } from '../../../src/allocation/ownership';
 import type { Config } from '../../../src/config';
-import { claimDue, readAllocation, storeAllocation } from '../../../src/database/allocations';
+import { claimDue, readAllocation, storeAllocation, NO_LIMIT } from '../../../src/database/allocations';
 import { noteDatabaseTime } from '../../../src/database/clock';
 import type { Call } from '../../../src/nakama/caller';
 import type { AllocationRequest } from '../../../src/records';
@@ -202,7 +202,7 @@ function storeQueued({ fake, call }: Life, config: Config): void {
     {
       ...changeOf({ ...queued, state: 'queued' }),
       ...{ fleet: FLEET, create_timeout_ms: config.createTimeoutMs, guest_pool: null, user_ids: request.user_ids },
-      ...{ most_sessions: null, most_starts: null },
+      ...{ most: NO_LIMIT, most_starts: null },
     },
     { holder: '', ms: 5000 },
   );

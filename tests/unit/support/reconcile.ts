@@ -74,7 +74,7 @@ export function plan(
   more: { strays?: Strays; known?: boolean; config?: Config; body?: string } = {},
 ): Plan {
   const { strays = {}, known = false, body = list && JSON.stringify({ sessions: list }) } = more;
-  const { fleet, emptyGraceMs, port } = more.config ?? config;
+  const { fleet, emptyGraceMs } = more.config ?? config;
   const found = compareSessions(fake.nk, {
     fleet,
     owner: ownerId(fake.nk),
@@ -82,7 +82,6 @@ export function plan(
     strays,
     grace_ms: emptyGraceMs,
     horizon_ms: 2 * MINUTE,
-    port: port ?? null,
     most: MOST_TASKS,
   });
   return planFrom(found, strays, known, fake.clock());

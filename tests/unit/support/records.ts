@@ -1,4 +1,4 @@
-import { readAllocation, storeAllocation } from '../../../src/database/allocations';
+import { readAllocation, storeAllocation, NO_LIMIT } from '../../../src/database/allocations';
 import { findInstance } from '../../../src/database/instances';
 import { newAllocation, toDoc, type Allocation, type Waiting } from '../../../src/allocation/allocation';
 import { changeOf } from '../../../src/allocation/ownership';
@@ -77,7 +77,7 @@ export function putAllocation(
     {
       ...changeOf(a),
       ...{ fleet: FLEET, create_timeout_ms: 60_000, guest_pool: null, user_ids: asked.user_ids },
-      ...{ most_sessions: null, most_starts: null },
+      ...{ most: NO_LIMIT, most_starts: null },
     },
     { holder: `${PROCESS}/m1.n1`, ms: 20_000 },
   );

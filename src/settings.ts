@@ -1,0 +1,149 @@
+import { metadataProblem } from './metadata';
+import { hasUnstorable, isRegionName } from './text';
+import { isEnvironment, isImageName, isObject, isPortName, parseDuration } from './values';
+
+/*
+ * What a mode can say instead of the variables (GAMEYE_MODES), and a request instead of its mode. Names as in JSON are those
+ * of the table below; durations are texts such as "90s".
+ */
+
+export interface Settings {
+  image?: string;
+  version?: string;
+  regions?: string[];
+  ttl?: string;
+  ttlMs?: number;
+  port?: string;
+  /** Arguments for the program in the container. */
+  args?: string[];
+  /** The container's environment, beside what this module sets. */
+  env?: { [name: string]: string };
+  metadata?: { [key: string]: unknown };
+  maxPlayers?: number;
+  /** How many sessions of the mode may run or start at once. */
+  mostOfMode?: number;
+  createTimeoutMs?: number;
+  ready?: 'started' | 'server';
+  backfill?: boolean;
+}
+
+/** Says what is wrong with a field. */
+export type Complain = (field: string, rule: string) => void;
+
+/** Undefined: the value is wrong. */
+type Reader = (value: unknown) => Settings | undefined;
+
+const whole = (most: number, make: (value: number) => Settings): Reader => {
+  return (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= most ? make(value) : undefined;
+};
+const duration = (units: string, make: (ms: number, value: string) => Settings): Reader => {
+  return (value) => {
+    const ms = typeof value === 'string' ? parseDuration(value, units) : undefined;
+    return ms === undefined ? undefined : make(ms, value as string);
+  };
+};
+
+const READERS: { [field: string]: { read: Reader; rule: string } } = {
+  image: {
+    read: (value) => (isImageName(value) ? { image: value } : undefined),
+    rule: 'must be a text of 1 to 200 characters without spaces.',
+  },
+  version: {
+    read: (value) => (isImageName(value) ? { version: value } : undefined),
+    rule: 'must be a text of 1 to 200 characters without spaces.',
+  },
+  regions: {
+    read: (value) => (isRegionList(value) ? { regions: value } : undefined),
+    rule: 'must be a list of 1 to 50 different regions.',
+  },
+  ttl: {
+    read: duration('mh', (ttlMs, ttl) => ({ ttl, ttlMs })),
+    rule: 'must be a duration such as 30m or 2h (units: m, h).',
+  },
+  port: {
+    read: (value) => (typeof value === 'string' && isPortName(value) ? { port: value } : undefined),
+    rule: 'must be PORT/udp or PORT/tcp, such as 7777/udp.',
+  },
+  args: {
+    read: (value) => (isArgumentList(value) ? { args: value } : undefined),
+    rule: 'must be a list of at most 100 texts of 1 to 1000 characters.',
+  },
+  env: {
+    read: (value) => (isEnvironment(value) && !hasUnstorable(value) ? { env: value } : undefined),
+    rule: 'must be an object of non-empty texts, with names such as GAME_MODE.',
+  },
+  metadata: {
+    read: (value) => (isObject(value) && !hasUnstorable(value) ? { metadata: value } : undefined),
+    rule: 'must be a JSON object.',
+  },
+  max_players: {
+    read: whole(10_000, (maxPlayers) => ({ maxPlayers })),
+    rule: 'must be a whole number from 1 to 10000.',
+  },
+  max_sessions: {
+    read: whole(100_000, (mostOfMode) => ({ mostOfMode })),
+    rule: 'must be a whole number from 1 to 100000.',
+  },
+  create_timeout: {
+    read: duration('smh', (createTimeoutMs) => ({ createTimeoutMs })),
+    rule: 'must be a duration such as 90s or 2m (units: s, m, h).',
+  },
+  ready: {
+    read: (value) => (value === 'started' || value === 'server' ? { ready: value } : undefined),
+    rule: 'must be started or server.',
+  },
+  backfill: {
+    read: (value) => (typeof value === 'boolean' ? { backfill: value } : undefined),
+    rule: 'must be true or false.',
+  },
+};
+
+/** Everything that a mode can say. */
+export const MODE_FIELDS = Object.keys(READERS);
+
+/** Those of them that a request has in no field of its own. */
+export const REQUEST_SETTINGS = ['ttl', 'port', 'args', 'ready', 'create_timeout'];
+
+/** Reads those of the fields that are there; every mistake is said, and what is wrong is left out. */
+export function readSettings(
+  payload: { [field: string]: unknown },
+  fields: string[],
+  canReport: boolean,
+  complain: Complain,
+): Settings {
+  let settings: Settings = {};
+  for (const field of fields) {
+    const value = payload[field];
+    if (value === undefined || value === null) continue;
+    const { read, rule } = READERS[field] as (typeof READERS)[string];
+    const own = read(value);
+    if (!own) complain(field, rule);
+    else settings = { ...settings, ...own };
+    const problem = own?.metadata && metadataProblem(own.metadata);
+    if (problem !== undefined) complain(field, `is refused: ${problem}`);
+  }
+  if (settings.ready === 'server' && !canReport) {
+    complain(
+      'ready',
+      'is server, but GAMEYE_NAKAMA_URL is not set: game servers have no way to say that they are ready.',
+    );
+  }
+  return settings;
+}
+
+/** True for different regions, as Gameye names them. */
+export function isRegionList(value: unknown): value is string[] {
+  return (
+    Array.isArray(value) &&
+    value.length >= 1 &&
+    value.length <= 50 &&
+    value.every((one) => typeof one === 'string' && isRegionName(one)) &&
+    new Set(value).size === value.length
+  );
+}
+
+function isArgumentList(value: unknown): value is string[] {
+  const isArgument = (one: unknown): boolean => typeof one === 'string' && one !== '' && one.length <= 1000;
+  return Array.isArray(value) && value.length <= 100 && value.every(isArgument) && !hasUnstorable(value);
+}
