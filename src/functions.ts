@@ -91,6 +91,9 @@ export function rpcGameyeTerminate(ctx: Context, logger: Logger, nk: Nakama, pay
 export function rpcGameyeSetVersion(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_set_version', ctx, logger, nk, payload);
 }
+export function rpcGameyeSetRegion(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_set_region', ctx, logger, nk, payload);
+}
 export function rpcGameyeUnityAllocate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_unity_allocate', ctx, logger, nk, payload);
 }

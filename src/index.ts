@@ -31,6 +31,7 @@ import {
   rpcGameyeDrain,
   rpcGameyeTerminate,
   rpcGameyeSetVersion,
+  rpcGameyeSetRegion,
   rpcGameyeUnityAllocate,
   rpcGameyeUnityPoll,
   allocatorInit,
@@ -67,6 +68,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_drain', rpcGameyeDrain);
   initializer.registerRpc('gameye_terminate', rpcGameyeTerminate);
   initializer.registerRpc('gameye_set_version', rpcGameyeSetVersion);
+  initializer.registerRpc('gameye_set_region', rpcGameyeSetRegion);
   initializer.registerRpc('gameye_unity_allocate', rpcGameyeUnityAllocate);
   initializer.registerRpc('gameye_unity_poll', rpcGameyeUnityPoll);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);

@@ -73,6 +73,8 @@ export interface AllocationRequest {
   /** Instead of the configured image; without `version`, its tag with the highest priority. */
   image?: string;
   version?: string;
+  /** The version in each region, when not the request but an operator or the configuration decided it. */
+  versions?: { [region: string]: string };
   /** False: always a session of its own, in which nobody else is seated. Only with GAMEYE_BACKFILL. */
   backfill?: boolean;
   /** The name of its mode; missing: what the variables say. */

@@ -56,6 +56,8 @@ export interface Common {
   abandoned: Abandoned[];
   /** With GAMEYE_BACKFILL: which sessions suit its players, and whom its own session suits. */
   pool?: string;
+  /** By which orders of operators its regions and version were decided; missing: by none yet. */
+  orders?: number;
   /** Running sessions that turned out to be gone. */
   passed: string[];
   /** Groups that became part of it while its session was being started. */
@@ -109,6 +111,8 @@ export interface Announced extends Common {
 export interface Ended extends Common {
   state: 'failed' | 'cancelled';
   reason: FailureReason;
+  /** More about it, for the players. */
+  message?: string;
   /** Players were told how it ended. */
   told: boolean;
 }
@@ -191,6 +195,7 @@ export function common(a: Allocation): Common {
     ...{ next_at_ms, attempts, failures, abandoned, passed, guests, before, cancelled, server_ready },
     ...(a.last_failure ? { last_failure: a.last_failure } : {}),
     ...(a.pool === undefined ? {} : { pool: a.pool }),
+    ...(a.orders === undefined ? {} : { orders: a.orders }),
     ...(a.keep_ms === undefined ? {} : { keep_ms: a.keep_ms }),
   };
 }

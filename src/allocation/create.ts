@@ -10,7 +10,9 @@ import type { AllocationRequest } from '../records';
 import { Code, rpcError } from '../refusal';
 import { newAllocation as allocationOf, type Allocation, type Waiting } from './allocation';
 import { changeOf } from './ownership';
-import { decided, guestPool } from './pool';
+import { closedReason, decided, openRegions } from './decide';
+import { ordersInForce } from './orders';
+import { guestPool } from './pool';
 import { isRecounted } from './recount';
 import { acceptableRegions } from './regions';
 import { tellRefused } from './refused';
@@ -56,14 +58,16 @@ export function queue(
 ): { kind: 'queued'; allocation: Waiting } | { kind: 'busy' | 'too-often' | 'exists' } {
   const { nk } = call;
   const config = configFor(call.config, a.request);
-  const queued: Waiting = { ...(a.next === 'seek' ? decided(nk, config, a) : a), state: 'queued' };
+  const settled = a.next === 'seek' ? decided(nk, config, a) : a;
+  if ('reason' in settled) return rpcError(Code.FAILED_PRECONDITION, settled.message ?? CLOSED);
+  const queued: Waiting = { ...settled, state: 'queued' };
   const stored = storeAllocation(
     nk,
     {
       ...changeOf(queued),
       fleet: config.fleet,
       create_timeout_ms: config.createTimeoutMs,
-      guest_pool: guestPool(nk, queued),
+      guest_pool: guestPool(nk, config, queued),
       user_ids: a.request.user_ids,
       most: NO_LIMIT,
       most_starts: config.startsPerMinute ?? null,
@@ -118,6 +122,16 @@ export function refuseWhenFull(call: Call, mode = ''): void {
     Code.RESOURCE_EXHAUSTED,
     'As many sessions run as may (GAMEYE_MAX_SESSIONS, or max_sessions of the mode). Try again when one has ended.',
   );
+}
+
+const CLOSED = 'No session is started for this now: its regions are closed, or its version is. Try again later.';
+
+/** Refuses a request at the door, with code 9, when an operator has closed all of its regions. */
+export function refuseWhenClosed(call: Call, regions: string[]): void {
+  const orders = ordersInForce(call.nk, call.config);
+  if (openRegions(orders, regions).length > 0) return;
+  count(call.nk, 'gameye_refusals', { reason: 'regions_closed' });
+  rpcError(Code.FAILED_PRECONDITION, closedReason(orders, regions) ?? CLOSED);
 }
 
 /** How long what became of an allocation is remembered for whoever asks late. */

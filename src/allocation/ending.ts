@@ -32,7 +32,7 @@ export function tellFailure(call: Call, a: Ended): Allocation | undefined {
     if (stored?.state !== a.state) return stored;
   }
   const isWanted = userIds.length > 0 || !hasPlayers(a);
-  if (notifiesPlayers(a)) notifyFailed(nk, logger, a.reason, userIds, config.notify);
+  if (notifiesPlayers(a)) notifyFailed(nk, logger, a.reason, userIds, config.notify, a.message);
   allocationLogger(call, a).warn('Gameye: an allocation ended without a game server.');
   countEnd(call, a, a.state === 'cancelled' ? 'cancelled' : 'failed');
   if (isWanted) callBack(call, { ...a, user_ids: userIds });

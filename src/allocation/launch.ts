@@ -46,7 +46,7 @@ export function sessionRun(nk: Nakama, config: Config, allocation: Common, now: 
   return {
     id: sessionId,
     location: regionOf(allocation),
-    ...imageOf(config, allocation.request),
+    ...imageOf(config, allocation.request, regionOf(allocation)),
     ttl: config.ttl,
     ...(config.args ? { args: config.args } : {}),
     env,
@@ -65,11 +65,13 @@ function tracedBy({ request }: Common): string | undefined {
   return first === undefined ? undefined : `${request.solo ? 'solo' : 'match'}-${first}`;
 }
 
-/** What is started for a request. The configured version is one of the configured image. */
-export function imageOf(base: Config, request: AllocationRequest): { image: string; version?: string } {
+/** What is started for a request, in a region. The configured version is one of the configured image. */
+export function imageOf(base: Config, request: AllocationRequest, region = ''): { image: string; version?: string } {
   const config = configFor(base, request);
+  const decided = request.versions?.[region];
   const { image = config.image, version = image === config.image ? config.version : undefined } = request;
-  return { image, ...(version === undefined ? {} : { version }) };
+  const own = decided ?? version;
+  return { image, ...(own === undefined || own === '' ? {} : { version: own }) };
 }
 
 /** The region that is tried now. */

@@ -36,7 +36,7 @@ export function cancelPending(call: Call, id: string): { session_id: string; can
 
 function startingInstance(call: Call, a: Allocation): StartingInstance {
   const { request } = a;
-  const { image, version = '' } = imageOf(call.config, request);
+  const { image, version = '' } = imageOf(call.config, request, regionOf(a));
   const players = askedFor(a).length;
   return {
     id: a.id,

@@ -2,17 +2,9 @@ import type { Config } from '../config';
 import { ENV_KEY, publicMetadata } from '../metadata';
 import type { Nakama } from '../nakama/runtime';
 import type { AllocationRequest } from '../records';
-import type { Common, Waiting } from './allocation';
+import type { Common } from './allocation';
 import { imageOf } from './launch';
-import { withVersion } from './version';
-
-/** What is decided once, before anything is sent: the version of its session, and with GAMEYE_BACKFILL its pool. */
-export function decided(nk: Nakama, config: Config, a: Waiting): Waiting {
-  if (a.attempts > 0 || a.pool !== undefined) return a;
-  const request = withVersion(nk, config, a.request);
-  if (!config.backfill || request.backfill === false) return { ...a, request };
-  return { ...a, request, pool: poolOf(nk, config, request) };
-}
+import { nearRegions } from './regions';
 
 /**
  * Requests with the same pool can share a session, as far as its game server knows: same fleet, mode, image, version,
@@ -27,13 +19,16 @@ export function poolOf(nk: Nakama, config: Config, request: AllocationRequest): 
 }
 
 /**
- * Groups that can wait for one session together: of the same pool, and the same regions suit them. Null: it takes none, and
- * becomes part of none, because a host does not know what players of its guests demand.
+ * Groups that can wait for one session together: of the same pool, and the same regions are near to
+ * them. Null: it takes none, and
+ * becomes part of none, because a host does not know what players of its guests demand, nor which
+ * version they play when regions have different ones.
  */
-export function guestPool(nk: Nakama, a: Common): string | null {
-  return a.pool === undefined || a.request.only_in
+export function guestPool(nk: Nakama, config: Config, a: Common): string | null {
+  const versions = Object.values(a.request.versions ?? {});
+  return a.pool === undefined || a.request.only_in || versions.some((version) => version !== versions[0])
     ? null
-    : shortHash(nk, [a.pool, ...a.regions.slice().sort()].join('\n'));
+    : shortHash(nk, [a.pool, ...nearRegions(config, a).sort()].join('\n'));
 }
 
 /** 64 bits of a hash, in hexadecimal. */

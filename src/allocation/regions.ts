@@ -44,6 +44,18 @@ export function acceptableRegions(
   return rankRegions(request.regions ?? config.regions, request.user_ids, request.latencies, config.maxPingMs);
 }
 
+/** Without GAMEYE_MAX_PING, groups go no farther for a seat: a new session in their best region is better then. */
+const NEAR_MS = 120;
+
+/** Those of an allocation's regions in which its group takes seats and waits with others, in their order. */
+export function nearRegions(
+  { maxPingMs = NEAR_MS }: { maxPingMs?: number },
+  { regions, request }: { regions: string[]; request: Pick<AllocationRequest, 'user_ids' | 'latencies'> },
+): string[] {
+  const near = rankRegions(regions, request.user_ids, request.latencies, maxPingMs);
+  return regions.filter((region) => near.includes(region));
+}
+
 /** For each player: region → milliseconds, for the regions that they measured. */
 function bestMeasurements(regions: string[], userIds: string[], latencies: Latency[]): Map<string, number>[] {
   const known = new Set(regions);

@@ -6,6 +6,7 @@ import { withFields } from '../nakama/log';
 import { Code, rpcError } from '../refusal';
 import { configFor } from '../mode-config';
 import { isRegionList, readSettings, REQUEST_SETTINGS } from '../settings';
+import { isRegionName } from '../text';
 import { isEnvironment, isImageName } from '../values';
 import { invalid, optionalObject, userIds, wholeNumber, type Payload } from '../fields';
 
@@ -93,6 +94,17 @@ function latencies(payload: Payload): Latency[] {
     if (typeof ms !== 'number' || !(ms >= 0 && ms < 1e6)) return invalid('latencies', rule);
     return { user_id, region, ms };
   });
+}
+
+/** A player's own measurements: region to milliseconds. */
+export function latenciesByRegion(payload: Payload): { [region: string]: number } {
+  const measured = optionalObject(payload, 'latencies');
+  const isMeasured = ([region, ms]: [string, unknown]): boolean =>
+    isRegionName(region) && typeof ms === 'number' && ms >= 0 && ms < 1e6;
+  const isValid = Object.keys(measured).length <= 100 && Object.entries(measured).every(isMeasured);
+  return isValid
+    ? (measured as { [region: string]: number })
+    : invalid('latencies', 'must be an object of at most 100 regions and milliseconds, such as {"eu-central-1": 25}.');
 }
 
 function regions(payload: Payload): string[] {

@@ -16,6 +16,7 @@ import { imageOf, regionOf } from './launch';
 import { leaveBefore } from './departure';
 import { allocationLogger, logFailure } from './logging';
 import { countEnd } from './measure';
+import { poolOf } from './pool';
 import { asStored, changeOf, holder, leaseForCallback, reread, save, untilStored } from './ownership';
 import { tellPlayers } from './telling';
 import { afterNobodyTold, afterStart, cancel, fail } from './transitions';
@@ -53,10 +54,12 @@ export function started(call: Call, a: Waiting, where: Where): Allocation | unde
 }
 
 function sessionOf(call: Call, a: Started): Parameters<typeof newInstance>[1] {
-  const { image, version = '' } = imageOf(call.config, a.request);
-  const { max_players, metadata, mode = '', solo = false } = a.request;
   const region = regionOf(a);
-  const session = { id: a.session_id, region, image, version, max_players, metadata, pool: a.pool ?? null };
+  const { image, version = '' } = imageOf(call.config, a.request, region);
+  const { max_players, metadata, mode = '', solo = false } = a.request;
+  // Its pool is of the version that it was started with there.
+  const pool = a.pool === undefined ? null : poolOf(call.nk, call.config, { ...a.request, version });
+  const session = { id: a.session_id, region, image, version, max_players, metadata, pool };
   return { ...session, mode, solo, waits: a.waits };
 }
 

@@ -13,7 +13,9 @@ import { finding, regionOf, sessionRun } from './launch';
 import { allocationLogger, logFailure } from './logging';
 import { countRetry } from './measure';
 import { asStored, changeOf, lease, reread, RUN_TIMEOUT_MS, save, untilStored } from './ownership';
-import { decided, guestPool } from './pool';
+import { decided, undecided } from './decide';
+import { forgetOrders } from './orders';
+import { guestPool } from './pool';
 import { isRecounted } from './recount';
 import { countRefused, tellRefused } from './refused';
 import { started } from './started';
@@ -56,7 +58,9 @@ export function run(call: Call, a: Waiting, sending: (a: Allocation) => void): A
     return { ...a, next_at_ms: now + FULL_POLL_MS };
   }
   const answer_by_ms = now + timeFor(a, RUN_TIMEOUT_MS, now);
-  const first = inTryOrder(nk, decided(nk, config, a));
+  const settled = decided(nk, config, a);
+  if ('reason' in settled) return settled;
+  const first = inTryOrder(nk, settled);
   // In doubt from here for whoever finds the record after a crash; for us only if the answer does not tell.
   const attempt: Waiting = { ...first, state: 'starting', attempts: a.attempts + 1, answer_by_ms, in_doubt: true };
   const stored = a.version === 0 ? storeFirst(call, attempt) : storeAttempt(call, attempt, in_doubt);
@@ -88,7 +92,7 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
         ...changeOf(one),
         fleet: config.fleet,
         create_timeout_ms: config.createTimeoutMs,
-        guest_pool: guestPool(nk, one),
+        guest_pool: guestPool(nk, config, one),
         user_ids: one.request.user_ids,
         most,
         most_starts: config.startsPerMinute ?? null,
@@ -98,7 +102,11 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
   const stored = store(a, a.attempts > 0 ? limitsOf(config) : NO_LIMIT);
   switch (stored.kind) {
     case 'stored':
-      return { ...asStored(tellRefused(call, a, stored.refused), stored.row), before: stored.before };
+      return asDecided(
+        call,
+        { ...asStored(tellRefused(call, a, stored.refused), stored.row), before: stored.before },
+        stored.orders,
+      );
     case 'exists':
       // The answer to an earlier try was lost.
       return known(call, a);
@@ -114,6 +122,13 @@ export function storeFirst(call: Call, a: Waiting): Allocation | undefined {
       return whenFull(call, { ...asStored(left, again.row), before: again.before });
     }
   }
+}
+
+/** As it was stored, while the orders of operators are those by which it was decided; else it is decided anew. */
+function asDecided(call: Call, a: Waiting, orders: number): Allocation | undefined {
+  if (orders === a.orders) return a;
+  forgetOrders(call.nk);
+  return save(call, { ...a, attempts: 0, in_doubt: false }, (fresh) => undecided(call.config, fresh));
 }
 
 /** The allocation that an earlier try stored; who was left out then hears of it now. */

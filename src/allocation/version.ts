@@ -1,76 +1,83 @@
 import type { Config } from '../config';
-import { readControl, writeControl } from '../database/control';
-import type { Nakama } from '../nakama/runtime';
 import type { AllocationRequest } from '../records';
+import type { Orders, VersionOrder, VersionRule } from './orders';
 
-const KEY = 'version';
-const CACHE_KEY = 'gameye_version';
+/* Which version of its image a new session gets: pure functions of the orders of operators and the configuration of its mode. */
 
-/** All nodes start sessions of another version at most this much later. */
-export const VERSION_CACHE_SECONDS = 2;
-
-/** The version that an operator set instead of GAMEYE_API_IMAGE_VERSION. */
-export interface VersionOverride {
-  /** It is of no use to another image: after a change of GAMEYE_API_IMAGE it does not count. */
-  image: string;
-  version: string;
-  /** RFC 3339. */
-  set_at: string;
+/** What was ordered for a mode; undefined: nothing, or for another image. */
+export function versionOrder({ versions }: Orders, { mode, image }: Config): VersionOrder | undefined {
+  const order = versions[mode];
+  return order?.image === image ? order : undefined;
 }
 
-/** As stored: nothing set is an empty object. */
-type Stored = VersionOverride | { image?: undefined };
+/** The rule of one region, or that of the mode without a region; empty: the configured version. */
+function ruleOf(orders: Orders, config: Config, region?: string): VersionRule {
+  const order = versionOrder(orders, config);
+  const own = region === undefined ? undefined : order?.regions?.[region];
+  const rule = own ?? order;
+  if (rule?.version !== undefined || rule?.weights) return rule;
+  return config.version === undefined ? {} : { version: config.version };
+}
 
-/**
- * The version of new sessions; empty: Gameye's tag with the highest priority. Read from the database at most once in
- * VERSION_CACHE_SECONDS per process: a burst of matches would ask hundreds of times.
- */
-export function versionInForce(nk: Nakama, config: Config): string {
-  const cached = nk.localcacheGet(CACHE_KEY);
-  if (typeof cached === 'string') return effective(config, JSON.parse(cached) as Stored);
-  return readVersion(nk, config).version;
+/** The version of most new sessions; empty: Gameye's tag with the highest priority. */
+export function versionInForce(orders: Orders, config: Config, region?: string): string {
+  const { version = '', weights } = ruleOf(orders, config, region);
+  if (!weights) return version;
+  return Object.keys(weights).sort((a, b) => (weights[b] ?? 0) - (weights[a] ?? 0))[0] ?? '';
+}
+
+/** Everything that new sessions may be started with, in any region. */
+export function versionsInForce(orders: Orders, config: Config): string[] {
+  const rules = [undefined, ...config.regions].map((region) => ruleOf(orders, config, region));
+  const all = rules.flatMap(({ version, weights }) =>
+    weights ? Object.keys(weights).filter((one) => (weights[one] ?? 0) > 0) : (version ?? []),
+  );
+  return all.filter((version, position) => all.indexOf(version) === position);
+}
+
+/** True for a version that a ticket may demand. */
+export function isServed(orders: Orders, config: Config, version: string): boolean {
+  if (isDraining(orders, config, version)) return false;
+  const { allow = [] } = versionOrder(orders, config) ?? {};
+  return allow.includes(version) || versionsInForce(orders, config).includes(version);
+}
+
+/** True for a version of which no session is started any more. */
+export function isDraining(orders: Orders, config: Config, version: string): boolean {
+  return versionOrder(orders, config)?.draining?.includes(version) ?? false;
 }
 
 /**
- * The request with the version that its session is started with: decided once, before the first attempt, and stored with it,
- * so that a repetition of the attempt asks for the same and the instance shows it. A request for another image is its own.
+ * The request with the version that its session is started with in each region, so that a repetition of an attempt asks for
+ * the same. One with a version or an image of its own keeps it. `chance`, from 0 to 1, decides by the weights, for all regions
+ * alike.
  */
-export function withVersion(nk: Nakama, config: Config, request: AllocationRequest): AllocationRequest {
+export function withVersion(
+  orders: Orders,
+  config: Config,
+  request: AllocationRequest,
+  regions: string[],
+  chance: number,
+): AllocationRequest {
   const { image = config.image, version } = request;
   if (version !== undefined || image !== config.image) return request;
-  const inForce = versionInForce(nk, config);
-  return inForce === '' ? request : { ...request, version: inForce };
+  const drawn = regions.map((region) => draw(ruleOf(orders, config, region), chance));
+  const [first = ''] = drawn;
+  if (first === '' && drawn.every((one) => one === '')) return request;
+  return {
+    ...request,
+    version: first,
+    versions: Object.fromEntries(regions.map((region, i) => [region, drawn[i] ?? ''])),
+  };
 }
 
-/** What is in force now, past the cache, and what an operator set. */
-export function readVersion(nk: Nakama, config: Config): { version: string; override?: VersionOverride } {
-  const stored = readControl<Stored>(nk, KEY) ?? {};
-  remember(nk, stored);
-  const version = effective(config, stored);
-  return stored.image !== undefined && stored.image === config.image ? { version, override: stored } : { version };
-}
-
-/**
- * Sets the version of new sessions, or goes back to the configured one (undefined). On this node at once, on the others when
- * their cache has run out. Of several at once the last one counts.
- */
-export function overrideVersion(
-  nk: Nakama,
-  config: Config,
-  version: string | undefined,
-  now: number,
-): { version: string; previous: string } {
-  const next: Stored =
-    version === undefined ? {} : { image: config.image, version, set_at: new Date(now).toISOString() };
-  const before = writeControl<Stored>(nk, KEY, next) ?? {};
-  remember(nk, next);
-  return { version: effective(config, next), previous: effective(config, before) };
-}
-
-function effective(config: Config, stored: Stored): string {
-  return stored.image !== undefined && stored.image === config.image ? stored.version : (config.version ?? '');
-}
-
-function remember(nk: Nakama, stored: Stored): void {
-  nk.localcachePut(CACHE_KEY, JSON.stringify(stored), VERSION_CACHE_SECONDS);
+function draw({ version = '', weights }: VersionRule, chance: number): string {
+  if (!weights) return version;
+  let left = chance * 100;
+  const entries = Object.entries(weights).filter(([, weight]) => weight > 0);
+  for (const [name, weight] of entries) {
+    if (left < weight) return name;
+    left -= weight;
+  }
+  return entries[entries.length - 1]?.[0] ?? '';
 }

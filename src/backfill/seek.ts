@@ -2,9 +2,10 @@ import { freeSeats, type Allocation, type Waiting } from '../allocation/allocati
 import { allocationLogger } from '../allocation/logging';
 import { countEnd } from '../allocation/measure';
 import { leaseForCallback, reread } from '../allocation/ownership';
-import { decided } from '../allocation/pool';
+import { decided } from '../allocation/decide';
 import { storeFirst } from '../allocation/starting';
-import { MINUTE, SECOND } from '../config';
+import { nearRegions } from '../allocation/regions';
+import { MINUTE, SECOND, type Config } from '../config';
 import { databaseNow } from '../database/clock';
 import { lapseSeats } from '../database/instances';
 import { mergeIntoStart, seekSeats } from '../database/seeking';
@@ -34,7 +35,9 @@ const LAST_MS = 5 * MINUTE;
 /** One look. Undefined: the group's answer is another allocation's now, or another worker's. */
 export function seek(call: Call, before: Waiting): Allocation | undefined {
   const { nk, config } = call;
-  const a: Waiting = { ...decided(nk, config, before), state: 'starting' };
+  const settled = decided(nk, config, before);
+  if ('reason' in settled) return settled;
+  const a: Waiting = { ...settled, state: 'starting' };
   const stored = a.version === 0 ? storeFirst(call, a) : a;
   if (stored?.state !== 'starting') return stored;
   // Another configuration after a restart: nobody looks for seats any more.
@@ -54,6 +57,12 @@ export function seek(call: Call, before: Waiting): Allocation | undefined {
   }
 }
 
+/** The regions that are near, and in which the group's version is the one of its pool. */
+function placesFor(a: Waiting, config: Config): string[] {
+  const { version, versions } = a.request;
+  return nearRegions(config, a).filter((region) => !versions || versions[region] === version);
+}
+
 function look(call: Call, a: Waiting, pool: string): ReturnType<typeof seekSeats> {
   const { nk, config } = call;
   const seeker = {
@@ -61,7 +70,7 @@ function look(call: Call, a: Waiting, pool: string): ReturnType<typeof seekSeats
     version: a.version,
     fleet: config.fleet,
     pool,
-    regions: a.regions,
+    regions: placesFor(a, config),
     passed: a.passed,
     least_left_ms: Math.min(LAST_MS, config.ttlMs / 4),
     seat_ms: seatMs(config),

@@ -1,6 +1,7 @@
 import type { Guest, Instance, LeftSeat } from '../records';
 import type { Nakama } from '../nakama/runtime';
 import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats } from './counting';
+import { ordersCount } from './control';
 import { forgetOlder, usersOf } from './notifications';
 import { answer, ask, json, ms, type Value } from './sql';
 
@@ -69,9 +70,9 @@ export interface NewAllocation extends AllocationChange {
 export type Stored =
   /**
    * `taken`: its players who wait for it now. `before`: seats that they had elsewhere and that are free now. `refused`:
-   * who has had as many starts as may; they are none of its players.
+   * who has had as many starts as may; they are none of its players. `orders`: how often operators changed theirs.
    */
-  | { kind: 'stored'; row: AllocationRow; taken: string[]; before: LeftSeat[]; refused: string[] }
+  | { kind: 'stored'; row: AllocationRow; taken: string[]; before: LeftSeat[]; refused: string[]; orders: number }
   /** As many sessions run or start as may. */
   | { kind: 'full' }
   /** Who asks alone waits or plays already. */
@@ -149,7 +150,7 @@ ${answer(
     'busy', judged.busy, 'too_often', judged.too_often,
     'taken', (SELECT coalesce(json_agg(user_id), '[]') FROM taken),
     'refused', (SELECT coalesce(json_agg(user_id), '[]') FROM refused),
-    'before', ${leftSeats('moved', 'counted', '$2')})`,
+    'before', ${leftSeats('moved', 'counted', '$2')}, 'orders', ${ordersCount('$2::text')})`,
   'FROM judged',
 )}`;
 
@@ -167,6 +168,7 @@ export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Sto
     taken: string[];
     refused: string[];
     before: LeftSeat[];
+    orders: number;
   }>(nk, STORE, [
     a.id,
     a.fleet,
@@ -186,8 +188,8 @@ export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Sto
     a.alone?.unless ?? null,
     a.most.of_mode,
   ]);
-  const { row, taken, before, refused } = found;
-  if (row) return { kind: 'stored', row, taken, before, refused };
+  const { row, taken, before, refused, orders } = found;
+  if (row) return { kind: 'stored', row, taken, before, refused, orders };
   if (found.exists) return { kind: 'exists', row: found.exists };
   return { kind: found.busy ? 'busy' : found.too_often ? 'too-often' : 'full' };
 }

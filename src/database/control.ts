@@ -30,6 +30,35 @@ export function readControl<T>(nk: Nakama, key: string): T | undefined {
   return ask<T | null>(nk, READ, [key]) ?? undefined;
 }
 
+const ordersOf = (fleet: string): string => `orders:${fleet}`;
+
+/** In a statement: how often the orders of a fleet were changed. */
+export const ordersCount = (fleet: string): string =>
+  `coalesce((SELECT c.version FROM gameye_control c WHERE c.key = 'orders:' || ${fleet}), 0)`;
+
+const READ_ORDERS = answer(
+  `(SELECT json_build_object('value', value, 'count', version) FROM gameye_control WHERE key = $1::text)`,
+);
+
+/** What operators ordered for a fleet, and how often that was changed; undefined: never. */
+export function readOrdersRow<T>(nk: Nakama, fleet: string): { value: T; count: number } | undefined {
+  return ask<{ value: T; count: number } | null>(nk, READ_ORDERS, [ordersOf(fleet)]) ?? undefined;
+}
+
+const CHANGE_ORDERS = `
+WITH changed AS (
+  INSERT INTO gameye_control AS c (key, value) SELECT $1::text, $2::text::jsonb
+  WHERE $3::int8 = 0 OR EXISTS (SELECT 1 FROM gameye_control WHERE key = $1::text)
+  ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, version = c.version + 1 WHERE c.version = $3::int8
+  RETURNING 1
+)
+${answer('EXISTS (SELECT 1 FROM changed)')}`;
+
+/** Replaces the orders of a fleet that were changed so often. False: somebody was faster. */
+export function changeOrdersRow<T>(nk: Nakama, fleet: string, orders: T, count: number): boolean {
+  return ask<boolean>(nk, CHANGE_ORDERS, [ordersOf(fleet), json(orders), count]);
+}
+
 const reportsOf = (fleet: string): string => `reports:${fleet}`;
 const REPORTS_CACHE = 'gameye_reports';
 

@@ -1,4 +1,4 @@
-import { newAllocation, refuseWhenFull, startAllocation } from '../allocation/create';
+import { newAllocation, refuseWhenClosed, refuseWhenFull, startAllocation } from '../allocation/create';
 import { countRefused } from '../allocation/refused';
 import type { Call } from '../nakama/caller';
 import type { AllocationRequest } from '../records';
@@ -11,6 +11,7 @@ import { Code, rpcError } from '../refusal';
 export function create(call: Call, request: AllocationRequest): { session_id: string } {
   refuseWhenFull(call, request.mode);
   const allocation = newAllocation(call, request, false);
+  refuseWhenClosed(call, allocation.regions);
   switch (startAllocation(call, allocation)) {
     case 'started':
       return { session_id: allocation.id };

@@ -9,7 +9,7 @@ import type { FailureReason } from '../records';
 import { ensureSupervisor } from '../supervision/heartbeat';
 import { notifyFailed } from '../told/notify';
 import { modeOf, modesProblem } from './modes';
-import { shapeRequest } from './shape';
+import { shapeRequest } from '../allocation/on-matched';
 import { refuseTooMany, withDemands } from './tickets';
 
 /**

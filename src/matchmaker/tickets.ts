@@ -1,7 +1,9 @@
 import { agreeOnRegions, agreeOnVersion, demandsOf, REGION_PROPERTY, VERSION_PROPERTY, type Tickets } from './demands';
 import { isOurs } from '../allocation/request';
 import { getExtension } from '../extension/extension';
-import { versionInForce } from '../allocation/version';
+import { closedReason, openRegions } from '../allocation/decide';
+import { ordersInForce, type Orders } from '../allocation/orders';
+import { isDraining, isServed, versionInForce, versionsInForce } from '../allocation/version';
 import { getConfig, type Config } from '../config';
 import { modeConfig } from '../mode-config';
 import type { Call } from '../nakama/caller';
@@ -78,6 +80,7 @@ function admit(nk: Nakama, config: Config, properties: { [name: string]: unknown
     refuse(nk, 'mode', Code.FAILED_PRECONDITION, `gameye_mode_unknown: no such mode. There are: ${there}.`);
   }
   const { version, regions } = demandsOf(properties);
+  refuseWhenClosed(nk, config, regions);
   if (regions && !regions.some((region) => config.regions.includes(region))) {
     const there = config.regions.join(', ');
     refuse(
@@ -88,21 +91,31 @@ function admit(nk: Nakama, config: Config, properties: { [name: string]: unknown
     );
   }
   if (version === undefined) return;
-  const inForce = versionInForce(nk, config);
-  if (version !== inForce) {
+  const orders = ordersInForce(nk, config);
+  if (!isServed(orders, config, version)) {
+    const served = versionsInForce(orders, config).join(', ');
     const sentence =
-      inForce === ''
+      served === ''
         ? `this server does not tell versions apart: leave ${VERSION_PROPERTY} out.`
-        : `this version is not served, but ${inForce} is.`;
+        : `this version is not served, but ${served} is.`;
     refuse(nk, 'version', Code.FAILED_PRECONDITION, `gameye_version_mismatch: ${sentence}`);
   }
   nk.localcachePut(ADMITTED + version, 'yes');
 }
 
+/** A player who can only play in regions that an operator has closed hears why. */
+function refuseWhenClosed(nk: Nakama, config: Config, demanded: string[] | undefined): void {
+  const orders = knownOrders({ nk, config });
+  const wanted = config.regions.filter((region) => demanded?.includes(region) ?? true);
+  if (!orders || wanted.length === 0 || openRegions(orders, wanted).length > 0) return;
+  const reason = closedReason(orders, wanted) ?? 'no region is open now.';
+  refuse(nk, 'closed', Code.FAILED_PRECONDITION, `gameye_region_closed: ${reason}`);
+}
+
 /** The message reaches the player's socket; its code is always 7 there (pipeline.go), so the message begins with a word. */
 function refuse(
   nk: Nakama,
-  reason: 'mode' | 'version' | 'region' | 'not_a_text',
+  reason: 'mode' | 'version' | 'region' | 'closed' | 'not_a_text',
   code: number,
   message: string,
 ): never {
@@ -139,10 +152,17 @@ export function withDemands(
       ...(regions && request.regions === undefined ? { regions } : {}),
     };
   }
-  const inForce = (): string | undefined => knownVersion(call);
-  const isServed = (version: string): boolean =>
-    nk.localcacheGet(ADMITTED + version) !== undefined || version === inForce();
-  const { version, refused } = agreeOnVersion(tickets, isServed, inForce);
+  const orders = (): Orders | undefined => knownOrders(call);
+  const inForce = (): string | undefined => {
+    const known = orders();
+    return known && versionInForce(known, config);
+  };
+  const isPossible = (version: string): boolean => {
+    const known = orders();
+    const isAdmitted = nk.localcacheGet(ADMITTED + version) !== undefined;
+    return known ? isServed(known, config, version) || (isAdmitted && !isDraining(known, config, version)) : isAdmitted;
+  };
+  const { version, refused } = agreeOnVersion(tickets, isPossible, inForce);
   const left = Object.fromEntries(Object.entries(tickets).filter(([userId]) => !refused.includes(userId)));
   const { regions, only_in, refused: elsewhere } = agreeOnRegions(config.regions, left);
   const isRefused = (userId: string): boolean => refused.includes(userId) || elsewhere.includes(userId);
@@ -167,10 +187,10 @@ export function withDemands(
   };
 }
 
-/** The version in force; undefined when the database does not say: one ticket must not cost the group its match for that. */
-function knownVersion({ nk, config }: Call): string | undefined {
+/** What operators ordered; undefined when the database does not say: one ticket must not cost the group its match for that. */
+function knownOrders({ nk, config }: Pick<Call, 'nk' | 'config'>): Orders | undefined {
   try {
-    return versionInForce(nk, config);
+    return ordersInForce(nk, config);
   } catch {
     return undefined;
   }

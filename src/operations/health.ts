@@ -1,9 +1,11 @@
-import { readVersion } from '../allocation/version';
-import { SECOND } from '../config';
+import { readOrders, type Orders } from '../allocation/orders';
+import { versionsInForce } from '../allocation/version';
+import { SECOND, type Config } from '../config';
 import { hasReports } from '../database/control';
 import { secureTwin } from '../gameye/connection';
 import { adviceFor, type Failure, type Outcome } from '../gameye/failure';
 import { availableLocations, listNothing, runNothing, stopSession, tagExists } from '../gameye/session-api';
+import { modeConfig } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 
@@ -11,6 +13,8 @@ import { errorText, withFields } from '../nakama/log';
 export interface Check {
   check: 'storage' | 'api' | 'token' | Scope | 'image' | 'region' | 'version' | 'reports';
   region?: string;
+  /** Missing: what the variables say. */
+  mode?: string;
   ok: boolean | 'unknown';
   /** What to do; missing when all is well. */
   advice?: string;
@@ -65,19 +69,8 @@ export function checkHealth(call: Call): Health {
     }
     checks.push(judgeStart(start));
     checks.push(judgeStop(ask((ms) => stopSession(nk, config, nk.uuidv4(), ms))));
-    const locations = ask((ms) => availableLocations(nk, config, config.image, ms));
-    checks.push(judgeImage(config.image, locations));
-    if (locations?.kind === 'done') {
-      const { version } = database;
-      for (const region of config.regions) {
-        const offered = locations.value.some(({ id }) => id === region);
-        const wanted = version !== '' || !offered;
-        const tag = wanted
-          ? ask((ms) => tagExists(nk, config, region, config.image, version || ANY_TAG, ms))
-          : undefined;
-        checks.push(judgeRegion(region, offered, tag));
-        if (version !== '') checks.push(judgeVersion(region, config.image, version, tag));
-      }
+    for (const mode of ['', ...Object.keys(config.modes)]) {
+      checks.push(...checkImage(nk, modeConfig(config, mode), database.orders, ask));
     }
     const secure = secureUrl(call, ask);
     if (secure !== undefined)
@@ -90,14 +83,30 @@ export function checkHealth(call: Call): Health {
   return { healthy: checks.every((check) => check.ok !== false), checks };
 }
 
-/** The version in force comes from the database; without it the configured one is checked. */
-function readDatabase({ nk, config, logger }: Call): { check: Check; version: string } {
+/** What the sessions of one mode need: its image, its regions, and the versions in force there. */
+function checkImage(nk: Call['nk'], config: Config, orders: Orders, ask: Ask): Check[] {
+  const { image, mode } = config;
+  const locations = ask((ms) => availableLocations(nk, config, image, ms));
+  const checks = [judgeImage(image, locations)];
+  const versions = versionsInForce(orders, config);
+  for (const region of locations?.kind === 'done' ? config.regions : []) {
+    const offered = locations?.kind === 'done' && locations.value.some(({ id }) => id === region);
+    const tag = (version: string): Asked<boolean> => ask((ms) => tagExists(nk, config, region, image, version, ms));
+    const tags = versions.map((version) => ({ version, tag: tag(version) }));
+    checks.push(judgeRegion(region, offered, offered ? undefined : (tags[0]?.tag ?? tag(ANY_TAG))));
+    checks.push(...tags.map((one) => judgeVersion(region, image, one.version, one.tag)));
+  }
+  return mode === '' ? checks : checks.map((check) => ({ ...check, mode }));
+}
+
+/** What operators ordered comes from the database; without it the configured versions are checked. */
+function readDatabase({ nk, config, logger }: Call): { check: Check; orders: Orders } {
   try {
-    return { check: right('storage'), version: readVersion(nk, config).version };
+    return { check: right('storage'), orders: readOrders(nk, config) };
   } catch (error) {
     withFields(logger, { error: errorText(error) }).error('Gameye: the health check could not read the database.');
     const check = wrong('storage', 'The database does not answer: see the log of Nakama.');
-    return { check, version: config.version ?? '' };
+    return { check, orders: { count: 0, versions: {}, regions: {} } };
   }
 }
 

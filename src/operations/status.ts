@@ -1,11 +1,13 @@
 import { askedFor, fromRow, nextStep } from '../allocation/allocation';
 import { regionOf } from '../allocation/launch';
-import { readVersion, type VersionOverride } from '../allocation/version';
+import { readOrders, type Orders } from '../allocation/orders';
+import { versionInForce } from '../allocation/version';
 import type { AllocationRow } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import { readControl } from '../database/control';
 import { groupInstances, queuedAllocations, type Group } from '../database/operators';
 import type { FailureKind } from '../gameye/failure';
+import { modeConfig } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import { MODULE_VERSION } from './module-version';
 
@@ -34,10 +36,22 @@ export interface Queued {
   message?: string;
 }
 
+interface InForce {
+  image: string;
+  version: string;
+  regions: string[];
+}
+
 export interface Status {
   module: { version: string; node: string; nakama: string };
   /** What new sessions are started with. Version empty: Gameye's tag with the highest priority. */
-  in_force: { fleet: string; image: string; version: string; regions: string[]; version_set?: VersionOverride };
+  in_force: InForce & {
+    fleet: string;
+    /** The modes of GAMEYE_MODES, each with its own. */
+    modes?: { [mode: string]: InForce };
+    /** What operators ordered, as gameye_set_version and gameye_set_region keep it. */
+    ordered: Pick<Orders, 'versions' | 'regions'>;
+  };
   instances: { sessions: number; players: number; open_seats: number; groups: Group[]; truncated: boolean };
   allocations: {
     open: number;
@@ -76,12 +90,22 @@ const MOST_QUEUED = 100;
  */
 export function fleetStatus(call: Call, limit: number): Status {
   const { nk, config, ctx } = call;
-  const { version, override } = readVersion(nk, config);
-  const { image, regions, fleet } = config;
+  const orders = readOrders(nk, config);
+  const { fleet } = config;
+  const inForce = (mode: string): InForce => {
+    const { image, regions, ...rest } = modeConfig(config, mode);
+    return { image, version: versionInForce(orders, { image, regions, ...rest }), regions };
+  };
+  const modes = Object.keys(config.modes).map((mode): [string, InForce] => [mode, inForce(mode)]);
   const last = readControl<{ last?: Reconciled }>(nk, reconcileJob(fleet))?.last;
   return {
     module: { version: MODULE_VERSION, node: ctx.node, nakama: ctx.version },
-    in_force: { fleet, image, version, regions, ...(override ? { version_set: override } : {}) },
+    in_force: {
+      fleet,
+      ...inForce(''),
+      ...(modes.length > 0 ? { modes: Object.fromEntries(modes) } : {}),
+      ordered: { versions: orders.versions, regions: orders.regions },
+    },
     instances: instances(call, limit),
     allocations: allocations(call, limit),
     ...(last ? { reconcile: last } : {}),

@@ -9,12 +9,12 @@ import { Code, rpcError } from '../refusal';
 const CHECK_MS = 8 * SECOND;
 const ASK_MS = 3 * SECOND;
 
-/** Ends the RPC unless every configured region has this version of the image. */
-export function requireVersion(call: Call, version: string): void {
+/** Ends the RPC unless all of these regions have this version of the image. */
+export function requireVersion(call: Call, version: string, regions = call.config.regions): void {
   const { nk, config } = call;
   const deadline = Date.now() + CHECK_MS;
   const missing: string[] = [];
-  for (const region of config.regions) {
+  for (const region of regions) {
     const timeoutMs = Math.min(ASK_MS, deadline - Date.now());
     if (timeoutMs < 100) {
       return rpcError(Code.UNAVAILABLE, `There was no time to ask for ${region}. Try again, or set it with "force".`);

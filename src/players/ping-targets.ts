@@ -1,3 +1,5 @@
+import { openRegions } from '../allocation/decide';
+import { ordersInForce } from '../allocation/orders';
 import { SECOND } from '../config';
 import { askLocations } from '../gameye/locations';
 import { inMode, type Call } from '../nakama/caller';
@@ -33,7 +35,7 @@ export function pingTargets(base: Call, mode: string): PingTarget[] {
           'The ping targets are not known now. Try again in a few seconds, or queue without measurements.',
         );
   }
-  return config.regions.flatMap((region) => {
+  return openRegions(ordersInForce(call.nk, config), config.regions).flatMap((region) => {
     const hosts = locations.value.find(({ id }) => id === region)?.ips ?? [];
     const [host] = hosts;
     return host === undefined ? [] : [{ region, host, hosts, property: `${config.pingPrefix}${region}` }];

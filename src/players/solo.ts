@@ -1,6 +1,9 @@
-import { newAllocation, refuseWhenFull, startAllocation } from '../allocation/create';
+import { newAllocation, refuseWhenClosed, refuseWhenFull, startAllocation } from '../allocation/create';
 import { readStanding } from '../database/standing';
-import { inMode, type Call } from '../nakama/caller';
+import { shapeRequest } from '../allocation/on-matched';
+import { modeConfig } from '../mode-config';
+import type { Call } from '../nakama/caller';
+import type { AllocationRequest } from '../records';
 import { count } from '../nakama/metrics';
 import { Code, rpcError } from '../refusal';
 import type { MatchContent } from '../told/content';
@@ -11,23 +14,33 @@ export type SoloMatch = { status: 'starting' } | { status: 'matched'; match: Mat
 
 const MOST_TRIES = 5;
 
+/** What a player says about it. */
+export interface SoloRequest {
+  /** Answer the session that they have, when it runs. */
+  resume: boolean;
+  mode: string;
+  /** Milliseconds to regions, as they measured them. */
+  latencies: { [region: string]: number };
+}
+
 /**
  * A session for one player, who need not wait for others; they can join it later. While one is on its way there is no second
  * one, also of two requests at once. A player who plays gives that up for it, or gets it as answer with `resume`. Only so many
  * may be asked for in a minute.
  */
-export function startSolo(base: Call, userId: string, resume = false, mode = ''): SoloMatch {
-  const call = inMode(base, { mode });
+export function startSolo(call: Call, userId: string, asked: Partial<SoloRequest> = {}): SoloMatch {
   const { config } = call;
+  const { resume = false } = asked;
+  const request = soloRequest(call, userId, asked);
   for (let i = 0; i < MOST_TRIES; i++) {
     const row = readStanding(call.nk, config.fleet, userId);
     if (isWaiting(row)) return { status: 'starting' };
     const current = resume ? standingOf(call, row, userId) : undefined;
     if (current?.state === 'ready') return { status: 'matched', match: current.match };
-    const request = { user_ids: [userId], max_players: config.maxPlayers ?? 1, latencies: [], metadata: {}, mode };
-    const allocation = newAllocation(call, { ...request, solo: true });
+    const allocation = newAllocation(call, request);
+    refuseWhenClosed(call, allocation.regions);
     // A player who looks for a seat in a running session may need none of their own.
-    if (allocation.next !== 'seek') refuseWhenFull(call, mode);
+    if (allocation.next !== 'seek') refuseWhenFull(call, request.mode);
     const alone = { most: config.soloPerMinute, unless: resume ? 'playing' : 'waiting' } as const;
     switch (startAllocation(call, allocation, { alone })) {
       case 'started':
@@ -41,4 +54,31 @@ export function startSolo(base: Call, userId: string, resume = false, mode = '')
     }
   }
   return rpcError(Code.ABORTED, 'Your assignment keeps changing. Try again.');
+}
+
+/** What is asked for: the module's `onMatched` shapes it like the match of a single ticket. */
+function soloRequest(
+  call: Call,
+  userId: string,
+  { mode = '', latencies = {} }: Partial<SoloRequest>,
+): AllocationRequest {
+  const { modeProperty, pingPrefix } = call.config;
+  const measured = Object.entries(latencies).map(([region, ms]) => [`${pingPrefix}${region}`, ms]);
+  const properties = { ...Object.fromEntries(measured), ...(mode === '' ? {} : { [modeProperty]: mode }) };
+  const presence = { userId, sessionId: '', username: '', node: call.ctx.node };
+  // Declared as strings, because a ticket's are; numeric ones are numbers there as well.
+  const entries = [{ presence, properties: properties as { [key: string]: string } }];
+  const { maxPlayers = 1 } = modeConfig(call.config, mode);
+  const own = Object.entries(latencies).map(([region, ms]) => ({ user_id: userId, region, ms }));
+  const asked = {
+    user_ids: [userId],
+    max_players: maxPlayers,
+    latencies: own,
+    metadata: {},
+    ...(mode === '' ? {} : { mode }),
+  };
+  const request = shapeRequest(call, entries, asked);
+  if (!request) return rpcError(Code.FAILED_PRECONDITION, 'This game starts no session for one player here.');
+  if ('failed' in request) return rpcError(Code.FAILED_PRECONDITION, 'No session could be started. The log says why.');
+  return { ...request, solo: true };
 }

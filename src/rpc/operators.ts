@@ -1,14 +1,15 @@
-import { overrideVersion, VERSION_CACHE_SECONDS } from '../allocation/version';
-import { SECOND } from '../config';
+import type { VersionRule } from '../allocation/orders';
+import { modeIn } from '../allocation/shape';
 import type { Selection } from '../database/operators';
 import { invalid, optionalFlag, optionalText, sessionId, type Payload } from '../fields';
 import type { Call } from '../nakama/caller';
-import { withFields } from '../nakama/log';
 import { drain, drainOne, type Drained } from '../operations/drain';
 import { readCursor } from '../operations/selection';
 import { terminate, terminateOne, type Terminated } from '../operations/terminate';
-import { requireVersion } from '../operations/version';
+import { allRegions, setRegion, setVersions } from '../operations/orders';
 import { Code, rpcError } from '../refusal';
+import { storable } from '../text';
+import { isObject } from '../values';
 
 /* The RPCs of operators that read more than simple fields. */
 
@@ -27,12 +28,67 @@ export function terminateMeant(call: Call, payload: Payload): Terminated {
 }
 
 export function setVersion(call: Call, payload: Payload): object {
-  const version = versionField(payload);
-  const force = optionalFlag(payload, 'force');
-  if (version !== undefined && !force) requireVersion(call, version);
-  const set = overrideVersion(call.nk, call.config, version, Date.now());
-  withFields(call.logger, { ...set, unchecked: force }).info('Gameye: an operator set the version of new sessions.');
-  return { ...set, everywhere_in_ms: VERSION_CACHE_SECONDS * SECOND };
+  const mode = modeIn(call, payload);
+  const region = payload['region'] === undefined ? {} : { region: regionIn(call, payload) };
+  const rule = ruleIn(payload);
+  const allow = versionsIn(payload, 'allow');
+  const draining = versionsIn(payload, 'draining');
+  if (!rule && !allow && !draining) {
+    return rpcError(Code.INVALID_ARGUMENT, '"version", "weights", "allow" or "draining" must be there: what is set?');
+  }
+  const change = {
+    mode,
+    ...region,
+    ...(rule ? { rule } : {}),
+    ...(allow ? { allow } : {}),
+    ...(draining ? { draining } : {}),
+  };
+  return setVersions(call, change, optionalFlag(payload, 'force'), Date.now());
+}
+
+export function switchRegion(call: Call, payload: Payload): object {
+  const region = regionIn(call, payload);
+  const state = payload['state'];
+  const reason = storable(optionalText(payload, 'reason', 500, ''), 500).trim();
+  if (state !== 'on' && state !== 'off' && state !== 'maintenance') {
+    return invalid('state', 'must be "on", "off" or "maintenance".');
+  }
+  if ((state === 'maintenance') !== (reason !== '')) {
+    return invalid('reason', 'must be there with "maintenance", and only then: players are told it.');
+  }
+  const set_at = new Date(Date.now()).toISOString();
+  return setRegion(call, region, state === 'on' ? undefined : { state, ...(reason === '' ? {} : { reason }), set_at });
+}
+
+function regionIn(call: Call, payload: Payload): string {
+  const region = optionalText(payload, 'region', 128, '');
+  const all = allRegions(call);
+  return all.includes(region) ? region : invalid('region', `must be one of the configured regions: ${all.join(', ')}.`);
+}
+
+/** Undefined: nothing is said about which version is in force. An empty one goes back to the configured version. */
+function ruleIn(payload: Payload): VersionRule | undefined {
+  const { version, weights } = payload;
+  if (weights === undefined) {
+    if (version === undefined) return undefined;
+    return version === null || version === '' ? {} : { version: versionName('version', version) };
+  }
+  if (version !== undefined) return invalid('weights', 'cannot be there together with "version".');
+  const rule = 'must give versions whole numbers that add up to 100, such as {"1.4.0": 90, "1.4.1": 10}.';
+  if (!isObject(weights)) return invalid('weights', rule);
+  const shares = Object.values(weights);
+  const isShare = (share: unknown): share is number =>
+    typeof share === 'number' && Number.isInteger(share) && share > 0;
+  if (!shares.every(isShare) || shares.reduce((sum, share) => sum + share, 0) !== 100) return invalid('weights', rule);
+  Object.keys(weights).forEach((name) => versionName('weights', name));
+  return { weights: weights as { [version: string]: number } };
+}
+
+function versionsIn(payload: Payload, field: string): string[] | undefined {
+  const value = payload[field];
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value) || value.length > 50) return invalid(field, 'must be a list of at most 50 versions.');
+  return value.map((one) => versionName(field, one));
 }
 
 /** Which instances an operator means: at least one of the three must be there. */
@@ -54,13 +110,11 @@ function name(payload: Payload, field: string): string {
   return text === '' ? invalid(field, 'must be a text of 1 to 128 characters.') : text;
 }
 
-function versionField(payload: Payload): string | undefined {
-  const value = payload['version'];
-  if (value === null || value === '') return undefined;
+function versionName(field: string, value: unknown): string {
   // The form of an image's tag; anything else would lead elsewhere in the path of the request that checks it.
   if (typeof value === 'string' && /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(value)) return value;
   return invalid(
-    'version',
-    'must be a version of the image such as 1.2.3; "" or null goes back to the configured one.',
+    field,
+    'must name versions of the image such as 1.2.3; "version": "" goes back to the configured one.',
   );
 }

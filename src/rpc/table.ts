@@ -1,4 +1,4 @@
-import { allocationRequest, modeIn, SHAPE_FIELDS } from '../allocation/shape';
+import { allocationRequest, latenciesByRegion, modeIn, SHAPE_FIELDS } from '../allocation/shape';
 import { flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { create } from '../fleet/create';
 import { get } from '../fleet/get';
@@ -16,7 +16,7 @@ import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
 import { orderIn, saidIn } from './fleet';
-import { drainMeant, setVersion, terminateMeant } from './operators';
+import { drainMeant, setVersion, switchRegion, terminateMeant } from './operators';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
 /**
@@ -179,9 +179,14 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_solo_match',
     caller: 'player',
-    fields: ['resume', 'mode'],
-    doc: '`resume?`, `mode?` → `status: starting`; with `resume: true` `status: matched` and `match` when the player has a session that runs',
-    answer: (call, payload, userId) => startSolo(call, userId, optionalFlag(payload, 'resume'), modeIn(call, payload)),
+    fields: ['resume', 'mode', 'latencies'],
+    doc: '`resume?`, `mode?`, `latencies?` ({region: ms}) → `status: starting`; with `resume: true` `status: matched` and `match` when the player has a session that runs',
+    answer: (call, payload, userId) =>
+      startSolo(call, userId, {
+        resume: optionalFlag(payload, 'resume'),
+        mode: modeIn(call, payload),
+        latencies: latenciesByRegion(payload),
+      }),
   },
   {
     id: 'gameye_join_friend',
@@ -231,10 +236,17 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_set_version',
     caller: 'server',
-    fields: ['version', 'force'],
+    fields: ['version', 'weights', 'allow', 'draining', 'mode', 'region', 'force'],
     nulls: ['version'],
-    doc: '`version`, `force?` → `version`, `previous`, `everywhere_in_ms`',
+    doc: '`version?` or `weights?`, `allow?`, `draining?`, `mode?`, `region?`, `force?` → `version`, `previous`, `weights`, `allow`, `draining`, `everywhere_in_ms`',
     answer: setVersion,
+  },
+  {
+    id: 'gameye_set_region',
+    caller: 'server',
+    fields: ['region', 'state', 'reason'],
+    doc: '`region`, `state` (on, off or maintenance), `reason?` → `region`, `state`, `previous`, `everywhere_in_ms`',
+    answer: switchRegion,
   },
   {
     id: 'gameye_unity_allocate',

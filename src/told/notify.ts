@@ -63,10 +63,13 @@ export function notifyFailed(
   reason: FailureReason,
   userIds: string[],
   dialects: Dialect[] = ['gameye'],
+  message?: string,
 ): string[] {
   const older = reason === 'timeout' ? CREATE_TIMEOUT : CREATE_FAILED;
   return sendAll(nk, logger, [
-    ...(dialects.includes('gameye') ? toEach(userIds, FAILED, { reason }) : []),
+    ...(dialects.includes('gameye')
+      ? toEach(userIds, FAILED, { reason, ...(message === undefined ? {} : { message }) })
+      : []),
     ...(dialects.includes('connection-info') ? toEach(userIds, older, {}) : []),
   ]);
 }

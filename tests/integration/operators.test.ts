@@ -78,6 +78,7 @@ forEachRuntime((runtime) => {
         image: QUIET_IMAGE,
         version: 'latest',
         regions: ['home', 'away', 'full', 'empty'],
+        ordered: { versions: {}, regions: {} },
       });
       const group = { version: 'latest', status: 'running' };
       expect(seen.instances).toEqual({

@@ -47,7 +47,8 @@ const u1Plays = { u1: 'joined' } as const;
 describe('create', () => {
   it('answers an id at once, after it stored the request and started an allocator', () => {
     const { session_id } = create(call, request);
-    expect(fake.events.map((event) => event.kind)).toEqual(['sql', 'match']);
+    // Whether a region is open, which is asked once in two seconds, and the request.
+    expect(fake.events.map((event) => event.kind)).toEqual(['sql', 'sql', 'match']);
     expect(allocationIn(fake, session_id)).toMatchObject({ state: 'queued', id: session_id, doc: { request } });
     expect(seatOf(fake, 'u1')).toMatchObject({ state: 'starting', session_id });
   });

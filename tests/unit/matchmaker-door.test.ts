@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import { agreeOnRegions, agreeOnVersion, demandsOf, type Tickets } from '../../src/matchmaker/demands';
-import { writeControl } from '../../src/database/control';
+import { forgetOrders } from '../../src/allocation/orders';
+import { storeVersion } from './support/operations';
 import type { Allocation } from '../../src/allocation/allocation';
 import { beforeMatchmakerAdd, configure, matchmakerMatched } from '../../src/library';
 import type { MatchmakerResult } from '../../src/nakama/runtime';
@@ -19,7 +20,6 @@ const add = (stringProperties: Properties, numericProperties: object = {}) => ({
   cid: '7',
   matchmakerAdd: { minCount: 2, maxCount: 2, query: '*', stringProperties, numericProperties },
 });
-const override = { image: FIVE['GAMEYE_API_IMAGE'], version: '2.0', set_at: '' };
 
 describe('the door of the matchmaker', () => {
   it.each([
@@ -63,7 +63,7 @@ describe('the door of the matchmaker', () => {
   });
   it('knows the version that an operator has set, and asks the database for it once in a while only', () => {
     const fake = fakeNakama();
-    writeControl(fake.nk, 'version', override);
+    storeVersion(fake, '2.0');
     fake.events.length = 0;
     const old = add(ours({ gameye_version: '1.2' }));
     const ticket = add(ours({ gameye_version: '2.0' }));
@@ -126,9 +126,9 @@ describe('a matched group', () => {
   it('gets the version that its tickets name, also when another came into force meanwhile', () => {
     const fake = fakeNakama();
     beforeMatchmakerAdd(ctx, fake.logger, fake.nk, add(ours({ gameye_version: '1.2' })));
-    writeControl(fake.nk, 'version', override);
+    storeVersion(fake, '2.0');
+    forgetOrders(fake.nk);
     fake.events.length = 0;
-    fake.nk.localcachePut('gameye_version', JSON.stringify(override), 2);
     expect(matched(fake, { gameye_version: '1.2' }, {})).toMatchObject({ request: { version: '1.2' } });
     expect(matched(fake, { gameye_version: '2.0' })).toMatchObject({ request: { version: '2.0' } });
   });
@@ -168,7 +168,8 @@ describe('a matched group', () => {
   it('is not moved to an older version by one ticket of three', () => {
     const fake = fakeNakama();
     beforeMatchmakerAdd(ctx, fake.logger, fake.nk, add(ours({ gameye_version: '1.2' })));
-    fake.nk.localcachePut('gameye_version', JSON.stringify(override), 2);
+    storeVersion(fake, '2.0');
+    forgetOrders(fake.nk);
     const { started, told } = outcome(fake, { gameye_version: '1.2' }, {}, {});
     expect(started?.request.user_ids).toEqual(['u1', 'u2']);
     expect(started?.request.version).toBeUndefined();

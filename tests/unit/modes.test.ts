@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Waiting } from '../../src/allocation/allocation';
+import { startSolo } from '../../src/players/solo';
 import { describeProblems } from '../../src/config';
 import { imageOf, sessionRun } from '../../src/allocation/launch';
 import { newAllocation } from '../../src/allocation/create';
@@ -124,5 +126,22 @@ describe('a session of a mode', () => {
     };
     const found = adoptionOf(config, { ...shown, labels: { nakama_mode: 'raid', map: 'x' } }, 0);
     expect(found?.instance).toMatchObject({ mode: 'raid', port: 5, metadata: { map: 'x' } });
+  });
+});
+
+describe('a player who plays alone', () => {
+  it('goes where they measured best, in the mode that they name', () => {
+    const fake = fakeNakama();
+    const call = {
+      ctx: context(),
+      logger: fake.logger,
+      nk: fake.nk,
+      config: configWith({ GAMEYE_MODES: '{"duel": {}}' }),
+    };
+    startSolo(call, 'u1', { mode: 'duel', latencies: { 'eu-central-1': 90, 'us-east-1': 10 } });
+    const started = fake.events.find((event) => event.kind === 'match');
+    const { request, regions } = JSON.parse(String(started?.params['allocation'])) as Waiting;
+    expect(regions).toEqual(['us-east-1', 'eu-central-1']);
+    expect(request).toMatchObject({ mode: 'duel', solo: true });
   });
 });

@@ -262,7 +262,7 @@ describe('a session for one player', () => {
   it('is the one that the player has, to be resumed, with all that gameye_match has', () => {
     putInstance(fake, { metadata: { mode: 'duel' } }, { u1: 'joined' });
     const match = { session_id: 's1', port: 20001, mode: 'duel', seat_token: expect.stringMatching(/^v1\./) };
-    expect(startSolo(call, 'u1', true)).toMatchObject({ status: 'matched', match });
+    expect(startSolo(call, 'u1', { resume: true })).toMatchObject({ status: 'matched', match });
     expect(matches()).toBe(0);
   });
 
@@ -270,7 +270,7 @@ describe('a session for one player', () => {
     putInstance(fake, { max_players: 4 }, { u1: 'joined', u2: 'joined' });
     expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
     expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
-    expect(startSolo(call, 'u1', true)).toEqual({ status: 'starting' });
+    expect(startSolo(call, 'u1', { resume: true })).toEqual({ status: 'starting' });
     expect(matches()).toBe(1);
     expect(instanceIn(fake)).toMatchObject({ status: 'running', player_count: 1, seats: { u2: {} } });
   });
@@ -282,7 +282,7 @@ describe('a session for one player', () => {
     putInstance(fake, {}, { u1: 'joined' });
     fake.http = () => answer(404, {});
     know();
-    expect(startSolo(call, 'u1', true)).toEqual({ status: 'starting' });
+    expect(startSolo(call, 'u1', { resume: true })).toEqual({ status: 'starting' });
     expect(matches()).toBe(1);
   });
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { newAllocation } from '../../src/allocation/allocation';
-import { decided, guestPool, poolOf } from '../../src/allocation/pool';
+import { decided } from '../../src/allocation/decide';
+import { guestPool, poolOf } from '../../src/allocation/pool';
 import type { AllocationRequest } from '../../src/records';
 import { configWith } from './support/config';
 import { fakeNakama } from './support/nakama';
@@ -49,8 +50,8 @@ describe('an allocation', () => {
   it('waits for a session together with others that the same regions suit, in any order', () => {
     const pooled = decided(nk, config, asked);
     const turned = { ...pooled, regions: ['us-east-1', 'eu-central-1'] };
-    expect(guestPool(nk, turned)).toBe(guestPool(nk, pooled));
-    expect(guestPool(nk, { ...pooled, regions: ['us-east-1'] })).not.toBe(guestPool(nk, pooled));
-    expect(guestPool(nk, asked)).toBeNull();
+    expect(guestPool(nk, config, turned)).toBe(guestPool(nk, config, pooled));
+    expect(guestPool(nk, config, { ...pooled, regions: ['us-east-1'] })).not.toBe(guestPool(nk, config, pooled));
+    expect(guestPool(nk, config, asked)).toBeNull();
   });
 });

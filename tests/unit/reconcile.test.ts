@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readListed } from '../../src/gameye/wire';
 import { refreshedBy } from '../../src/instances/instance';
 import { byUrgency, type Plan } from '../../src/supervision/plan';
-import { configWith } from './support/config';
 import { fakeNakama, OWNER, type FakeNakama } from './support/nakama';
 import { config, labels, listed, MINUTE, NOW, plan, store, type Entry, type RecordLike } from './support/reconcile';
 import { FLEET, putAllocation } from './support/records';

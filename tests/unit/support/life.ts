@@ -86,7 +86,7 @@ export function live(plan: Plan): Life {
 function lived(plan: Plan, time: { now: () => number; set: (at: number) => void }): Life {
   const fake = fakeNakama();
   // As in a burst: another worker of this node has just looked which version is in force.
-  fake.nk.localcachePut('gameye_version', '{}');
+  fake.nk.localcachePut('gameye_orders', JSON.stringify({ count: 0, versions: {}, regions: {} }));
   fake.nk.localcachePut('gameye_owner', OWNER);
   const turns = (plan.turns ?? []).slice();
   const blows = (plan.blows ?? []).slice();

@@ -1,5 +1,5 @@
 import { vi } from 'vitest';
-import { writeControl } from '../../../src/database/control';
+import { changeOrders } from '../../../src/allocation/orders';
 import type { Call } from '../../../src/nakama/caller';
 import type { AllocationRequest } from '../../../src/records';
 import { configWith } from './config';
@@ -22,5 +22,6 @@ export function serverAt(now: () => number): { fake: FakeNakama; call: Call } {
 
 /** Stores the version that an operator set for an image, on another node. */
 export function storeVersion(fake: FakeNakama, version: string, image = 'my-game'): void {
-  writeControl(fakeNakama(fake).nk, 'version', { image, version, set_at: '2026-01-01T00:00:00.000Z' });
+  const order = { image, version, set_at: '2026-01-01T00:00:00.000Z' };
+  changeOrders(fakeNakama(fake).nk, config, (orders) => ({ ...orders, versions: { '': order } }));
 }

@@ -7,7 +7,7 @@ import type { AllocationRequest, FailureReason } from '../records';
 import { Code, rpcError } from '../refusal';
 import { hasUnstorable } from '../text';
 import { flag, knownFieldsOnly, wholeNumber } from '../fields';
-import { SHAPE_FIELDS, shapeOf } from '../allocation/shape';
+import { SHAPE_FIELDS, shapeOf } from './shape';
 import { ASYNC, getExtension, isExtensionMissing, isPromise } from '../extension/extension';
 
 /**
