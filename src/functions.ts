@@ -91,6 +91,15 @@ export function rpcGameyeTerminate(ctx: Context, logger: Logger, nk: Nakama, pay
 export function rpcGameyeSetVersion(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_set_version', ctx, logger, nk, payload);
 }
+export function rpcGameyeChanges(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_changes', ctx, logger, nk, payload);
+}
+export function rpcGameyeLogs(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_logs', ctx, logger, nk, payload);
+}
+export function rpcGameyeArtifacts(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_artifacts', ctx, logger, nk, payload);
+}
 export function rpcGameyeUnityAllocate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_unity_allocate', ctx, logger, nk, payload);
 }

@@ -31,6 +31,9 @@ import {
   rpcGameyeDrain,
   rpcGameyeTerminate,
   rpcGameyeSetVersion,
+  rpcGameyeChanges,
+  rpcGameyeLogs,
+  rpcGameyeArtifacts,
   rpcGameyeUnityAllocate,
   rpcGameyeUnityPoll,
   allocatorInit,
@@ -67,6 +70,9 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_drain', rpcGameyeDrain);
   initializer.registerRpc('gameye_terminate', rpcGameyeTerminate);
   initializer.registerRpc('gameye_set_version', rpcGameyeSetVersion);
+  initializer.registerRpc('gameye_changes', rpcGameyeChanges);
+  initializer.registerRpc('gameye_logs', rpcGameyeLogs);
+  initializer.registerRpc('gameye_artifacts', rpcGameyeArtifacts);
   initializer.registerRpc('gameye_unity_allocate', rpcGameyeUnityAllocate);
   initializer.registerRpc('gameye_unity_poll', rpcGameyeUnityPoll);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);

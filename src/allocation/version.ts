@@ -1,4 +1,5 @@
 import type { Config } from '../config';
+import type { Change } from '../database/changes';
 import { readControl, writeControl } from '../database/control';
 import type { Nakama } from '../nakama/runtime';
 import type { AllocationRequest } from '../records';
@@ -59,10 +60,11 @@ export function overrideVersion(
   config: Config,
   version: string | undefined,
   now: number,
+  change?: Change,
 ): { version: string; previous: string } {
   const next: Stored =
     version === undefined ? {} : { image: config.image, version, set_at: new Date(now).toISOString() };
-  const before = writeControl<Stored>(nk, KEY, next) ?? {};
+  const before = writeControl<Stored>(nk, KEY, next, change) ?? {};
   remember(nk, next);
   return { version: effective(config, next), previous: effective(config, before) };
 }

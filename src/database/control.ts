@@ -1,4 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
+import { noted, type Change } from './changes';
 import { answer, ask, json } from './sql';
 
 /* What all nodes share beside the records: this deployment's id, what operators set, who does a job at present, and their names. */
@@ -51,12 +52,12 @@ WITH before AS (
 ), written AS (
   INSERT INTO gameye_control AS c (key, value) VALUES ($1::text, $2::text::jsonb)
   ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, version = c.version + 1 RETURNING 1
-)
+), ${noted('$3', { before: '(SELECT value FROM before)', after: '$2::text::jsonb' })}
 ${answer('(SELECT value FROM before WHERE (SELECT count(*) FROM written) >= 0)')}`;
 
-/** Sets a value, the last one wins; answers the one before. */
-export function writeControl<T>(nk: Nakama, key: string, value: T): T | undefined {
-  return ask<T | null>(nk, WRITE, [key, json(value)]) ?? undefined;
+/** Sets a value, the last one wins, and notes the change when an operator makes it; answers the value before. */
+export function writeControl<T>(nk: Nakama, key: string, value: T, change?: Change): T | undefined {
+  return ask<T | null>(nk, WRITE, [key, json(value), change ? json(change) : null]) ?? undefined;
 }
 
 const CLAIM = `

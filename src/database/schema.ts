@@ -137,6 +137,18 @@ BEGIN
     AND (most_of_mode IS NULL OR gameye_sessions(of_fleet, of_mode) < most_of_mode);
 END
 ';
+CREATE TABLE gameye_change (
+  id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  fleet text NOT NULL,
+  change_time timestamptz NOT NULL DEFAULT now(),
+  change text NOT NULL,
+  node text NOT NULL,
+  client_ip text NOT NULL DEFAULT '',
+  meant jsonb NOT NULL DEFAULT '{}',
+  before jsonb,
+  after jsonb
+);
+CREATE INDEX gameye_change_order ON gameye_change (fleet, id);
 `,
 ];
 

@@ -11,6 +11,8 @@ export interface Context {
   /** Undefined for a server-to-server call (http_key). */
   userId?: string;
   vars?: { [key: string]: string };
+  /** What the network says: a proxy in front of Nakama may have written it, or whoever called. */
+  clientIp?: string;
   matchId?: string;
 }
 
@@ -67,6 +69,7 @@ export interface Nakama {
   uuidv4(): string;
   hmacSha256Hash(input: string, key: string): ArrayBuffer;
   base16Encode(data: string | ArrayBuffer): string;
+  base64Encode(data: string | ArrayBuffer, padding?: boolean): string;
   base64UrlEncode(data: string | ArrayBuffer, padding?: boolean): string;
   fileRead(relativePath: string): string;
   /** One statement, committed by itself. Only database/sql.ts calls it. */

@@ -9,14 +9,6 @@ export interface Swept {
   more: boolean;
 }
 
-/** True when everything in the selection applies. */
-export function isSelected(selection: Selection, instance: { region: string; version: string }): boolean {
-  return (
-    (selection.region === undefined || selection.region === instance.region) &&
-    (selection.version === undefined || selection.version === instance.version)
-  );
-}
-
 /** How many selected sessions are being started: nobody is sent there yet, so nothing can be done to them. */
 export function startingIn({ nk, config }: Call, selection: Selection): number {
   const request = { user_ids: [], max_players: 1, latencies: [], metadata: {} };

@@ -7,6 +7,7 @@ import { remove } from '../fleet/remove';
 import { join, leave } from '../fleet/seats';
 import { report, update } from '../fleet/update';
 import type { Call } from '../nakama/caller';
+import { changes } from '../operations/changes';
 import { checkHealth } from '../operations/health';
 import { fleetStatus } from '../operations/status';
 import { joinFriend } from '../players/friend';
@@ -16,7 +17,7 @@ import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
 import { orderIn, saidIn } from './fleet';
-import { drainMeant, setVersion, terminateMeant } from './operators';
+import { artifactOf, drainMeant, logsOf, SELECTING, setVersion, terminateMeant } from './operators';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
 /**
@@ -217,15 +218,15 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_drain',
     caller: 'server',
-    fields: ['id', 'version', 'region', 'undo', 'cursor'],
-    doc: '`id?`, `version?`, `region?`, `undo?`, `cursor?` → `changed`, `starting`, `more`, `cursor`; instances take no new players, with `undo: true` they do again',
+    fields: [...SELECTING, 'undo', 'cursor'],
+    doc: '`id?`, `mode?`, `image?`, `version?`, `region?`, `undo?`, `cursor?` → `changed`, `starting`, `more`, `cursor`; instances take no new players, with `undo: true` they do again',
     answer: drainMeant,
   },
   {
     id: 'gameye_terminate',
     caller: 'server',
-    fields: ['id', 'version', 'region', 'confirm', 'cursor'],
-    doc: '`id?`, `version?`, `region?`, `confirm?`, `cursor?` → `stopped`, `failed`, `starting`, `more`, `cursor`; more than one session needs `confirm: true`',
+    fields: [...SELECTING, 'confirm', 'cursor'],
+    doc: '`id?`, `mode?`, `image?`, `version?`, `region?`, `confirm?`, `cursor?` → `stopped`, `failed`, `starting`, `more`, `cursor`; more than one session needs `confirm: true`',
     answer: terminateMeant,
   },
   {
@@ -235,6 +236,28 @@ export const RPCS: Rpc[] = [
     nulls: ['version'],
     doc: '`version`, `force?` → `version`, `previous`, `everywhere_in_ms`',
     answer: setVersion,
+  },
+  {
+    id: 'gameye_changes',
+    caller: 'server',
+    fields: ['limit', 'cursor'],
+    doc: '`limit?` (100, at most 1000), `cursor?` → `changes` of operators, the latest first: `change`, `at_ms`, `node`, `client_ip`, `meant`, `before`, `after`; `cursor`',
+    answer: (call, payload) =>
+      changes(call, number(payload, 'limit', 100, 1000), optionalText(payload, 'cursor', 100, '')),
+  },
+  {
+    id: 'gameye_logs',
+    caller: 'server',
+    fields: ['id', 'limit'],
+    doc: '`id`, `limit?` (65536 characters, at most 1000000) → `session_id`, `text`: the end of what its game server wrote, without secrets; `truncated`',
+    answer: logsOf,
+  },
+  {
+    id: 'gameye_artifacts',
+    caller: 'server',
+    fields: ['id', 'path'],
+    doc: '`id` of a session that has ended, `path` → `session_id`, `path`, `bytes`, `tar_gz`: the file or folder as .tar.gz in base64, at most 8 MiB',
+    answer: artifactOf,
   },
   {
     id: 'gameye_unity_allocate',

@@ -1,5 +1,6 @@
 import { MINUTE, SECOND } from '../config';
 import { forgetOver } from '../database/allocations';
+import { forgetChanges } from '../database/changes';
 import { lapseSeats } from '../database/instances';
 import { migrate } from '../database/schema';
 import { forgetSeats } from '../database/seats';
@@ -66,4 +67,5 @@ function isAhead(time: number | undefined, now: number, mostMs: number): boolean
 function forget({ nk, config }: Call): void {
   for (let i = 0; i < MOST_FORGOTTEN && forgetSeats(nk) > 0; i++);
   for (let i = 0; i < MOST_FORGOTTEN && forgetOver(nk, config.fleet) > 0; i++);
+  for (let i = 0; i < MOST_FORGOTTEN && forgetChanges(nk, config.fleet) > 0; i++);
 }
