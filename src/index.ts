@@ -32,6 +32,7 @@ import {
   rpcGameyeTerminate,
   rpcGameyeSetVersion,
   rpcGameyeChanges,
+  rpcGameyeUsage,
   rpcGameyeLogs,
   rpcGameyeArtifacts,
   rpcGameyeUnityAllocate,
@@ -71,6 +72,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_terminate', rpcGameyeTerminate);
   initializer.registerRpc('gameye_set_version', rpcGameyeSetVersion);
   initializer.registerRpc('gameye_changes', rpcGameyeChanges);
+  initializer.registerRpc('gameye_usage', rpcGameyeUsage);
   initializer.registerRpc('gameye_logs', rpcGameyeLogs);
   initializer.registerRpc('gameye_artifacts', rpcGameyeArtifacts);
   initializer.registerRpc('gameye_unity_allocate', rpcGameyeUnityAllocate);

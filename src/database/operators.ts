@@ -139,3 +139,25 @@ export function queuedAllocations(
 } {
   return ask(nk, QUEUE, [fleet, limit, rows]);
 }
+
+/** Sessions that count, by what gauges show of them. */
+export interface GaugeGroup {
+  mode: string;
+  region: string;
+  version: string;
+  sessions: number;
+  players: number;
+  /** Where somebody could be seated now. */
+  open_seats: number;
+}
+
+const GAUGES = answer(`(SELECT coalesce(json_agg(g ORDER BY g.sessions DESC, g.mode, g.region, g.version), '[]') FROM (
+  SELECT i.mode, i.region, i.version, count(*) AS sessions, sum(${PLAYER_COUNT}) AS players,
+    coalesce(sum(i.open_seats) FILTER (WHERE i.status = 'running'), 0) AS open_seats
+  FROM gameye_instance i WHERE i.fleet = $1::text AND i.status NOT IN ('lost', 'exited', 'dead')
+  GROUP BY i.mode, i.region, i.version) g)`);
+
+/** What runs, the largest group first. */
+export function groupForGauges(nk: Nakama, fleet: string): GaugeGroup[] {
+  return ask<GaugeGroup[]>(nk, GAUGES, [fleet]);
+}

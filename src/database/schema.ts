@@ -149,6 +149,18 @@ CREATE TABLE gameye_change (
   after jsonb
 );
 CREATE INDEX gameye_change_order ON gameye_change (fleet, id);
+ALTER TABLE gameye_instance ADD COLUMN empty_seconds float8 NOT NULL DEFAULT 0;
+CREATE TABLE gameye_usage (
+  fleet text NOT NULL,
+  day date NOT NULL,
+  mode text NOT NULL,
+  sessions int8 NOT NULL DEFAULT 0,
+  seconds float8 NOT NULL DEFAULT 0,
+  empty_seconds float8 NOT NULL DEFAULT 0,
+  no_show_seconds float8 NOT NULL DEFAULT 0,
+  told jsonb NOT NULL DEFAULT '{}',
+  PRIMARY KEY (fleet, day, mode)
+);
 `,
 ];
 

@@ -80,6 +80,7 @@ export interface Nakama {
   localcacheGet(key: string): unknown;
   localcachePut(key: string, value: string, ttlSec?: number): void;
   metricsCounterAdd(name: string, tags: { [key: string]: string }, delta: number): void;
+  metricsGaugeSet(name: string, tags: { [key: string]: string }, value: number): void;
   /** Nanoseconds. */
   metricsTimerRecord(name: string, tags: { [key: string]: string }, value: number): void;
 }

@@ -79,10 +79,14 @@ function stopOne(call: Call, id: string, result: { stopped: number; failed: Term
   }
 }
 
-/** `noted`: the change as it was begun. */
+/** `noted`: the change as it was begun, which it stays when its end cannot be noted: the sessions are stopped all the same. */
 function terminated(call: Call, result: Terminated, noted: number | undefined): Terminated {
   const counted = { sessions: result.stopped, failed: result.failed.length };
   withFields(call.logger, counted).info('Gameye: an operator stopped sessions.');
-  if (noted !== undefined) endChange(call.nk, noted, counted);
+  try {
+    if (noted !== undefined) endChange(call.nk, noted, counted);
+  } catch {
+    // See above.
+  }
   return result;
 }

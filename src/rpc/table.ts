@@ -1,4 +1,5 @@
 import { allocationRequest, modeIn, SHAPE_FIELDS } from '../allocation/shape';
+import { KEPT_DAYS } from '../database/usage';
 import { flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { create } from '../fleet/create';
 import { get } from '../fleet/get';
@@ -10,6 +11,7 @@ import type { Call } from '../nakama/caller';
 import { changes } from '../operations/changes';
 import { checkHealth } from '../operations/health';
 import { fleetStatus } from '../operations/status';
+import { usage } from '../operations/usage';
 import { joinFriend } from '../players/friend';
 import { pingTargets } from '../players/ping-targets';
 import { startSolo } from '../players/solo';
@@ -244,6 +246,13 @@ export const RPCS: Rpc[] = [
     doc: '`limit?` (100, at most 1000), `cursor?` → `changes` of operators, the latest first: `change`, `at_ms`, `node`, `client_ip`, `meant`, `before`, `after`; `cursor`',
     answer: (call, payload) =>
       changes(call, number(payload, 'limit', 100, 1000), optionalText(payload, 'cursor', 100, '')),
+  },
+  {
+    id: 'gameye_usage',
+    caller: 'server',
+    fields: ['days'],
+    doc: '`days?` (7, at most 400) → `days`, by day (UTC) and mode: `day`, `mode`, `sessions` that ended, `minutes`, of these `empty_minutes` and `no_show_minutes`; `today`: `day`, `minutes`, `max?`',
+    answer: (call, payload) => usage(call, number(payload, 'days', 7, KEPT_DAYS)),
   },
   {
     id: 'gameye_logs',

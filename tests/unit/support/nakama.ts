@@ -101,7 +101,7 @@ function databaseOf(server: object, now: number): SyncDatabase {
   const opened = openDatabase();
   if (owner !== server) {
     opened.exec(
-      'DELETE FROM gameye_seat; DELETE FROM gameye_instance; DELETE FROM gameye_allocation; DELETE FROM gameye_control; DELETE FROM gameye_change',
+      'DELETE FROM gameye_seat; DELETE FROM gameye_instance; DELETE FROM gameye_allocation; DELETE FROM gameye_control; DELETE FROM gameye_change; DELETE FROM gameye_usage',
       [],
     );
     owner = server;
@@ -186,6 +186,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
       cache.set(key, { value, until: ttlSec > 0 ? Date.now() + ttlSec * 1000 : Infinity });
     },
     metricsCounterAdd: () => undefined,
+    metricsGaugeSet: () => undefined,
     metricsTimerRecord: () => undefined,
     // Nothing of this module touches Nakama's storage: calling it fails the test.
   } as Partial<Nakama> as Nakama;
