@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newAllocation } from '../../src/allocation/create';
 import { removeInstance } from '../../src/database/instances';
 import { updateInstance } from '../../src/database/reports';
-import { minutesOfToday, readUsage, tellUsage } from '../../src/database/usage';
+import { forgetUsage, minutesOfToday, readUsage, tellUsage } from '../../src/database/usage';
 import { create } from '../../src/fleet/create';
 import type { Call } from '../../src/nakama/caller';
 import { usage } from '../../src/operations/usage';
@@ -150,6 +150,17 @@ describe('the minutes of a session', () => {
     expect(shown.get('gameye_session_seconds duel_2 all')).toBe(92);
     expect(shown.get('gameye_session_seconds duel_2 no_show')).toBe(1);
   });
+});
+
+it('days are forgotten when nobody may ask for them any more', () => {
+  const add = (age: number) =>
+    fake.query(
+      `INSERT INTO gameye_usage (fleet, day, mode) VALUES ($1, (now() AT TIME ZONE 'UTC')::date - $2::int4, '')`,
+      [FLEET, age],
+    );
+  add(400);
+  add(401);
+  expect([forgetUsage(fake.nk, FLEET), forgetUsage(fake.nk, FLEET)]).toEqual([1, 0]);
 });
 
 describe('GAMEYE_MAX_MINUTES_PER_DAY', () => {
