@@ -56,11 +56,14 @@ export function selectInstances(
   return ask<string[]>(nk, IDS, [fleet, json(selection), after, limit]);
 }
 
-const IMAGE = `coalesce(a.doc->'request'->>'image', $3::text)`;
-const VERSION = `coalesce(a.doc->'request'->>'version', CASE WHEN ${IMAGE} = $3::text THEN $4::text ELSE '' END)`;
+const MODE = `coalesce(a.doc->'request'->>'mode', '')`;
+/** What is started by default in the mode; in one that is configured no more what is started without any. */
+const DEFAULT = `coalesce($3::text::jsonb->${MODE}, $3::text::jsonb->'')`;
+const IMAGE = `coalesce(a.doc->'request'->>'image', ${DEFAULT}->>'image')`;
+const VERSION = `coalesce(a.doc->'request'->>'version', CASE WHEN ${IMAGE} = ${DEFAULT}->>'image' THEN ${DEFAULT}->>'version' END, '')`;
 const TO_START = applies({
   id: 'a.id',
-  mode: `coalesce(a.doc->'request'->>'mode', '')`,
+  mode: MODE,
   image: IMAGE,
   version: VERSION,
   region: `(a.doc->'regions'->>(a.doc->>'region_index')::int4)`,
@@ -71,15 +74,14 @@ const STARTING = answer(`(SELECT count(*) FROM gameye_allocation a
     AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = a.session_id AND i.status <> 'starting')
     AND ${TO_START})`);
 
-/** How many selected sessions are being started; nothing can be done to them yet. `configured`: what is started by default. */
+/** How many selected sessions are being started; nothing can be done to them yet. `configured`: what each mode starts by default. */
 export function countStarting(
   nk: Nakama,
   fleet: string,
   selection: Selection,
-  configured: { image: string; version?: string },
+  configured: { [mode: string]: { image: string; version?: string } },
 ): number {
-  const { image, version = '' } = configured;
-  return ask<number>(nk, STARTING, [fleet, json(selection), image, version]);
+  return ask<number>(nk, STARTING, [fleet, json(selection), json(configured)]);
 }
 
 /** Sessions of one region, version and status. */

@@ -12,7 +12,9 @@ export interface Swept {
 /** How many selected sessions are being started: nobody is sent there yet, so nothing can be done to them. */
 export function startingIn({ nk, config }: Call, selection: Selection): number {
   const request = { user_ids: [], max_players: 1, latencies: [], metadata: {} };
-  return countStarting(nk, config.fleet, selection, imageOf(config, request));
+  const modes = ['', ...Object.keys(config.modes)];
+  const configured = Object.fromEntries(modes.map((mode) => [mode, imageOf(config, { ...request, mode })]));
+  return countStarting(nk, config.fleet, selection, configured);
 }
 
 const AFTER = 'after:';

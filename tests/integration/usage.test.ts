@@ -7,7 +7,7 @@ import { forEachRuntime } from '../helpers/runtimes.ts';
 import { useStack } from '../helpers/stack.ts';
 import { queueMatch, toldOneReason } from './support/matches.ts';
 import { ask, startSessions } from './support/operators.ts';
-import { endSessions, quietStack, requestsOf, tableOf } from './support/world.ts';
+import { allocationsSettled, endSessions, quietStack, requestsOf, tableOf } from './support/world.ts';
 
 const MOST = 1000;
 const WARNING = 'most of GAMEYE_MAX_MINUTES_PER_DAY';
@@ -56,9 +56,15 @@ forEachRuntime((runtime) => {
         [MOST * 60],
       );
       await until(() => nakama.logs.some(({ msg }) => msg.includes(WARNING)), 20_000, 'the warning');
-      const posts = requestsOf(stack(), 'session-run').length;
-      const refused = async (): Promise<boolean> => (await nakama.rpc('fleet_create', { max_players: 2 })).code === 8;
+      // A node knows it two seconds later; what it starts until then counts as well.
+      const refused = async (): Promise<boolean> => {
+        const { code, payload } = await nakama.rpc('fleet_create', { max_players: 2 });
+        if (code === undefined) ids.push((payload as { session_id: string }).session_id);
+        return code === 8;
+      };
       await until(refused, 10_000, 'the limit', 200);
+      await allocationsSettled(stack());
+      const posts = requestsOf(stack(), 'session-run').length;
       const players = await queueMatch(stack());
       expect(await toldOneReason(stack(), players)).toBe('quota_exceeded');
       expect(requestsOf(stack(), 'session-run')).toHaveLength(posts);

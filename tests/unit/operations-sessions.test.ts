@@ -130,12 +130,15 @@ describe('draining', () => {
     expect(drain(call, { image: 'other' }, false)).toMatchObject({ starting: 1 });
     expect(drain(call, { image: 'my-game', region: 'us' }, false)).toMatchObject({ starting: 1 });
   });
-  it('counts those of a mode, and those of none are not it', () => {
+  it('counts those of a mode with what that starts, and those of none are not it', () => {
+    call = { ...call, config: { ...call.config, modes: { duel: { image: 'duel-game', version: '7' } } } };
     putAllocation(fake, {}, {}, 'none');
-    putAllocation(fake, {}, {}, 'duel');
-    fake.query(`UPDATE gameye_allocation SET doc = jsonb_set(doc, '{request,mode}', '"duel"') WHERE id = 'duel'`);
+    putAllocation(fake, { mode: 'duel' }, {}, 'duel');
+    putAllocation(fake, { mode: 'gone' }, {}, 'configured no more');
     putInstance(fake, { id: 's1' });
     expect(drain(call, { mode: 'duel' }, false)).toMatchObject({ changed: 0, starting: 1 });
+    expect(drain(call, { image: 'duel-game', version: '7' }, false)).toMatchObject({ starting: 1 });
+    expect(drain(call, { image: 'my-game', version: '1.0' }, false)).toMatchObject({ starting: 2 });
     fake.query(`UPDATE gameye_instance SET mode = 'duel'`);
     expect(drain(call, { mode: 'duel', ...eu }, false)).toMatchObject({ changed: 1, starting: 1 });
   });
