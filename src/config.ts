@@ -38,6 +38,8 @@ export interface Config {
   startsPerMinute?: number;
   /** How many sessions may run or start at once, over all nodes; undefined: no limit of ours. */
   maxSessions?: number;
+  /** How many minutes all sessions of a day (UTC) may have together; undefined: no limit of ours. */
+  maxMinutesPerDay?: number;
   /** Of which mode this is the configuration; empty: of none. */
   mode: string;
   /** What modes say instead of the variables, by their names. */
@@ -89,6 +91,7 @@ const KNOWN = [
   'GAMEYE_SOLO_PER_MINUTE',
   'GAMEYE_STARTS_PER_MINUTE',
   'GAMEYE_MAX_SESSIONS',
+  'GAMEYE_MAX_MINUTES_PER_DAY',
   'GAMEYE_MODES',
   'GAMEYE_MODE_PROPERTY',
   'GAMEYE_MATCH_PROPERTY',
@@ -195,7 +198,7 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
   const wholeNumber = (variable: string, least: number, most: number): number | undefined => {
     const text = value(variable);
     if (text === undefined) return undefined;
-    const parsed = /^\d{1,6}$/.test(text) ? Number(text) : NaN;
+    const parsed = /^\d{1,9}$/.test(text) ? Number(text) : NaN;
     if (parsed >= least && parsed <= most) return parsed;
     return problem(variable, `must be a whole number from ${least} to ${most}.`);
   };
@@ -204,6 +207,7 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
   const soloPerMinute = wholeNumber('GAMEYE_SOLO_PER_MINUTE', 0, 1000) ?? 6;
   const startsPerMinute = wholeNumber('GAMEYE_STARTS_PER_MINUTE', 0, 1000) ?? 12;
   const maxSessions = wholeNumber('GAMEYE_MAX_SESSIONS', 1, 100_000);
+  const maxMinutesPerDay = wholeNumber('GAMEYE_MAX_MINUTES_PER_DAY', 1, 100_000_000);
 
   const matchPropertyText = value('GAMEYE_MATCH_PROPERTY');
   const matchProperty = matchPropertyText === undefined ? undefined : parseMatchProperty(matchPropertyText);
@@ -296,6 +300,7 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
       soloPerMinute,
       ...(startsPerMinute === 0 ? {} : { startsPerMinute }),
       ...(maxSessions === undefined ? {} : { maxSessions }),
+      ...(maxMinutesPerDay === undefined ? {} : { maxMinutesPerDay }),
       mode: '',
       modes,
       modeProperty,

@@ -94,6 +94,18 @@ export function rpcGameyeSetVersion(ctx: Context, logger: Logger, nk: Nakama, pa
 export function rpcGameyeSetRegion(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_set_region', ctx, logger, nk, payload);
 }
+export function rpcGameyeChanges(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_changes', ctx, logger, nk, payload);
+}
+export function rpcGameyeUsage(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_usage', ctx, logger, nk, payload);
+}
+export function rpcGameyeLogs(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_logs', ctx, logger, nk, payload);
+}
+export function rpcGameyeArtifacts(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_artifacts', ctx, logger, nk, payload);
+}
 export function rpcGameyeUnityAllocate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_unity_allocate', ctx, logger, nk, payload);
 }

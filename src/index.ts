@@ -32,6 +32,10 @@ import {
   rpcGameyeTerminate,
   rpcGameyeSetVersion,
   rpcGameyeSetRegion,
+  rpcGameyeChanges,
+  rpcGameyeUsage,
+  rpcGameyeLogs,
+  rpcGameyeArtifacts,
   rpcGameyeUnityAllocate,
   rpcGameyeUnityPoll,
   allocatorInit,
@@ -69,6 +73,10 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_terminate', rpcGameyeTerminate);
   initializer.registerRpc('gameye_set_version', rpcGameyeSetVersion);
   initializer.registerRpc('gameye_set_region', rpcGameyeSetRegion);
+  initializer.registerRpc('gameye_changes', rpcGameyeChanges);
+  initializer.registerRpc('gameye_usage', rpcGameyeUsage);
+  initializer.registerRpc('gameye_logs', rpcGameyeLogs);
+  initializer.registerRpc('gameye_artifacts', rpcGameyeArtifacts);
   initializer.registerRpc('gameye_unity_allocate', rpcGameyeUnityAllocate);
   initializer.registerRpc('gameye_unity_poll', rpcGameyeUnityPoll);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);

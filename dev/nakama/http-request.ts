@@ -1,5 +1,6 @@
 // nk.httpRequest, with the manners and the error texts of Go's net/http.
 
+import { isUtf8 } from 'node:buffer';
 import http from 'node:http';
 import https from 'node:https';
 import { isIP } from 'node:net';
@@ -23,6 +24,8 @@ export interface HttpResponse {
   /** Canonical names ("Content-Type") and lists of values. */
   headers: Record<string, string[]>;
   body: string;
+  /** The bytes of a body that is no UTF-8. */
+  raw?: Uint8Array;
 }
 
 // Go's default transport keeps two idle connections for each host.
@@ -166,7 +169,8 @@ async function read(response: http.IncomingMessage, gzip: boolean, deadline: Abo
       throw new Error('HTTP response body error: gzip: invalid header');
     }
   }
-  return { code: response.statusCode!, headers, body: bytes.toString('utf8') };
+  const text = { code: response.statusCode!, headers, body: bytes.toString('utf8') };
+  return isUtf8(bytes) ? text : { ...text, raw: new Uint8Array(bytes) };
 }
 
 /** What Go says of a certificate that is for other hosts. */

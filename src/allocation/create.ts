@@ -9,6 +9,7 @@ import { isShuttingDown, startWorker } from '../nakama/worker-match';
 import type { AllocationRequest } from '../records';
 import { Code, rpcError } from '../refusal';
 import { newAllocation as allocationOf, type Allocation, type Waiting } from './allocation';
+import { isDaySpent } from './minutes';
 import { changeOf } from './ownership';
 import { closedReason, decided, openRegions } from './decide';
 import { ordersInForce } from './orders';
@@ -111,6 +112,13 @@ export function startAllocation(
 
 /** Refuses a request for a session of a mode at the door, with code 8, when none can be started at present. */
 export function refuseWhenFull(call: Call, mode = ''): void {
+  if (isDaySpent(call)) {
+    count(call.nk, 'gameye_refusals', { reason: 'max_minutes' });
+    rpcError(
+      Code.RESOURCE_EXHAUSTED,
+      'The sessions of today have had as many minutes as they may (GAMEYE_MAX_MINUTES_PER_DAY). Try again after midnight UTC.',
+    );
+  }
   const { maxSessions, mostOfMode, fleet } = modeConfig(call.config, mode);
   const isFull = (): boolean =>
     (maxSessions !== undefined && countSessions(call.nk, fleet) >= maxSessions) ||

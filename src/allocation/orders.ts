@@ -1,4 +1,5 @@
 import type { Config } from '../config';
+import type { Change } from '../database/changes';
 import { changeOrdersRow, readOrdersRow } from '../database/control';
 import type { Nakama } from '../nakama/runtime';
 import { Code, rpcError } from '../refusal';
@@ -80,12 +81,13 @@ export function forgetOrders(nk: Nakama): void {
 export function changeOrders(
   nk: Nakama,
   config: Config,
+  noted: Change,
   change: (orders: Orders) => Content,
 ): { before: Orders; after: Orders } {
   for (let i = 0; i < MOST_TRIES; i++) {
     const before = readOrders(nk, config);
     const { versions, regions } = change(before);
-    if (changeOrdersRow(nk, config.fleet, { versions, regions }, before.count)) {
+    if (changeOrdersRow(nk, config.fleet, { versions, regions }, before.count, noted)) {
       return { before, after: readOrders(nk, config) };
     }
   }

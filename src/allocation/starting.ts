@@ -12,6 +12,7 @@ import { coolDown, inTryOrder, regionsAfter } from './failover';
 import { finding, regionOf, sessionRun } from './launch';
 import { allocationLogger, logFailure } from './logging';
 import { countRetry } from './measure';
+import { isDaySpent } from './minutes';
 import { asStored, changeOf, lease, reread, RUN_TIMEOUT_MS, save, untilStored } from './ownership';
 import { decided, undecided } from './decide';
 import { forgetOrders } from './orders';
@@ -49,6 +50,7 @@ export function run(call: Call, a: Waiting, sending: (a: Allocation) => void): A
   const { nk, config } = call;
   const { in_doubt, full_since_ms } = a;
   const now = databaseNow();
+  if (a.attempts === 0 && isDaySpent(call)) return refuseSpent(call, a);
   if (
     a.attempts === 0 &&
     full_since_ms !== undefined &&
@@ -180,6 +182,19 @@ function refuse(call: Call, a: Waiting): Ended {
     'Gameye: no session is started, because as many run or start already as may (GAMEYE_MAX_SESSIONS, or max_sessions of the mode).',
   );
   return fail(a, 'quota_exceeded', databaseNow());
+}
+
+/** Nothing was sent. Its players learn the reason from their rows as well, so it is stored, without an attempt. */
+function refuseSpent(call: Call, a: Waiting): Allocation | undefined {
+  const stored = a.version === 0 ? storeFirst(call, a) : a;
+  if (!stored || (stored.state !== 'queued' && stored.state !== 'starting')) return stored;
+  return save(call, stored, (fresh) => {
+    count(call.nk, 'gameye_refusals', { reason: 'max_minutes' });
+    allocationLogger(call, fresh).warn(
+      'Gameye: no session is started, because the sessions of today have had GAMEYE_MAX_MINUTES_PER_DAY.',
+    );
+    return fail(fresh, 'quota_exceeded', databaseNow());
+  });
 }
 
 export function lookUp(call: Call, a: Waiting): Allocation | undefined {

@@ -1,4 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
+import { noted, type Change } from './changes';
 import { answer, ask, json } from './sql';
 
 /* What all nodes share beside the records: this deployment's id, what operators set, who does a job at present, and their names. */
@@ -46,17 +47,23 @@ export function readOrdersRow<T>(nk: Nakama, fleet: string): { value: T; count: 
 }
 
 const CHANGE_ORDERS = `
-WITH changed AS (
+WITH before AS (
+  SELECT value FROM gameye_control WHERE key = $1::text
+), changed AS (
   INSERT INTO gameye_control AS c (key, value) SELECT $1::text, $2::text::jsonb
   WHERE $3::int8 = 0 OR EXISTS (SELECT 1 FROM gameye_control WHERE key = $1::text)
   ON CONFLICT (key) DO UPDATE SET value = EXCLUDED.value, version = c.version + 1 WHERE c.version = $3::int8
   RETURNING 1
-)
+), ${noted('$4', {
+  before: '(SELECT value FROM before)',
+  after: '$2::text::jsonb',
+  where: 'EXISTS (SELECT 1 FROM changed)',
+})}
 ${answer('EXISTS (SELECT 1 FROM changed)')}`;
 
-/** Replaces the orders of a fleet that were changed so often. False: somebody was faster. */
-export function changeOrdersRow<T>(nk: Nakama, fleet: string, orders: T, count: number): boolean {
-  return ask<boolean>(nk, CHANGE_ORDERS, [ordersOf(fleet), json(orders), count]);
+/** Replaces the orders of a fleet that were changed so often, and notes who does. False: somebody was faster. */
+export function changeOrdersRow<T>(nk: Nakama, fleet: string, orders: T, count: number, change: Change): boolean {
+  return ask<boolean>(nk, CHANGE_ORDERS, [ordersOf(fleet), json(orders), count, json(change)]);
 }
 
 const reportsOf = (fleet: string): string => `reports:${fleet}`;

@@ -14,6 +14,12 @@ const UNSEATED = `(CASE
 
 const COUNT = `(i.reserved + d.reserved + i.joined + d.joined + ${UNSEATED})`;
 
+/** `empty_seconds` of an instance `i` that so many are in from now on: how long it was empty after somebody had come. */
+export const emptySeconds = (
+  count: string,
+): string => `i.empty_seconds + CASE WHEN ${count} > 0 AND i.visited AND i.empty_since IS NOT NULL
+  THEN greatest(0, extract(epoch FROM now() - i.empty_since)) ELSE 0 END`;
+
 /**
  * Seats that are taken come off the open ones by subtraction: should a statement ever take more than there are, the CHECK
  * of the table refuses it.
@@ -25,6 +31,7 @@ export const COUNT_SEATS = `
   player_count = ${COUNT},
   open_seats = greatest(0, i.max_players - (${COUNT} - d.taken)) - d.taken,
   visited = i.visited OR d.joined > 0,
+  empty_seconds = ${emptySeconds(COUNT)},
   empty_since = CASE WHEN ${COUNT} > 0 THEN NULL WHEN i.player_count > 0 THEN now() ELSE i.empty_since END`;
 
 /** Rows of `d` for the seats in `seats` (a name in the statement, with `session_id` and the state before) that were freed. */

@@ -3,6 +3,7 @@ import type { Instance } from '../records';
 import { freed, COUNT_SEATS } from './counting';
 import type { NewInstance } from './allocations';
 import { answer, ask, json, ms, type Value } from './sql';
+import { USED } from './usage';
 
 /* Statements about instances, beside those that change them together with their allocation or their seats. */
 
@@ -138,11 +139,11 @@ WITH seats AS (
     until = NULL, version = s.version + 1, update_time = now()
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
 ), gone AS (
-  DELETE FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text AND (SELECT count(*) FROM freed) >= 0 RETURNING i.region
-)
+  DELETE FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text AND (SELECT count(*) FROM freed) >= 0 RETURNING i.*
+), ${USED}
 ${answer('(SELECT region FROM gone)')}`;
 
-/** Forgets a session that ended, and frees its players. Repeating it changes nothing. Answers its region, if it was there. */
+/** Forgets a session that ended, frees its players, and counts what it cost. Repeating it changes nothing. Answers its region, if it was there. */
 export function removeInstance(nk: Nakama, fleet: string, id: string): string | undefined {
   return ask<string | null>(nk, REMOVE, [fleet, id]) ?? undefined;
 }

@@ -1,35 +1,49 @@
 import type { Nakama } from '../nakama/runtime';
 import { ROW, type AllocationRow } from './allocations';
+import { noted, type Change } from './changes';
 import { PLAYER_COUNT } from './instances';
-import { answer, ask, ms, type Value } from './sql';
+import { answer, ask, json, ms } from './sql';
 
 /* Statements for operators: what runs and what is being started, and those instances that they mean. */
 
 /** Which instances an operator means: those to which all of these apply. */
 export interface Selection {
+  id?: string;
+  mode?: string;
+  image?: string;
   version?: string;
   region?: string;
 }
 
-const SELECTED = `i.fleet = $1::text AND ($2::text IS NULL OR i.version = $2::text) AND ($3::text IS NULL OR i.region = $3::text)`;
-const selected = (fleet: string, { version, region }: Selection): Value[] => [fleet, version ?? null, region ?? null];
+/** What a selection, the JSON in $2, says of these values of a row. */
+const applies = (values: { [Field in keyof Selection]-?: string }): string =>
+  Object.entries(values)
+    .map(([field, value]) => `($2::text::jsonb->>'${field}' IS NULL OR $2::text::jsonb->>'${field}' = ${value})`)
+    .join(' AND ');
+
+const SELECTED = `i.fleet = $1::text AND ${applies({ id: 'i.id', mode: 'i.mode', image: 'i.image', version: 'i.version', region: 'i.region' })}`;
 
 const DRAIN = `
 WITH changed AS (
-  UPDATE gameye_instance i SET status = CASE WHEN $4::boolean THEN 'running' ELSE 'draining' END
-  WHERE ${SELECTED} AND ($5::text IS NULL OR i.id = $5::text)
-    AND CASE WHEN $4::boolean THEN i.status = 'draining' ELSE i.status NOT IN ('draining', 'starting', 'lost', 'exited', 'dead') END
+  UPDATE gameye_instance i SET status = CASE WHEN $3::boolean THEN 'running' ELSE 'draining' END
+  WHERE ${SELECTED}
+    AND CASE WHEN $3::boolean THEN i.status = 'draining' ELSE i.status NOT IN ('draining', 'starting', 'lost', 'exited', 'dead') END
   RETURNING 1
-)
-${answer('(SELECT count(*) FROM changed)')}`;
+), n AS (
+  SELECT count(*)::int4 AS instances FROM changed
+), ${noted('$4', { after: `(SELECT to_jsonb(n) FROM n)`, where: 'EXISTS (SELECT 1 FROM changed)' })}
+${answer('(SELECT instances FROM n)')}`;
 
-/** Closes the selected instances, or one of them, for new players, or opens them again with `undo`. Answers how many changed. */
-export function drainInstances(nk: Nakama, fleet: string, selection: Selection, undo: boolean, id?: string): number {
-  return ask<number>(nk, DRAIN, [...selected(fleet, selection), undo, id ?? null]);
+/**
+ * Closes the selected instances for new players, or opens them again with `undo`, and notes the change. Answers how many
+ * changed.
+ */
+export function drainInstances(nk: Nakama, fleet: string, selection: Selection, undo: boolean, change: Change): number {
+  return ask<number>(nk, DRAIN, [fleet, json(selection), undo, json(change)]);
 }
 
 const IDS = answer(`(SELECT coalesce(json_agg(x.id), '[]') FROM (
-  SELECT i.id FROM gameye_instance i WHERE ${SELECTED} AND i.id > $4::text ORDER BY i.id LIMIT $5::int4) x)`);
+  SELECT i.id FROM gameye_instance i WHERE ${SELECTED} AND i.id > $3::text ORDER BY i.id LIMIT $4::int4) x)`);
 
 /** The ids of selected instances after one of them, in their order. */
 export function selectInstances(
@@ -39,27 +53,35 @@ export function selectInstances(
   after: string,
   limit: number,
 ): string[] {
-  return ask<string[]>(nk, IDS, [...selected(fleet, selection), after, limit]);
+  return ask<string[]>(nk, IDS, [fleet, json(selection), after, limit]);
 }
 
-const VERSION = `coalesce(a.doc->'request'->>'version',
-  CASE WHEN coalesce(a.doc->'request'->>'image', $4::text) = $4::text THEN $5::text ELSE '' END)`;
+const MODE = `coalesce(a.doc->'request'->>'mode', '')`;
+/** What is started by default in the mode; in one that is configured no more what is started without any. */
+const DEFAULT = `coalesce($3::text::jsonb->${MODE}, $3::text::jsonb->'')`;
+const IMAGE = `coalesce(a.doc->'request'->>'image', ${DEFAULT}->>'image')`;
+const VERSION = `coalesce(a.doc->'request'->>'version', CASE WHEN ${IMAGE} = ${DEFAULT}->>'image' THEN ${DEFAULT}->>'version' END, '')`;
+const TO_START = applies({
+  id: 'a.id',
+  mode: MODE,
+  image: IMAGE,
+  version: VERSION,
+  region: `(a.doc->'regions'->>(a.doc->>'region_index')::int4)`,
+});
 
 const STARTING = answer(`(SELECT count(*) FROM gameye_allocation a
   WHERE a.fleet = $1::text AND a.state IN ('queued', 'starting', 'started') AND NOT a.cancelled
     AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = a.session_id AND i.status <> 'starting')
-    AND ($2::text IS NULL OR ${VERSION} = $2::text)
-    AND ($3::text IS NULL OR a.doc->'regions'->>(a.doc->>'region_index')::int4 = $3::text))`);
+    AND ${TO_START})`);
 
-/** How many selected sessions are being started; nothing can be done to them yet. `configured`: what is started by default. */
+/** How many selected sessions are being started; nothing can be done to them yet. `configured`: what each mode starts by default. */
 export function countStarting(
   nk: Nakama,
   fleet: string,
   selection: Selection,
-  configured: { image: string; version?: string },
+  configured: { [mode: string]: { image: string; version?: string } },
 ): number {
-  const { image, version = '' } = configured;
-  return ask<number>(nk, STARTING, [...selected(fleet, selection), image, version]);
+  return ask<number>(nk, STARTING, [fleet, json(selection), json(configured)]);
 }
 
 /** Sessions of one region, version and status. */
@@ -118,4 +140,26 @@ export function queuedAllocations(
   truncated: boolean;
 } {
   return ask(nk, QUEUE, [fleet, limit, rows]);
+}
+
+/** Sessions that count, by what gauges show of them. */
+export interface GaugeGroup {
+  mode: string;
+  region: string;
+  version: string;
+  sessions: number;
+  players: number;
+  /** Where somebody could be seated now. */
+  open_seats: number;
+}
+
+const GAUGES = answer(`(SELECT coalesce(json_agg(g ORDER BY g.sessions DESC, g.mode, g.region, g.version), '[]') FROM (
+  SELECT i.mode, i.region, i.version, count(*) AS sessions, sum(${PLAYER_COUNT}) AS players,
+    coalesce(sum(i.open_seats) FILTER (WHERE i.status = 'running'), 0) AS open_seats
+  FROM gameye_instance i WHERE i.fleet = $1::text AND i.status NOT IN ('lost', 'exited', 'dead')
+  GROUP BY i.mode, i.region, i.version) g)`);
+
+/** What runs, the largest group first. */
+export function groupForGauges(nk: Nakama, fleet: string): GaugeGroup[] {
+  return ask<GaugeGroup[]>(nk, GAUGES, [fleet]);
 }

@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
 import { MOST_METADATA_KEYS, MOST_METADATA_TEXT } from '../metadata';
-import { COUNT_SEATS } from './counting';
+import { COUNT_SEATS, emptySeconds } from './counting';
 import { FIND, PLAYER_COUNT } from './instances';
 import { answer, ask, json } from './sql';
 
@@ -117,6 +117,7 @@ WITH bound AS (
   UPDATE gameye_instance i SET
     reserved = s.reserved, unseated = s.others - i.joined, player_count = s.reserved + s.others,
     open_seats = greatest(0, i.max_players - s.reserved - s.others), visited = i.visited OR s.others > 0,
+    empty_seconds = ${emptySeconds('s.reserved + s.others')},
     empty_since = CASE WHEN s.reserved + s.others > 0 THEN NULL WHEN i.player_count > 0 THEN now() ELSE i.empty_since END,
     reported = i.reported OR $3::int4 IS NOT NULL OR $5::boolean,
     -- Another report may have come between the look and this.

@@ -137,6 +137,30 @@ BEGIN
     AND (most_of_mode IS NULL OR gameye_sessions(of_fleet, of_mode) < most_of_mode);
 END
 ';
+CREATE TABLE gameye_change (
+  id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  fleet text NOT NULL,
+  change_time timestamptz NOT NULL DEFAULT now(),
+  change text NOT NULL,
+  node text NOT NULL,
+  client_ip text NOT NULL DEFAULT '',
+  meant jsonb NOT NULL DEFAULT '{}',
+  before jsonb,
+  after jsonb
+);
+CREATE INDEX gameye_change_order ON gameye_change (fleet, id);
+ALTER TABLE gameye_instance ADD COLUMN empty_seconds float8 NOT NULL DEFAULT 0;
+CREATE TABLE gameye_usage (
+  fleet text NOT NULL,
+  day date NOT NULL,
+  mode text NOT NULL,
+  sessions int8 NOT NULL DEFAULT 0,
+  seconds float8 NOT NULL DEFAULT 0,
+  empty_seconds float8 NOT NULL DEFAULT 0,
+  no_show_seconds float8 NOT NULL DEFAULT 0,
+  told jsonb NOT NULL DEFAULT '{}',
+  PRIMARY KEY (fleet, day, mode)
+);
 `,
 ];
 

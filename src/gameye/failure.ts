@@ -10,7 +10,9 @@ export type Operation =
   | 'join-session'
   | 'leave-session'
   | 'get-available-locations'
-  | 'tag-exists';
+  | 'tag-exists'
+  | 'stream-logs'
+  | 'artifacts';
 
 export type FailureKind =
   | 'invalid' // the request is not what the API takes
@@ -130,17 +132,23 @@ export function reasonFor(kind: FailureKind): FailureReason {
 export function adviceFor(failure: Failure): string {
   switch (failure.kind) {
     case 'invalid':
-      return 'Gameye refused the request: check image, version, port and metadata.';
+      return failure.operation === 'artifacts'
+        ? 'Gameye refused the request: check "path".'
+        : 'Gameye refused the request: check image, version, port and metadata.';
     case 'unauthorized':
       return 'Check GAMEYE_API_TOKEN, and that GAMEYE_API_URL is the environment it was made for.';
     case 'quota-exceeded':
       return 'Raise the quota of the Gameye account, or stop sessions.';
     case 'forbidden':
-      return isCatalogue(failure.operation)
-        ? 'Give the API token the scope regions:read.'
-        : 'Give the API token the scopes session:start, session:read and session:stop.';
+      return scopeAdvice(failure.operation);
     case 'not-found':
       if (isCatalogue(failure.operation)) return 'Check GAMEYE_API_IMAGE and GAMEYE_API_REGION.';
+      if (failure.operation === 'stream-logs') {
+        return 'Gameye has no output of such a session: it never ran, or its container is gone.';
+      }
+      if (failure.operation === 'artifacts') {
+        return 'Gameye has no such artifact: nothing is at this path, the session still runs, or its container is gone.';
+      }
       return failure.operation === 'session-run'
         ? 'Check GAMEYE_API_IMAGE, GAMEYE_API_REGION and the version: GAMEYE_API_IMAGE_VERSION, or that of gameye_set_version.'
         : 'The session does not exist (any more).';
@@ -159,6 +167,14 @@ export function adviceFor(failure: Failure): string {
     case 'unknown':
       return 'The Session API did not answer in time or not readably: try again.';
   }
+}
+
+function scopeAdvice(operation: Operation): string {
+  if (operation === 'stream-logs') return 'Give the API token the scope logs:read.';
+  if (operation === 'artifacts') return 'Give the API token the scope artifact:read.';
+  return isCatalogue(operation)
+    ? 'Give the API token the scope regions:read.'
+    : 'Give the API token the scopes session:start, session:read and session:stop.';
 }
 
 /** Questions about images and regions, not about a session. */

@@ -27,6 +27,24 @@ export function redactionFor(apiToken: string, sent: object | undefined): Redact
   return { words: redactor(apiToken, [apiToken, ...values]), body: redactor(apiToken, long) };
 }
 
+/** A token of Nakama, or a seat token: both have three parts. */
+const TOKEN = /\b(?:eyJ[\w-]{8,}|v1)\.[\w-]{16,}\.[\w-]{16,}/g;
+
+/** No secret is longer. A text that was cut before its secrets were taken out may begin with the rest of one. */
+export const LONGEST_SECRET = 4096;
+
+/**
+ * For what a game server wrote: the API token, what its session's container got from us, and every token of a player or a
+ * game server, because when those were made nobody knows.
+ */
+export function outputRedaction(apiToken: string, seatSecrets: string[]): Redact {
+  const redact = redactor(
+    apiToken,
+    [apiToken, ...seatSecrets].filter((secret) => secret.length >= SHORTEST),
+  );
+  return (text) => redact(text.replace(TOKEN, '[secret]'));
+}
+
 function redactor(apiToken: string, secrets: string[]): Redact {
   // In quotes an API writes a value as JSON does.
   const forms = secrets.reduce<string[]>((all, secret) => all.concat(secret, JSON.stringify(secret).slice(1, -1)), []);

@@ -2,7 +2,7 @@ import type { Nakama } from '../nakama/runtime';
 import type { Failure, Operation, Outcome } from './failure';
 import { comparedOnly, withoutSecrets } from './listing';
 import { redactionFor } from './redaction';
-import { isRecord, send, unreadable, type Endpoint, type Reply } from './transport';
+import { isRecord, send, unreadable, type Endpoint, type Reply, type Request } from './transport';
 import {
   readLocations,
   readSession,
@@ -181,6 +181,46 @@ export function tagExists(
   const path = `/tag/${[region, image, version].map(encodeURIComponent).join('/')}`;
   const outcome = send(nk, api, { operation: 'tag-exists', method: 'get', path, timeoutMs });
   return readReply(api, outcome, 'tag-exists', readTagExists);
+}
+
+/**
+ * GET /logs: what the game server of a session has written so far, also after its end. It has no pages: all of it comes.
+ * Without `follow` the API would be free to keep the answer open.
+ */
+export function readLogs(nk: Nakama, api: Endpoint, id: string, timeoutMs: number): Outcome<string> {
+  const path = `/logs?id=${encodeURIComponent(id)}&follow=false`;
+  const outcome = sendForBytes(nk, api, {
+    operation: 'stream-logs',
+    path,
+    timeoutMs,
+    headers: { Accept: 'text/plain' },
+  });
+  if (outcome.kind !== 'done' || !/^\s*<(!doctype|html)/i.test(outcome.value)) return outcome;
+  return unreadable(api, 'stream-logs', 200, 'The output of the session is a web page: a proxy answered.');
+}
+
+/**
+ * GET /artifacts: a file or a folder of a session that has ended, as .tar.gz in base64. Compressed once more on its way, it
+ * would be unpacked on arrival.
+ */
+export function readArtifact(nk: Nakama, api: Endpoint, id: string, file: string, timeoutMs: number): Outcome<string> {
+  const path = `/artifacts?session=${encodeURIComponent(id)}&path=${encodeURIComponent(file)}`;
+  const headers = { Accept: '*/*', 'Accept-Encoding': 'identity' };
+  const outcome = sendForBytes(nk, api, { operation: 'artifacts', path, timeoutMs, headers });
+  if (outcome.kind !== 'done') return outcome;
+  // The bytes are in the text for as long as nobody takes it apart.
+  const value = nk.base64Encode(outcome.value);
+  if (value.startsWith(GZIP)) return { kind: 'done', value };
+  return unreadable(api, 'artifacts', 200, 'The artifact is no .tar.gz archive.');
+}
+
+/** How a gzip file begins, in base64. */
+const GZIP = 'H4sI';
+
+/** A GET whose 200 is no JSON. What is too long has arrived already, so whoever reads it decides. */
+function sendForBytes(nk: Nakama, api: Endpoint, request: Omit<Request, 'method'>): Outcome<string> {
+  const outcome = send(nk, api, { ...request, method: 'get', raw: true, maxBody: Infinity });
+  return outcome.kind === 'done' ? { kind: 'done', value: String(outcome.value.body) } : outcome;
 }
 
 function readReply<T>(

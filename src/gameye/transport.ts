@@ -18,10 +18,12 @@ export interface Request {
   /** Below the API's URL, already encoded. */
   path: string;
   body?: object;
+  /** Beside, or instead of, those that every request has. */
+  headers?: { [header: string]: string };
   timeoutMs: number;
   /** The longest answer that is read, in characters. */
   maxBody?: number;
-  /** The body of a 2xx comes as it is, not parsed: for what the database reads. */
+  /** The body of a 2xx comes as it is, not parsed: what the database reads, or what is no JSON. */
   raw?: boolean;
 }
 
@@ -33,6 +35,9 @@ export interface Reply {
 
 // Single answers are below 10 KB; whatever is larger is not one, and parsing it would only cost memory.
 const MAX_BODY = 256 * 1024;
+
+/** Operations whose 404 says something about one session. */
+const ABOUT_SESSION: Operation[] = ['describe-session', 'session-stop', 'stream-logs', 'artifacts'];
 
 /** Nobody waits longer because the API asks for it: neither players nor a session that has to be stopped. */
 const LONGEST_WAIT_SECONDS = 30;
@@ -55,6 +60,7 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
     Authorization: `Bearer ${endpoint.apiToken}`,
   };
   if (request.body) headers['Content-Type'] = 'application/json';
+  Object.assign(headers, request.headers);
   const { operation } = request;
   const redaction = redactionFor(endpoint.apiToken, request.body);
   let response;
@@ -85,7 +91,7 @@ function exchange(nk: Nakama, endpoint: Endpoint, request: Request): Outcome<Rep
   const classified = classifyStatus(operation, status, message);
   // A session is over when the API says so. A proxy that has lost the API answers 404 as well, with a page of its own.
   const isProxys = 'unreadable' in parsed || !isRecord(parsed.body);
-  const isAboutSession = operation === 'describe-session' || operation === 'session-stop';
+  const isAboutSession = ABOUT_SESSION.includes(operation);
   const kind = classified === 'not-found' && isAboutSession && isProxys ? 'unavailable' : classified;
   if (kind === 'redirected') return redirected(endpoint, operation, status);
   return {

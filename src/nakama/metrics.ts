@@ -18,6 +18,7 @@ export const COUNTERS = {
   gameye_reconciled: ['change'],
   gameye_retired: ['reason'],
   gameye_notifications: ['subject', 'outcome'],
+  gameye_session_seconds: ['mode', 'use'],
 } as const;
 
 export const TIMERS = {
@@ -25,6 +26,12 @@ export const TIMERS = {
   gameye_start: ['outcome', 'region', 'attempt'],
   gameye_api: ['operation', 'outcome'],
   gameye_reconcile: ['outcome'],
+} as const;
+
+export const GAUGES = {
+  gameye_running_sessions: ['mode', 'region', 'version'],
+  gameye_running_players: ['mode', 'region', 'version'],
+  gameye_open_seats: ['mode', 'region', 'version'],
 } as const;
 
 type Labels<Names extends readonly string[]> = { [name in Names[number]]: string };
@@ -56,6 +63,25 @@ export function time<Name extends keyof typeof TIMERS>(
   } catch {
     // See above.
   }
+}
+
+/** Sets how much there is of something now. Never throws. */
+export function gauge<Name extends keyof typeof GAUGES>(
+  nk: Nakama,
+  name: Name,
+  labels: Labels<(typeof GAUGES)[Name]>,
+  value: number,
+): void {
+  try {
+    nk.metricsGaugeSet(name, labels, value);
+  } catch {
+    // See above.
+  }
+}
+
+/** A name that somebody chose as label, as Nakama would write it; `none` for an empty one. */
+export function textLabel(text: string): string {
+  return text === '' ? 'none' : text.slice(0, 64).replace(/[^A-Za-z0-9_]/g, '_');
 }
 
 /** A region as label: those of the configuration by name; a caller's own are one more. */

@@ -11,6 +11,8 @@ export interface Context {
   /** Undefined for a server-to-server call (http_key). */
   userId?: string;
   vars?: { [key: string]: string };
+  /** What the network says: a proxy in front of Nakama may have written it, or whoever called. */
+  clientIp?: string;
   matchId?: string;
 }
 
@@ -67,6 +69,7 @@ export interface Nakama {
   uuidv4(): string;
   hmacSha256Hash(input: string, key: string): ArrayBuffer;
   base16Encode(data: string | ArrayBuffer): string;
+  base64Encode(data: string | ArrayBuffer, padding?: boolean): string;
   base64UrlEncode(data: string | ArrayBuffer, padding?: boolean): string;
   fileRead(relativePath: string): string;
   /** One statement, committed by itself. Only database/sql.ts calls it. */
@@ -77,6 +80,7 @@ export interface Nakama {
   localcacheGet(key: string): unknown;
   localcachePut(key: string, value: string, ttlSec?: number): void;
   metricsCounterAdd(name: string, tags: { [key: string]: string }, delta: number): void;
+  metricsGaugeSet(name: string, tags: { [key: string]: string }, value: number): void;
   /** Nanoseconds. */
   metricsTimerRecord(name: string, tags: { [key: string]: string }, value: number): void;
 }

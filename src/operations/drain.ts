@@ -4,6 +4,7 @@ import { STARTING } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { Code, rpcError } from '../refusal';
+import { changeBy } from './changes';
 import { startingIn, type Swept } from './selection';
 
 export interface Drained extends Swept {
@@ -18,8 +19,8 @@ export interface Drained extends Swept {
  * that there is never more to do. Players who have a seat keep it. Repeating it changes nothing.
  */
 export function drain(call: Call, selection: Selection, undo: boolean): Drained {
-  const changed = drainInstances(call.nk, call.config.fleet, selection, undo);
-  return drained(call, changed, undo ? 0 : startingIn(call, selection), undo);
+  const changed = changeStatus(call, selection, undo);
+  return { changed, starting: undo ? 0 : startingIn(call, selection), cursor: '', more: false };
 }
 
 /** The same for one instance; code 5 when there is none, 9 while it is being started. */
@@ -29,10 +30,13 @@ export function drainOne(call: Call, id: string, selection: Selection, undo: boo
   if (found.status === STARTING) {
     return rpcError(Code.FAILED_PRECONDITION, 'The session is still being started: drain it when it runs.');
   }
-  return drained(call, drainInstances(call.nk, call.config.fleet, selection, undo, found.id), 0, undo);
+  const changed = changeStatus(call, { ...selection, id: found.id }, undo);
+  return { changed, starting: 0, cursor: '', more: false };
 }
 
-function drained(call: Call, changed: number, starting: number, undo: boolean): Drained {
+function changeStatus(call: Call, selection: Selection, undo: boolean): number {
+  const change = changeBy(call, 'gameye_drain', { ...selection, ...(undo ? { undo } : {}) });
+  const changed = drainInstances(call.nk, call.config.fleet, selection, undo, change);
   withFields(call.logger, { instances: changed, undo }).info('Gameye: an operator drained instances.');
-  return { changed, starting, cursor: '', more: false };
+  return changed;
 }

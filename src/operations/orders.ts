@@ -11,6 +11,7 @@ import { modeConfig } from '../mode-config';
 import { inMode, type Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { Code, rpcError } from '../refusal';
+import { changeBy } from './changes';
 import { requireVersion } from './version';
 
 /* What operators change while the servers run: versions of new sessions, and regions. Nothing is applied by half. */
@@ -35,8 +36,9 @@ export function setVersions(call: Call, change: VersionChange, force: boolean, n
       requireVersion(inMode(call, { mode }), version, region === undefined ? config.regions : [region]);
     }
   }
+  const noted = changeBy(call, 'gameye_set_version', meantBy(change, force));
   const set_at = new Date(now).toISOString();
-  const { before, after } = changeOrders(call.nk, call.config, (orders) => {
+  const { before, after } = changeOrders(call.nk, call.config, noted, (orders) => {
     const next = changed(versionOrder(orders, config) ?? { image: config.image, set_at }, change);
     refuseContradiction(next);
     return { ...orders, versions: { ...orders.versions, [mode]: { ...next, set_at } } };
@@ -53,6 +55,12 @@ export function setVersions(call: Call, change: VersionChange, force: boolean, n
     ...{ version, previous, ...scope, allow: allowed, draining, ...(weighted ? { weights: weighted } : {}) },
     everywhere_in_ms: ORDERS_CACHE_SECONDS * SECOND,
   };
+}
+
+/** As the operator said it. */
+function meantBy({ mode, rule, ...rest }: VersionChange, force: boolean): object {
+  const said = rule && (rule.weights ? { weights: rule.weights } : { version: rule.version ?? '' });
+  return { ...(mode === '' ? {} : { mode }), ...said, ...rest, ...(force ? { force } : {}) };
 }
 
 function named({ version, weights = {} }: VersionRule = {}): string[] {
@@ -79,7 +87,8 @@ function refuseContradiction({ draining = [], regions = {}, ...own }: VersionOrd
 
 /** Opens a region for new sessions, or closes it, and answers what it was before. */
 export function setRegion(call: Call, region: string, next: RegionOrder | undefined): object {
-  const { before } = changeOrders(call.nk, call.config, (orders) => {
+  const noted = changeBy(call, 'gameye_set_region', { region, state: next?.state ?? 'on', reason: next?.reason });
+  const { before } = changeOrders(call.nk, call.config, noted, (orders) => {
     const { [region]: _before, ...others } = orders.regions;
     return { ...orders, regions: next ? { ...others, [region]: next } : others };
   });

@@ -9,18 +9,12 @@ export interface Swept {
   more: boolean;
 }
 
-/** True when everything in the selection applies. */
-export function isSelected(selection: Selection, instance: { region: string; version: string }): boolean {
-  return (
-    (selection.region === undefined || selection.region === instance.region) &&
-    (selection.version === undefined || selection.version === instance.version)
-  );
-}
-
 /** How many selected sessions are being started: nobody is sent there yet, so nothing can be done to them. */
 export function startingIn({ nk, config }: Call, selection: Selection): number {
   const request = { user_ids: [], max_players: 1, latencies: [], metadata: {} };
-  return countStarting(nk, config.fleet, selection, imageOf(config, request));
+  const modes = ['', ...Object.keys(config.modes)];
+  const configured = Object.fromEntries(modes.map((mode) => [mode, imageOf(config, { ...request, mode })]));
+  return countStarting(nk, config.fleet, selection, configured);
 }
 
 const AFTER = 'after:';

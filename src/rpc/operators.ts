@@ -1,14 +1,15 @@
 import type { VersionRule } from '../allocation/orders';
 import { modeIn } from '../allocation/shape';
 import type { Selection } from '../database/operators';
-import { invalid, optionalFlag, optionalText, sessionId, type Payload } from '../fields';
+import { invalid, optionalFlag, optionalText, sessionId, wholeNumber, type Payload } from '../fields';
 import type { Call } from '../nakama/caller';
 import { drain, drainOne, type Drained } from '../operations/drain';
+import { sessionArtifact, sessionLogs, type Logs } from '../operations/output';
 import { readCursor } from '../operations/selection';
 import { terminate, terminateOne, type Terminated } from '../operations/terminate';
 import { allRegions, setRegion, setVersions } from '../operations/orders';
 import { Code, rpcError } from '../refusal';
-import { storable } from '../text';
+import { ReadyJson, storable } from '../text';
 import { isObject } from '../values';
 
 /* The RPCs of operators that read more than simple fields. */
@@ -91,16 +92,41 @@ function versionsIn(payload: Payload, field: string): string[] | undefined {
   return value.map((one) => versionName(field, one));
 }
 
-/** Which instances an operator means: at least one of the three must be there. */
+/** The end of what a session's game server wrote. */
+export function logsOf(call: Call, payload: Payload): Logs {
+  const limit = payload['limit'] === undefined ? 65_536 : wholeNumber(payload, 'limit', 1, 1_000_000);
+  return sessionLogs(call, sessionId(payload), limit);
+}
+
+/** A file or a folder that a session left. */
+export function artifactOf(call: Call, payload: Payload): ReadyJson {
+  const { path } = payload;
+  if (typeof path !== 'string' || !/^\/[^]{0,999}$/.test(path)) {
+    return invalid(
+      'path',
+      'must be the absolute path of a file or a folder in the container, such as /game/crash.log.',
+    );
+  }
+  const { tar_gz, ...rest } = sessionArtifact(call, sessionId(payload), path);
+  // Base64 is JSON as it is.
+  return new ReadyJson(`${JSON.stringify(rest).slice(0, -1)},"tar_gz":"${tar_gz}"}`);
+}
+
+/** By what instances are selected; at least one must be there. */
+export const SELECTING = ['id', 'mode', 'image', 'version', 'region'] as const;
+
 function meant(payload: Payload): { id: string | undefined; selection: Selection; cursor: string } {
-  const names = ['id', 'version', 'region'];
-  if (names.every((name) => payload[name] === undefined)) {
-    return rpcError(Code.INVALID_ARGUMENT, '"id", "version" or "region" must be there: which instances are meant?');
+  if (SELECTING.every((field) => payload[field] === undefined)) {
+    return rpcError(
+      Code.INVALID_ARGUMENT,
+      '"id", "mode", "image", "version" or "region" must be there: which instances are meant?',
+    );
   }
   const id = payload['id'] === undefined ? undefined : sessionId(payload);
   const selection: Selection = {};
-  if (payload['version'] !== undefined) selection.version = name(payload, 'version');
-  if (payload['region'] !== undefined) selection.region = name(payload, 'region');
+  for (const field of SELECTING) {
+    if (field !== 'id' && payload[field] !== undefined) selection[field] = name(payload, field);
+  }
   return { id, selection, cursor: optionalText(payload, 'cursor', 4000, '') };
 }
 

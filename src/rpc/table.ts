@@ -1,4 +1,5 @@
 import { allocationRequest, latenciesByRegion, modeIn, SHAPE_FIELDS } from '../allocation/shape';
+import { KEPT_DAYS } from '../database/usage';
 import { flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { create } from '../fleet/create';
 import { get } from '../fleet/get';
@@ -7,8 +8,10 @@ import { remove } from '../fleet/remove';
 import { join, leave } from '../fleet/seats';
 import { report, update } from '../fleet/update';
 import type { Call } from '../nakama/caller';
+import { changes } from '../operations/changes';
 import { checkHealth } from '../operations/health';
 import { fleetStatus } from '../operations/status';
+import { usage } from '../operations/usage';
 import { joinFriend } from '../players/friend';
 import { pingTargets } from '../players/ping-targets';
 import { startSolo } from '../players/solo';
@@ -16,7 +19,7 @@ import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
 import { orderIn, saidIn } from './fleet';
-import { drainMeant, setVersion, switchRegion, terminateMeant } from './operators';
+import { artifactOf, drainMeant, logsOf, SELECTING, setVersion, switchRegion, terminateMeant } from './operators';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
 /**
@@ -222,15 +225,15 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_drain',
     caller: 'server',
-    fields: ['id', 'version', 'region', 'undo', 'cursor'],
-    doc: '`id?`, `version?`, `region?`, `undo?`, `cursor?` → `changed`, `starting`, `more`, `cursor`; instances take no new players, with `undo: true` they do again',
+    fields: [...SELECTING, 'undo', 'cursor'],
+    doc: '`id?`, `mode?`, `image?`, `version?`, `region?`, `undo?`, `cursor?` → `changed`, `starting`, `more`, `cursor`; instances take no new players, with `undo: true` they do again',
     answer: drainMeant,
   },
   {
     id: 'gameye_terminate',
     caller: 'server',
-    fields: ['id', 'version', 'region', 'confirm', 'cursor'],
-    doc: '`id?`, `version?`, `region?`, `confirm?`, `cursor?` → `stopped`, `failed`, `starting`, `more`, `cursor`; more than one session needs `confirm: true`',
+    fields: [...SELECTING, 'confirm', 'cursor'],
+    doc: '`id?`, `mode?`, `image?`, `version?`, `region?`, `confirm?`, `cursor?` → `stopped`, `failed`, `starting`, `more`, `cursor`; more than one session needs `confirm: true`',
     answer: terminateMeant,
   },
   {
@@ -247,6 +250,35 @@ export const RPCS: Rpc[] = [
     fields: ['region', 'state', 'reason'],
     doc: '`region`, `state` (on, off or maintenance), `reason?` → `region`, `state`, `previous`, `everywhere_in_ms`',
     answer: switchRegion,
+  },
+  {
+    id: 'gameye_changes',
+    caller: 'server',
+    fields: ['limit', 'cursor'],
+    doc: '`limit?` (100, at most 1000), `cursor?` → `changes` of operators, the latest first: `change`, `at_ms`, `node`, `client_ip`, `meant`, `before`, `after`; `cursor`',
+    answer: (call, payload) =>
+      changes(call, number(payload, 'limit', 100, 1000), optionalText(payload, 'cursor', 100, '')),
+  },
+  {
+    id: 'gameye_usage',
+    caller: 'server',
+    fields: ['days'],
+    doc: '`days?` (7, at most 400) → `days`, by day (UTC) and mode: `day`, `mode`, `sessions` that ended, `minutes`, of these `empty_minutes` and `no_show_minutes`; `today`: `day`, `minutes`, `max?`',
+    answer: (call, payload) => usage(call, number(payload, 'days', 7, KEPT_DAYS)),
+  },
+  {
+    id: 'gameye_logs',
+    caller: 'server',
+    fields: ['id', 'limit'],
+    doc: '`id`, `limit?` (65536 characters, at most 1000000) → `session_id`, `text`: the end of what its game server wrote, without secrets; `truncated`',
+    answer: logsOf,
+  },
+  {
+    id: 'gameye_artifacts',
+    caller: 'server',
+    fields: ['id', 'path'],
+    doc: '`id` of a session that has ended, `path` → `session_id`, `path`, `bytes`, `tar_gz`: the file or folder as .tar.gz in base64, at most 8 MiB',
+    answer: artifactOf,
   },
   {
     id: 'gameye_unity_allocate',

@@ -12,6 +12,7 @@ import { count, time } from '../nakama/metrics';
 import { reconcileJob, type Reconciled } from '../operations/status';
 import { beatReconciler, ensureSupervisor } from './heartbeat';
 import { byUrgency, MOST_TASKS, planFrom, type Plan, type Task } from './plan';
+import { noteUsage } from './usage';
 import { closeIdle, confirm, repair, settleStray, stop, type Done, type ListSeen } from './tasks';
 
 /**
@@ -140,6 +141,7 @@ function pass(call: Call, state: ReconcilerState, memory: ReconcileMemory): Reco
     ...(plan.distrust === undefined ? {} : { distrust: plan.distrust }),
   };
   logPass(call, last);
+  noteUsage(call);
   const left = { strays: plan.strays, ...(known || found.shows_any ? { account } : {}), last };
   if (!keepJob(nk, reconcileJob(config.fleet), state.name, LEASE_MS, left)) return newReconciler(state.name);
   const retry = plan.distrust === 'failed' || plan.distrust === 'records_unread';

@@ -1,11 +1,14 @@
 import { MINUTE, SECOND } from '../config';
 import { forgetOver } from '../database/allocations';
+import { forgetChanges } from '../database/changes';
 import { lapseSeats } from '../database/instances';
 import { migrate } from '../database/schema';
 import { forgetSeats } from '../database/seats';
+import { forgetUsage } from '../database/usage';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { Code, isRpcError } from '../refusal';
+import { showGauges } from '../supervision/gauges';
 import { beatSupervisor, ensureReconciler } from '../supervision/heartbeat';
 import { watchName } from '../supervision/namesake';
 import { resumeAllocations } from '../supervision/resume';
@@ -43,6 +46,7 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
     resumeAllocations(call);
     if (isAhead(state.forget_at_ms, now, FORGET_MS)) return state;
     forget(call);
+    showGauges(call);
     watchName(call);
     return { ...state, forget_at_ms: now + FORGET_MS };
   } catch (error) {
@@ -66,4 +70,6 @@ function isAhead(time: number | undefined, now: number, mostMs: number): boolean
 function forget({ nk, config }: Call): void {
   for (let i = 0; i < MOST_FORGOTTEN && forgetSeats(nk) > 0; i++);
   for (let i = 0; i < MOST_FORGOTTEN && forgetOver(nk, config.fleet) > 0; i++);
+  for (let i = 0; i < MOST_FORGOTTEN && forgetChanges(nk, config.fleet) > 0; i++);
+  forgetUsage(nk, config.fleet);
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it } from 'vitest';
 import { until } from '../../dev/stack/until.ts';
-import { COUNTERS, TIMERS } from '../../src/nakama/metrics.ts';
+import { COUNTERS, GAUGES, TIMERS } from '../../src/nakama/metrics.ts';
 import { closeAll } from '../helpers/players.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
 import { useStack } from '../helpers/stack.ts';
@@ -68,7 +68,7 @@ forEachRuntime((runtime) => {
     await until(complete, 10_000, 'all counts', 200).catch(() => {});
     const counted = await seen();
     expect(expected.map(([name]) => [name, counted.get(name)])).toEqual(expected);
-    const names = [...Object.keys(COUNTERS), ...Object.keys(TIMERS)];
+    const names = Object.keys({ ...COUNTERS, ...GAUGES, ...TIMERS });
     for (const sample of counted.keys()) {
       expect(names).toContain(/^gameye_[a-z]+/.exec(sample)?.[0]);
       expect(sample).not.toMatch(/[0-9a-f]{8}-/);

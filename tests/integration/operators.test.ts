@@ -8,7 +8,14 @@ import { useStack } from '../helpers/stack.ts';
 import { ask, startSessions, status } from './support/operators.ts';
 import { endSessions, QUIET_IMAGE, quietStack } from './support/world.ts';
 
-const RPCS = ['gameye_status', 'gameye_health', 'gameye_drain', 'gameye_terminate', 'gameye_set_version'];
+const RPCS = [
+  'gameye_status',
+  'gameye_health',
+  'gameye_drain',
+  'gameye_terminate',
+  'gameye_set_version',
+  'gameye_changes',
+];
 const ID = '11111111-2222-4333-8444-555555555555';
 
 /** An RPC, a payload that it refuses, and what the sentence must name. */
@@ -18,14 +25,18 @@ const INVALID: [string, unknown, string][] = [
     [rpc, { colour: 'red' }, '"colour"'],
   ]),
   ['gameye_status', { limit: 0 }, '"limit"'],
-  ['gameye_drain', {}, '"id", "version" or "region"'],
+  ['gameye_drain', {}, '"id", "mode", "image", "version" or "region"'],
+  ['gameye_drain', { mode: '' }, '"mode"'],
+  ['gameye_drain', { image: 7 }, '"image"'],
+  ['gameye_changes', { limit: 0 }, '"limit"'],
+  ['gameye_changes', { cursor: 'before:x' }, '"cursor"'],
   ['gameye_drain', { id: '../x' }, '"id"'],
   ['gameye_drain', { region: '' }, '"region"'],
   ['gameye_drain', { version: 7 }, '"version"'],
   ['gameye_drain', { region: 'home', undo: 'yes' }, '"undo"'],
   ['gameye_drain', { region: 'home', cursor: 'nonsense' }, '"cursor"'],
   ['gameye_terminate', { undo: true }, '"undo"'],
-  ['gameye_terminate', { confirm: true }, '"id", "version" or "region"'],
+  ['gameye_terminate', { confirm: true }, '"id", "mode", "image", "version" or "region"'],
   ['gameye_terminate', { region: 'home', confirm: 1 }, '"confirm"'],
   ['gameye_terminate', { region: 'home', confirm: true, cursor: 'nonsense' }, '"cursor"'],
   ['gameye_set_version', {}, '"version"'],

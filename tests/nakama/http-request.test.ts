@@ -32,6 +32,14 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
 }
 
 describe('httpRequest', () => {
+  it('has the bytes of a body that is no text beside it, because base64Encode gives them back', async () => {
+    const bytes = Buffer.from([0x1f, 0x8b, 0x08, 0xff, 0x00]);
+    const url = await serve((_request, response) => void response.end(bytes));
+    const { body, raw } = await send(url);
+    expect([body, Buffer.from(raw ?? [])]).toEqual(['\x1f\ufffd\b\ufffd\0', bytes]);
+    const text = await serve((_request, response) => void response.end('caf\u00e9'));
+    expect(await send(text)).not.toHaveProperty('raw');
+  });
   it('sends the body with any method, and answers with canonical header names and lists', async () => {
     const url = await serve((request, response) => {
       void bodyOf(request).then((text) => {

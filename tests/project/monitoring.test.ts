@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { projectRoot } from '../../dev/stack/paths.ts';
-import { COUNTERS, TIMERS } from '../../src/nakama/metrics.ts';
+import { COUNTERS, GAUGES, TIMERS } from '../../src/nakama/metrics.ts';
 import { doc, section } from './readme.ts';
 
 interface Rule {
@@ -38,7 +38,8 @@ function metricsIn(expr: string) {
     }),
   );
 }
-const labelsOf = (name: string): readonly string[] | undefined => ({ ...COUNTERS, ...TIMERS })[name as 'gameye_hook'];
+const labelsOf = (name: string): readonly string[] | undefined =>
+  ({ ...COUNTERS, ...GAUGES, ...TIMERS })[name as 'gameye_hook'];
 
 describe.each(queries)('the alert or panel $name', ({ expr }) => {
   const metrics = metricsIn(expr);
@@ -73,7 +74,7 @@ describe('the alerts', () => {
 describe('the dashboard', () => {
   it('shows every metric', () => {
     const shown = targets.flatMap(({ expr }) => metricsIn(expr).map(({ name }) => name));
-    expect([...new Set(shown)].sort()).toEqual(Object.keys({ ...COUNTERS, ...TIMERS }).sort());
+    expect([...new Set(shown)].sort()).toEqual(Object.keys({ ...COUNTERS, ...GAUGES, ...TIMERS }).sort());
   });
   it('names its lines by labels that the expression keeps', () => {
     for (const { expr, legendFormat } of targets) {

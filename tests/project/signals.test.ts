@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { projectRoot } from '../../dev/stack/paths.ts';
-import { COUNTERS, TIMERS } from '../../src/nakama/metrics.ts';
+import { COUNTERS, GAUGES, TIMERS } from '../../src/nakama/metrics.ts';
 import { logCalls } from './log-calls.ts';
 import { doc, rowsOf, section } from './readme.ts';
 
@@ -21,12 +21,14 @@ const source = readdirSync(`${projectRoot}/src`, { recursive: true, encoding: 'u
   .join('\n');
 
 /** Some call counts or times it; one that none does is nobody's to read. */
-const isRecorded = (name: string): boolean => new RegExp(`\\b(count|time)\\((call\\.)?nk, '${name}'`).test(source);
+const isRecorded = (name: string): boolean =>
+  new RegExp(`\\b(count|gauge|time)\\((call\\.)?nk, '${name}'`).test(source);
 
 describe('the page of metrics and logs', () => {
   it('has every metric with its labels, and no other', () => {
     const metrics = [
       ...Object.entries(COUNTERS).map(([name, labels]) => ({ name, row: line(name, 'counter', labels) })),
+      ...Object.entries(GAUGES).map(([name, labels]) => ({ name, row: line(name, 'gauge', labels) })),
       ...Object.entries(TIMERS).map(([name, labels]) => ({ name, row: line(name, 'timer', labels) })),
     ];
     const recorded = metrics.filter(({ name }) => isRecorded(name)).map(({ row }) => row);
@@ -36,7 +38,7 @@ describe('the page of metrics and logs', () => {
 
   it('says of each metric what the values of its labels mean', () => {
     const meanings = section(page, 'What do the values of labels mean?');
-    const names = [...Object.keys(COUNTERS), ...Object.keys(TIMERS)].filter(isRecorded);
+    const names = Object.keys({ ...COUNTERS, ...GAUGES, ...TIMERS }).filter(isRecorded);
     for (const name of names) expect(meanings).toContain(`- **\`${name}\`**`);
   });
 
@@ -58,12 +60,13 @@ describe('the page of metrics and logs', () => {
 it('every metric is recorded somewhere, and only by the functions that never throw', () => {
   for (const [names, call] of [
     [Object.keys(COUNTERS), 'count'],
+    [Object.keys(GAUGES), 'gauge'],
     [Object.keys(TIMERS), 'time'],
   ] as const) {
     const unused = names.filter((name) => !new RegExp(`\\b${call}\\((call\\.)?nk, '${name}'`).test(source));
     expect(unused).toEqual([]);
   }
-  expect(source.match(/\.metrics\w+\(/g)).toEqual(['.metricsCounterAdd(', '.metricsTimerRecord(']);
+  expect(source.match(/\.metrics\w+\(/g)).toEqual(['.metricsCounterAdd(', '.metricsTimerRecord(', '.metricsGaugeSet(']);
 });
 
 it('log messages begin with the name of the product, are sentences, and Nakama formats nothing in them', () => {

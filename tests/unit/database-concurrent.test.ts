@@ -11,7 +11,7 @@ import {
   type NewInstance,
   NO_LIMIT,
 } from '../../src/database/allocations';
-import { lapseSeats } from '../../src/database/instances';
+import { lapseSeats, removeInstance } from '../../src/database/instances';
 import { arrive, updateInstance } from '../../src/database/reports';
 import { leaveSeats, takeSeats } from '../../src/database/seats';
 import { mergeIntoStart, seekSeats } from '../../src/database/seeking';
@@ -278,5 +278,21 @@ describe('groups that look for seats at once', () => {
     }
     const left = await db.query('SELECT 1 FROM gameye_allocation');
     expect(left).toHaveLength(1 + guests.length - merged.length);
+  });
+});
+
+describe('sessions that end at once', () => {
+  it('are counted once each, in one row of their mode and day, however many nodes remove them', async () => {
+    const ids = names(40);
+    for (const id of ids) await putSession(id, 2);
+    await db.query(`UPDATE gameye_instance SET create_time = now() - interval '1 second'`);
+    const removals = [...ids, ...ids].map((id) => (nk: Nakama) => removeInstance(nk, FLEET, id));
+    expect((await db.together(removals)).filter((region) => region === 'eu')).toHaveLength(40);
+    const [used] = await db.query<{ sessions: number; seconds: number }>(
+      'SELECT sum(sessions)::int4 AS sessions, sum(seconds) AS seconds FROM gameye_usage',
+    );
+    expect(used?.sessions).toBe(40);
+    expect(used?.seconds).toBeGreaterThanOrEqual(40);
+    expect(await db.query('SELECT 1 FROM gameye_instance')).toEqual([]);
   });
 });

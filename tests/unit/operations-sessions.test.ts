@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeControl } from '../../src/database/control';
 import type { Call } from '../../src/nakama/caller';
+import { changes } from '../../src/operations/changes';
 import { drain, drainOne } from '../../src/operations/drain';
 import { MODULE_VERSION } from '../../src/operations/module-version';
 import { fleetStatus, reconcileJob } from '../../src/operations/status';
 import { terminate, terminateOne } from '../../src/operations/terminate';
 import { answer } from './support/gameye';
-import type { FakeNakama } from './support/nakama';
+import { DATABASE_GONE, goError, type FakeNakama } from './support/nakama';
 import { serverAt } from './support/operations';
 import { allocationIn, instanceIn, putAllocation, putInstance } from './support/records';
 import { refusal } from './support/refusal';
@@ -126,6 +127,20 @@ describe('draining', () => {
     expect(drain(call, eu, false)).toMatchObject({ changed: 1, starting: 4 });
     expect(drain(call, { version: '1.0' }, false)).toMatchObject({ starting: 3 });
     expect(drain(call, { ...eu, version: '2' }, false)).toMatchObject({ starting: 1 });
+    expect(drain(call, { image: 'other' }, false)).toMatchObject({ starting: 1 });
+    expect(drain(call, { image: 'my-game', region: 'us' }, false)).toMatchObject({ starting: 1 });
+  });
+  it('counts those of a mode with what that starts, and those of none are not it', () => {
+    call = { ...call, config: { ...call.config, modes: { duel: { image: 'duel-game', version: '7' } } } };
+    putAllocation(fake, {}, {}, 'none');
+    putAllocation(fake, { mode: 'duel' }, {}, 'duel');
+    putAllocation(fake, { mode: 'gone' }, {}, 'configured no more');
+    putInstance(fake, { id: 's1' });
+    expect(drain(call, { mode: 'duel' }, false)).toMatchObject({ changed: 0, starting: 1 });
+    expect(drain(call, { image: 'duel-game', version: '7' }, false)).toMatchObject({ starting: 1 });
+    expect(drain(call, { image: 'my-game', version: '1.0' }, false)).toMatchObject({ starting: 2 });
+    fake.query(`UPDATE gameye_instance SET mode = 'duel'`);
+    expect(drain(call, { mode: 'duel', ...eu }, false)).toMatchObject({ changed: 1, starting: 1 });
   });
   it('of one is refused with 9 while it is being started, with 5 when there is none, and leaves others alone', () => {
     putAllocation(fake);
@@ -172,7 +187,28 @@ describe('terminating', () => {
     putAllocation(fake);
     expect(terminateOne(call, 'a1', { region: 'us' })).toMatchObject({ stopped: 0 });
     expect(allocationIn(fake)).toMatchObject({ cancelled: false });
-    expect(terminateOne(call, 'a1', eu)).toMatchObject({ stopped: 1 });
+    expect(terminateOne(call, 'a1', { ...eu, image: 'other' })).toMatchObject({ stopped: 0 });
+    expect(terminateOne(call, 'a1', { ...eu, image: 'my-game' })).toMatchObject({ stopped: 1 });
     expect(allocationIn(fake)).toMatchObject({ cancelled: true });
+  });
+  it('is noted before the first stop, so that it is in the list when the process dies; a lost end does no harm', () => {
+    putInstance(fake, { id: 's1' });
+    putInstance(fake, { id: 's2' });
+    const listed = () => changes(call, 10, '').changes.map(({ meant, after }) => ({ meant, after }));
+    let stops = 0;
+    fake.http = () => {
+      stops++;
+      expect(listed()).toEqual([{ meant: eu, after: null }]);
+      return answer(204, {});
+    };
+    fake.before = (event) => {
+      if (event.kind === 'sql' && event.statement.includes('UPDATE gameye_change')) throw goError(DATABASE_GONE);
+    };
+    expect(terminate(call, eu, true, '')).toMatchObject({ stopped: 2 });
+    expect(stops).toBe(2);
+    expect(listed()).toEqual([{ meant: eu, after: null }]);
+    fake.before = () => undefined;
+    expect(terminate(call, eu, true, '')).toMatchObject({ stopped: 0 });
+    expect(listed(), 'nothing was meant').toHaveLength(1);
   });
 });

@@ -12,7 +12,7 @@ import { requireVersion } from '../../src/operations/version';
 import { configWith } from './support/config';
 import { answer } from './support/gameye';
 import { DATABASE_GONE, fakeNakama, goError, type FakeNakama } from './support/nakama';
-import { config, request, serverAt, storeVersion } from './support/operations';
+import { config, NOTED, request, serverAt, storeVersion } from './support/operations';
 import { refusal } from './support/refusal';
 
 const NO_ORDERS = { count: 0, versions: {}, regions: {} };
@@ -132,7 +132,7 @@ describe('what operators order', () => {
   });
   it('keeps what two operators change at the same time', () => {
     const other = fakeNakama(fake);
-    changeOrders(fake.nk, config, (orders) => {
+    changeOrders(fake.nk, config, NOTED, (orders) => {
       if (orders.count === 0) setRegion({ ...call, nk: other.nk }, 'us-east-1', { state: 'off', set_at: '' });
       return { ...orders, versions: { '': { image: 'my-game', version: '2.0', set_at: '' } } };
     });

@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { describeSession, joinSession, leaveSession, runSession, stopSession } from '../../src/gameye/session-api';
+import {
+  describeSession,
+  joinSession,
+  leaveSession,
+  readArtifact,
+  readLogs,
+  runSession,
+  stopSession,
+} from '../../src/gameye/session-api';
 import type { HttpResponse } from '../../src/nakama/runtime';
 import { answer } from './support/gameye';
 import { fakeNakama, goError } from './support/nakama';
@@ -169,5 +177,28 @@ describe('players', () => {
     const fake = apiThatAnswers(reply);
     expect(leaveSession(fake.nk, api, 's1', ['u1'], 5).kind).not.toBe('done');
     expect(fake.requests).toHaveLength(1);
+  });
+});
+
+describe('what a session wrote and left', () => {
+  const page = { code: 200, headers: {}, body: '<html>Sign in</html>' };
+  it('is asked for as the official document has it', () => {
+    const fake = apiThatAnswers({ code: 200, headers: {}, body: 'a\nb' }, { code: 200, headers: {}, body: '' });
+    expect(readLogs(fake.nk, api, 'a b', 1)).toEqual({ kind: 'done', value: 'a\nb' });
+    readArtifact(fake.nk, api, 'a b', '/var/a&b', 1);
+    expect(fake.requests.map(({ method, url }) => `${method} ${url}`)).toEqual([
+      'get http://api.test/logs?id=a%20b&follow=false',
+      'get http://api.test/artifacts?session=a%20b&path=%2Fvar%2Fa%26b',
+    ]);
+  });
+  it('is unknown when a proxy answers with a page of its own', () => {
+    expect(readLogs(apiThatAnswers(page).nk, api, 's1', 1)).toMatchObject({ kind: 'unknown' });
+    expect(readArtifact(apiThatAnswers(page).nk, api, 's1', '/', 1)).toMatchObject({ kind: 'unknown' });
+    const lost = { ...page, code: 404 };
+    expect(readLogs(apiThatAnswers(lost).nk, api, 's1', 1)).toMatchObject({ failure: { kind: 'unavailable' } });
+  });
+  it('is empty when nothing was written', () => {
+    const none = { code: 200, headers: {}, body: '' };
+    expect(readLogs(apiThatAnswers(none).nk, api, 's1', 1)).toEqual({ kind: 'done', value: '' });
   });
 });

@@ -3,7 +3,9 @@
 import type * as Fs from 'node:fs';
 import type * as Path from 'node:path';
 import type { Bridge } from './bridge.ts';
+import type { HttpResponse } from '../http-request.ts';
 import { GoError } from './errors.ts';
+import { rememberBytes } from './imported-text.ts';
 import { notificationFunctions } from './nk-notifications.ts';
 import { absent, boolean, define, exportValue, float, goMap, integer, isInteger, isMap } from './values.ts';
 import { GoTime, string, stringArray, stringMap, uuid } from './values.ts';
@@ -36,7 +38,8 @@ function httpRequest(bridge: Bridge): Native {
     if (!METHODS.includes(verb))
       throw new TypeError("Invalid method must be one of: 'get', 'post', 'put', 'patch', 'delete', 'head'.");
     const request = { url: target, method: verb, headers: fields, body: content, timeoutMs: given > 0 ? given : 5000 };
-    const response = bridge.call('httpRequest', [{ ...request, insecure: lenient }]) as object;
+    const { raw, ...response } = bridge.call('httpRequest', [{ ...request, insecure: lenient }]) as HttpResponse;
+    if (raw) rememberBytes(response.body, raw);
     return goMap(response);
   };
 }

@@ -3,6 +3,7 @@
 import type * as Crypto from 'node:crypto';
 import { GoError } from './errors.ts';
 import { goJson } from './go-json.ts';
+import { bytesOf } from './imported-text.ts';
 import { absent, boolean, define, integer, isMap, string } from './values.ts';
 
 type Bytes = Uint8Array;
@@ -16,7 +17,7 @@ export function utilFunctions(load: NodeJS.Require, version: string): Record<str
   const crypto = (): typeof Crypto => (cryptoModule ??= load('node:crypto') as typeof Crypto);
   const buffer = (bytes: Bytes): ArrayBuffer => new Uint8Array(bytes).buffer as ArrayBuffer;
   const input = (value: unknown): Bytes => {
-    if (typeof value === 'string') return bytesFrom(value, 'utf8');
+    if (typeof value === 'string') return bytesOf(value) ?? bytesFrom(value, 'utf8');
     if (value instanceof ArrayBuffer) return new Uint8Array(value);
     throw new TypeError('expects a string or ArrayBuffer object');
   };

@@ -101,7 +101,7 @@ function databaseOf(server: object, now: number): SyncDatabase {
   const opened = openDatabase();
   if (owner !== server) {
     opened.exec(
-      'DELETE FROM gameye_seat; DELETE FROM gameye_instance; DELETE FROM gameye_allocation; DELETE FROM gameye_control',
+      'DELETE FROM gameye_seat; DELETE FROM gameye_instance; DELETE FROM gameye_allocation; DELETE FROM gameye_control; DELETE FROM gameye_change; DELETE FROM gameye_usage',
       [],
     );
     owner = server;
@@ -168,6 +168,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
     uuidv4: () => randomUUID(),
     hmacSha256Hash: (input, key) => bytes(createHmac('sha256', key).update(input).digest()),
     base16Encode: (data) => Buffer.from(data as ArrayBuffer).toString('hex'),
+    base64Encode: (data) => Buffer.from(data as string).toString('base64'),
     base64UrlEncode: (data, padding = true) => {
       const text = (typeof data === 'string' ? Buffer.from(data) : Buffer.from(data)).toString('base64url');
       return padding ? text.padEnd(Math.ceil(text.length / 4) * 4, '=') : text;
@@ -185,6 +186,7 @@ export function fakeNakama(beside?: FakeNakama): FakeNakama {
       cache.set(key, { value, until: ttlSec > 0 ? Date.now() + ttlSec * 1000 : Infinity });
     },
     metricsCounterAdd: () => undefined,
+    metricsGaugeSet: () => undefined,
     metricsTimerRecord: () => undefined,
     // Nothing of this module touches Nakama's storage: calling it fails the test.
   } as Partial<Nakama> as Nakama;

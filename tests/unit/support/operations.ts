@@ -20,8 +20,11 @@ export function serverAt(now: () => number): { fake: FakeNakama; call: Call } {
   return { fake, call: callOn(fake) };
 }
 
+/** Who changes what operators order. */
+export const NOTED = { fleet: config.fleet, change: 'test', node: 'n2', client_ip: '', meant: {} };
+
 /** Stores the version that an operator set for an image, on another node. */
 export function storeVersion(fake: FakeNakama, version: string, image = 'my-game'): void {
   const order = { image, version, set_at: '2026-01-01T00:00:00.000Z' };
-  changeOrders(fakeNakama(fake).nk, config, (orders) => ({ ...orders, versions: { '': order } }));
+  changeOrders(fakeNakama(fake).nk, config, NOTED, (orders) => ({ ...orders, versions: { '': order } }));
 }
