@@ -55,6 +55,9 @@ export function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload
 export function rpcServerReady(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_server_ready', ctx, logger, nk, payload);
 }
+export function rpcServerResult(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_server_result', ctx, logger, nk, payload);
+}
 export function rpcServerBackfill(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_server_backfill', ctx, logger, nk, payload);
 }
@@ -91,6 +94,9 @@ export function rpcGameyeTerminate(ctx: Context, logger: Logger, nk: Nakama, pay
 export function rpcGameyeSetVersion(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_set_version', ctx, logger, nk, payload);
 }
+export function rpcGameyeResults(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_results', ctx, logger, nk, payload);
+}
 export function rpcGameyeUnityAllocate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_unity_allocate', ctx, logger, nk, payload);
 }
@@ -101,8 +107,14 @@ export function rpcGameyeUnityPoll(ctx: Context, logger: Logger, nk: Nakama, pay
 // The matchmaker hook waits for this one, so it does without the library. A node's supervisor and reconciler are matches of
 // this kind too; their first tick fills in the rest.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
-  const { allocation, from, supervisor, reconciler, state } = params;
-  const role = supervisor ? { supervisor: true } : reconciler ? { reconciler: true } : undefined;
+  const { allocation, from, supervisor, reconciler, follow_up, state } = params;
+  const role = supervisor
+    ? { supervisor: true }
+    : reconciler
+      ? { reconciler: true }
+      : follow_up
+        ? { follow_up: true }
+        : undefined;
   return {
     // A successor has the state of the match before it (heartbeat.ts).
     state: state ? (JSON.parse(state) as object) : (role ?? { allocation, from, wake_at_ms: 0 }),

@@ -19,6 +19,7 @@ import {
   rpcServerJoin,
   rpcServerLeave,
   rpcServerReady,
+  rpcServerResult,
   rpcServerBackfill,
   rpcGameyeAssignment,
   rpcGameyeCancel,
@@ -31,6 +32,7 @@ import {
   rpcGameyeDrain,
   rpcGameyeTerminate,
   rpcGameyeSetVersion,
+  rpcGameyeResults,
   rpcGameyeUnityAllocate,
   rpcGameyeUnityPoll,
   allocatorInit,
@@ -55,6 +57,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_server_join', rpcServerJoin);
   initializer.registerRpc('gameye_server_leave', rpcServerLeave);
   initializer.registerRpc('gameye_server_ready', rpcServerReady);
+  initializer.registerRpc('gameye_server_result', rpcServerResult);
   initializer.registerRpc('gameye_server_backfill', rpcServerBackfill);
   initializer.registerRpc('gameye_assignment', rpcGameyeAssignment);
   initializer.registerRpc('gameye_cancel', rpcGameyeCancel);
@@ -67,6 +70,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_drain', rpcGameyeDrain);
   initializer.registerRpc('gameye_terminate', rpcGameyeTerminate);
   initializer.registerRpc('gameye_set_version', rpcGameyeSetVersion);
+  initializer.registerRpc('gameye_results', rpcGameyeResults);
   initializer.registerRpc('gameye_unity_allocate', rpcGameyeUnityAllocate);
   initializer.registerRpc('gameye_unity_poll', rpcGameyeUnityPoll);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);

@@ -12,6 +12,9 @@ import { answer, ask, json } from './sql';
 /** A report may speak of so many players beyond the places of its session, such as those it will send away. */
 const MOST_BEYOND = 100;
 
+/** So many players who were in a session are remembered when they have left, and a report's more. */
+const MOST_VISITORS = 1000;
+
 /** More players than a session with so many places can have. Nothing of the report is taken over. */
 export interface TooMany {
   too_many_for: number;
@@ -63,7 +66,9 @@ WITH bound AS (
   SELECT count(*) FILTER (WHERE a.state = 'reserved')::int4 AS reserved, count(*)::int4 AS joined
   FROM arriving a JOIN arrived r ON r.user_id = a.user_id
 ), counted AS (
-  UPDATE gameye_instance i SET reported = true, ${COUNT_SEATS}
+  UPDATE gameye_instance i SET reported = true, ${COUNT_SEATS}, visitors = CASE
+    WHEN jsonb_array_length(i.visitors) >= ${MOST_VISITORS} THEN i.visitors
+    ELSE i.visitors || (SELECT coalesce(jsonb_agg(a.user_id), '[]') FROM arriving a WHERE NOT i.visitors @> to_jsonb(a.user_id)) END
   FROM (SELECT $2::text AS id, -n.reserved - (SELECT count(*)::int4 FROM lapsed) AS reserved, n.joined, 0 AS taken, true AS arrived FROM n) d
   WHERE i.id = d.id AND EXISTS (SELECT 1 FROM place) RETURNING ${PLAYER_COUNT} AS player_count
 )

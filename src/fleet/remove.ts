@@ -1,6 +1,7 @@
+import { forgetSession } from '../allocation/departure';
 import { isOfOurFleet } from '../allocation/launch';
 import { cancelPending } from '../allocation/pending';
-import { findInstance, removeInstance } from '../database/instances';
+import { findInstance } from '../database/instances';
 import { sessionApiError } from '../gameye/refusal';
 import { describeSession, stopSession } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
@@ -11,7 +12,7 @@ import { CALL_TIMEOUT_MS } from './refresh';
  * Stops a session and forgets its instance; one that is still starting is cancelled. A session that is already gone is a
  * success. When the API does not answer, the instance stays, and the call can be repeated.
  */
-export function remove(call: Call, id: string): object {
+export function remove(call: Call, id: string, reason: 'server' | 'deleted' = 'deleted'): object {
   const { nk, config } = call;
   const pending = cancelPending(call, id);
   const known = pending?.session_id ?? findInstance(nk, config.fleet, id)?.id;
@@ -19,7 +20,7 @@ export function remove(call: Call, id: string): object {
   const sessionId = known ?? id;
   const outcome = stopSession(nk, config, sessionId, CALL_TIMEOUT_MS);
   if (outcome.kind === 'done') {
-    removeInstance(nk, config.fleet, sessionId);
+    forgetSession(call, sessionId, reason);
     return {};
   }
   // The worker of what was cancelled, or has failed, goes on stopping it.

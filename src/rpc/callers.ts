@@ -59,6 +59,12 @@ function who(rpc: Rpc, ctx: Context, payload: Payload, proven: string | undefine
   return rpcError(Code.PERMISSION_DENIED, 'A game server may speak about its own session only: leave "id" out.');
 }
 
+/** The session whose game server calls; undefined for everybody else, and while the module is not configured. */
+export function serverOf(ctx: Context, nk: Nakama): string | undefined {
+  const configured = getConfig(ctx, nk);
+  return 'config' in configured ? callingServer(ctx, nk, configured.config) : undefined;
+}
+
 /** What a verb needs; code 9 when the module is not configured. */
 export function callOf(ctx: Context, logger: Logger, nk: Nakama): Call {
   const configured = getConfig(ctx, nk);

@@ -15,8 +15,10 @@ import { startSolo } from '../players/solo';
 import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
+import { reportResult, results } from '../servers/results';
 import { orderIn, saidIn } from './fleet';
 import { drainMeant, setVersion, terminateMeant } from './operators';
+import { resultIds, resultIn, roundIn } from './results';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
 /**
@@ -112,7 +114,7 @@ export const RPCS: Rpc[] = [
     caller: 'game server',
     fields: ['id'],
     doc: ' → `{}`; the session is stopped and forgotten',
-    answer: (call, _payload, session) => remove(call, session),
+    answer: (call, _payload, session) => remove(call, session, 'server'),
   },
   {
     id: 'gameye_server_join',
@@ -140,6 +142,13 @@ export const RPCS: Rpc[] = [
       serverIsReady(call, session);
       return {};
     },
+  },
+  {
+    id: 'gameye_server_result',
+    caller: 'game server',
+    fields: ['id', 'result', 'round'],
+    doc: '`result`: a JSON object of yours, `round?` → `id`, `stored`: false when it was there already; kept for [your module](game-servers.md#how-do-results-reach-my-module)',
+    answer: (call, payload, session) => reportResult(call, session, resultIn(payload), roundIn(payload)),
   },
   {
     id: 'gameye_server_backfill',
@@ -235,6 +244,17 @@ export const RPCS: Rpc[] = [
     nulls: ['version'],
     doc: '`version`, `force?` → `version`, `previous`, `everywhere_in_ms`',
     answer: setVersion,
+  },
+  {
+    id: 'gameye_results',
+    caller: 'server',
+    fields: ['session_id', 'limit', 'cursor', 'forget'],
+    doc: '`session_id?`, `limit?` (20, at most 100), `cursor?`, `forget?`: ids of results that you have → `results`, oldest first, `cursor`',
+    answer: (call, payload) => {
+      const session = payload['session_id'] === undefined ? undefined : sessionId(payload, 'session_id');
+      const page = { session, limit: number(payload, 'limit', 20, 100) };
+      return results(call, { ...page, cursor: optionalText(payload, 'cursor', 400, ''), forget: resultIds(payload) });
+    },
   },
   {
     id: 'gameye_unity_allocate',

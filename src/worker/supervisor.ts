@@ -2,10 +2,12 @@ import { MINUTE, SECOND } from '../config';
 import { forgetOver } from '../database/allocations';
 import { lapseSeats } from '../database/instances';
 import { migrate } from '../database/schema';
+import { cleanResults } from '../database/results';
 import { forgetSeats } from '../database/seats';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { Code, isRpcError } from '../refusal';
+import { ensureFollowUp } from '../supervision/follow-up';
 import { beatSupervisor, ensureReconciler } from '../supervision/heartbeat';
 import { watchName } from '../supervision/namesake';
 import { resumeAllocations } from '../supervision/resume';
@@ -41,6 +43,7 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   try {
     lapseSeats(call.nk, call.config.fleet);
     resumeAllocations(call);
+    ensureFollowUp(call);
     if (isAhead(state.forget_at_ms, now, FORGET_MS)) return state;
     forget(call);
     watchName(call);
@@ -66,4 +69,5 @@ function isAhead(time: number | undefined, now: number, mostMs: number): boolean
 function forget({ nk, config }: Call): void {
   for (let i = 0; i < MOST_FORGOTTEN && forgetSeats(nk) > 0; i++);
   for (let i = 0; i < MOST_FORGOTTEN && forgetOver(nk, config.fleet) > 0; i++);
+  for (let i = 0; i < MOST_FORGOTTEN && cleanResults(nk, config.fleet) > 0; i++);
 }

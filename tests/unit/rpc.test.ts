@@ -51,6 +51,7 @@ describe('null in a payload', () => {
     gameye_server_join: { id: 's1', user_ids: [B] },
     gameye_server_leave: { id: 's1', user_ids: [A] },
     gameye_server_ready: { id: 's1' },
+    gameye_server_result: { id: 's1', result: { winner: A } },
     gameye_server_backfill: { id: 's1', open: false },
     gameye_join_friend: { user_id: B },
     gameye_drain: { id: 's1' },
