@@ -52,8 +52,14 @@ export function rpcServerJoin(ctx: Context, logger: Logger, nk: Nakama, payload:
 export function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_server_leave', ctx, logger, nk, payload);
 }
+export function rpcServerKick(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_server_kick', ctx, logger, nk, payload);
+}
 export function rpcServerReady(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_server_ready', ctx, logger, nk, payload);
+}
+export function rpcServerHeartbeat(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_server_heartbeat', ctx, logger, nk, payload);
 }
 export function rpcServerResult(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_server_result', ctx, logger, nk, payload);
@@ -108,17 +114,11 @@ export function rpcGameyeUnityPoll(ctx: Context, logger: Logger, nk: Nakama, pay
 // this kind too; their first tick fills in the rest.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
   const { allocation, from, supervisor, reconciler, follow_up, state } = params;
-  const role = supervisor
-    ? { supervisor: true }
-    : reconciler
-      ? { reconciler: true }
-      : follow_up
-        ? { follow_up: true }
-        : undefined;
+  const role = supervisor ? { supervisor: true } : reconciler ? { reconciler: true } : follow_up && { follow_up: true };
   return {
     // A successor has the state of the match before it (heartbeat.ts).
-    state: state ? (JSON.parse(state) as object) : (role ?? { allocation, from, wake_at_ms: 0 }),
-    tickRate: role ? 1 : 60,
+    state: state ? (JSON.parse(state) as object) : role || { allocation, from, wake_at_ms: 0 },
+    tickRate: supervisor || reconciler ? 1 : 60,
     label: '',
   };
 }

@@ -18,7 +18,9 @@ import {
   rpcDeleteInstanceInfo,
   rpcServerJoin,
   rpcServerLeave,
+  rpcServerKick,
   rpcServerReady,
+  rpcServerHeartbeat,
   rpcServerResult,
   rpcServerBackfill,
   rpcGameyeAssignment,
@@ -56,7 +58,9 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('delete_instance_info', rpcDeleteInstanceInfo);
   initializer.registerRpc('gameye_server_join', rpcServerJoin);
   initializer.registerRpc('gameye_server_leave', rpcServerLeave);
+  initializer.registerRpc('gameye_server_kick', rpcServerKick);
   initializer.registerRpc('gameye_server_ready', rpcServerReady);
+  initializer.registerRpc('gameye_server_heartbeat', rpcServerHeartbeat);
   initializer.registerRpc('gameye_server_result', rpcServerResult);
   initializer.registerRpc('gameye_server_backfill', rpcServerBackfill);
   initializer.registerRpc('gameye_assignment', rpcGameyeAssignment);

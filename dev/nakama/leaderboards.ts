@@ -48,22 +48,26 @@ export class Leaderboards {
     const found = board.rows[0];
     if (!found) throw new Error('leaderboard not found');
     const operator = override ?? OPERATORS[found.operator]!;
-    const better = `(excluded.score, excluded.subscore) ${found.sort_order === DESCENDING ? '>' : '<'} (r.score, r.subscore)`;
-    const next: Record<Operator, (column: string) => string> = {
-      best: (column) => `CASE WHEN ${better} THEN excluded.${column} ELSE r.${column} END`,
-      set: (column) => `excluded.${column}`,
-      incr: (column) => `r.${column} + excluded.${column}`,
-    };
-    const { rows } = await this.pool.query<Row>(
+    const [pick, worse] = found.sort_order === DESCENDING ? ['greatest', '<'] : ['least', '>'];
+    // A write that changes nothing does not count, as in Nakama (core_leaderboard.go).
+    const [next, filter] = {
+      best: [
+        `score = ${pick}(r.score, $4), subscore = ${pick}(r.subscore, $5)`,
+        `r.score ${worse} $4 OR r.subscore ${worse} $5`,
+      ],
+      set: ['score = $4, subscore = $5', 'r.score <> $4 OR r.subscore <> $5'],
+      incr: ['score = r.score + $4, subscore = r.subscore + $5', '$4::int8 <> 0 OR $5::int8 <> 0'],
+    }[operator] as [string, string];
+    const written = await this.pool.query<Row>(
       `INSERT INTO leaderboard_record AS r (leaderboard_id, owner_id, username, score, subscore, metadata)
-       VALUES ($1, $2, $3, $4, $5, coalesce($6::jsonb, '{}'))
-       ON CONFLICT (owner_id, leaderboard_id, expiry_time) DO UPDATE SET score = ${next[operator]('score')},
-         subscore = ${next[operator]('subscore')}, num_score = r.num_score + 1, username = coalesce(excluded.username, r.username),
-         metadata = coalesce($6::jsonb, r.metadata), update_time = now()
-       RETURNING *`,
+       VALUES ($1, $2, $3, $4::int8, $5::int8, coalesce($6::jsonb, '{}'))
+       ON CONFLICT (owner_id, leaderboard_id, expiry_time) DO UPDATE SET ${next}, num_score = r.num_score + 1,
+         username = coalesce(excluded.username, r.username), metadata = coalesce($6::jsonb, r.metadata), update_time = now()
+       WHERE ${filter} RETURNING *`,
       [id, ownerId, username, score, subscore, metadata],
     );
-    const [row] = rows as [Row];
+    const unchanged = 'SELECT * FROM leaderboard_record WHERE leaderboard_id = $1 AND owner_id = $2';
+    const row = written.rows[0] ?? (await this.pool.query<Row>(unchanged, [id, ownerId])).rows[0]!;
     return {
       leaderboardId: id,
       ownerId: row.owner_id,

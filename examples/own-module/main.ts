@@ -6,6 +6,7 @@ import {
   allocatorLoop,
   allocatorSignal,
   allocatorTerminate,
+  callingServer,
   configure,
   fleetManager,
   gameyeMatchmakerMatched,
@@ -99,6 +100,9 @@ function rpcDuels(ctx: Context, logger: Logger, nk: Nakama): string {
 
 /** RPC `join_duel {id}` → `{host, port}`. A refusal (full, gone) reaches the player with its code and its advice. */
 function rpcJoinDuel(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  // A game server's token is a session of Nakama as well; a thrown object is the one error whose code reaches the caller.
+  // eslint-disable-next-line @typescript-eslint/only-throw-error
+  if (callingServer(ctx, nk) !== undefined) throw { message: 'Only players may call this.', code: 7 };
   const { id } = JSON.parse(payload) as { id: string };
   const { instance_info } = fleetManager(ctx, logger, nk).join(id, [ctx.userId ?? '']);
   const { ip_address: host, port } = instance_info.connection_info;

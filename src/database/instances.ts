@@ -24,7 +24,7 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
   'seats', coalesce((SELECT json_object_agg(s.user_id, CASE s.state WHEN 'joined' THEN json_build_object('state', s.state)
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),
-  'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL THEN i.open END,
+  'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL THEN i.open AND coalesce(i.silent_at > now(), true) END,
   'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
 
 /**
@@ -35,8 +35,8 @@ export const WHO_WAS_THERE = `(SELECT coalesce(jsonb_agg(u.id ORDER BY u.id), '[
   SELECT jsonb_array_elements_text(i.visitors) AS id UNION
   SELECT s.user_id FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state = 'joined') u)`;
 
-/** So long results are kept, and what callbacks are to hear. */
-export const KEEP_UNTIL = `now() + interval '7 days'`;
+/** True of a player whom the game server of an instance `i` has banned. */
+export const isBanned = (i: string, userId: string): string => `${i}.banned @> to_jsonb(${userId})`;
 
 /** The instance of a session id, or of the id that `fleet_create` answered. */
 export const FIND = `i.fleet = $1::text AND i.id = coalesce(
@@ -153,8 +153,8 @@ WITH seats AS (
 ), told AS (
   INSERT INTO gameye_result (id, fleet, kind, session_id, reason, user_ids, instance, keep_until, callback, due)
   SELECT i.id || '#end', i.fleet, 'end', i.id,
-    CASE WHEN $3::text = 'gone' AND i.expires_at < now() + interval '1 minute' THEN 'expired' ELSE $3::text END,
-    ${WHO_WAS_THERE}, ${INSTANCE}::jsonb, ${KEEP_UNTIL}, 'waiting', now()
+    CASE WHEN i.ending IS NOT NULL THEN i.ending WHEN $3::text = 'gone' AND i.expires_at < now() + interval '1 minute' THEN 'expired' ELSE $3::text END,
+    ${WHO_WAS_THERE}, ${INSTANCE}::jsonb, now() + interval '1 day', 'waiting', now()
   FROM gone i WHERE $4::boolean AND i.status <> 'starting' ON CONFLICT (id) DO NOTHING
 )
 ${answer('(SELECT region FROM gone)')}`;

@@ -18,7 +18,7 @@ const DRAIN = `
 WITH changed AS (
   UPDATE gameye_instance i SET status = CASE WHEN $4::boolean THEN 'running' ELSE 'draining' END
   WHERE ${SELECTED} AND ($5::text IS NULL OR i.id = $5::text)
-    AND CASE WHEN $4::boolean THEN i.status = 'draining' ELSE i.status NOT IN ('draining', 'starting', 'lost', 'exited', 'dead') END
+    AND CASE WHEN $4::boolean THEN i.status = 'draining' AND i.ending IS NULL ELSE i.status NOT IN ('draining', 'starting', 'lost', 'exited', 'dead') END
   RETURNING 1
 )
 ${answer('(SELECT count(*) FROM changed)')}`;

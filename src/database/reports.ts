@@ -1,7 +1,7 @@
 import type { Nakama } from '../nakama/runtime';
 import { MOST_METADATA_KEYS, MOST_METADATA_TEXT } from '../metadata';
 import { COUNT_SEATS } from './counting';
-import { FIND, PLAYER_COUNT } from './instances';
+import { FIND, isBanned, PLAYER_COUNT } from './instances';
 import { answer, ask, json } from './sql';
 
 /*
@@ -40,7 +40,8 @@ WITH bound AS (
 ), here AS (
   SELECT o.user_id, o.state FROM old o WHERE o.session_id = $2::text AND o.state IN ('reserved', 'joined')
 ), fresh AS (
-  SELECT w.user_id, row_number() OVER (ORDER BY w.place) AS r FROM wanted w LEFT JOIN old o ON o.user_id = w.user_id
+  SELECT w.user_id, row_number() OVER (ORDER BY w.place) AS r FROM wanted w JOIN place p ON NOT ${isBanned('p', 'w.user_id')}
+    LEFT JOIN old o ON o.user_id = w.user_id
   WHERE w.user_id NOT IN (SELECT user_id FROM here)
     AND (o.user_id IS NULL OR o.state IN ('lapsed', 'left', 'failed')
       -- A row that leads to a session without a record holds nobody.

@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
 import type { EndReason, Instance } from '../records';
-import { INSTANCE, KEEP_UNTIL, WHO_WAS_THERE } from './instances';
+import { INSTANCE, WHO_WAS_THERE } from './instances';
 import { answer, ask, json } from './sql';
 
 /*
@@ -16,7 +16,7 @@ WITH known AS (
   SELECT i.* FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text FOR UPDATE
 ), stored AS (
   INSERT INTO gameye_result (id, fleet, kind, session_id, round, document, user_ids, instance, keep_until, callback, due)
-  SELECT $3::text, $1::text, 'result', i.id, $5::text, $4::text::jsonb, ${WHO_WAS_THERE}, ${INSTANCE}::jsonb, ${KEEP_UNTIL},
+  SELECT $3::text, $1::text, 'result', i.id, $5::text, $4::text::jsonb, ${WHO_WAS_THERE}, ${INSTANCE}::jsonb, now() + interval '7 days',
     CASE WHEN $6::boolean THEN 'waiting' END, CASE WHEN $6::boolean THEN now() END
   FROM place i WHERE i.results < $7::int4 ON CONFLICT (id) DO NOTHING RETURNING 1
 ), counted AS (

@@ -139,6 +139,11 @@ END
 ';
 ALTER TABLE gameye_instance ADD COLUMN visitors jsonb NOT NULL DEFAULT '[]';
 ALTER TABLE gameye_instance ADD COLUMN results int4 NOT NULL DEFAULT 0;
+ALTER TABLE gameye_instance ADD COLUMN silent_at timestamptz;
+ALTER TABLE gameye_instance ADD COLUMN dead_at timestamptz;
+ALTER TABLE gameye_instance ADD COLUMN ending text;
+ALTER TABLE gameye_instance ADD COLUMN banned jsonb NOT NULL DEFAULT '[]';
+CREATE INDEX gameye_instance_ending ON gameye_instance (fleet) WHERE ending IS NOT NULL;
 CREATE TABLE gameye_result (
   id text PRIMARY KEY,
   fleet text NOT NULL,

@@ -2,6 +2,7 @@ import { claimCallback, settleCallback, type DueCallback, type Heard } from '../
 import { MINUTE, SECOND } from '../config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
+import { count } from '../nakama/metrics';
 import { ASYNC, getExtension, isPromise, type Extension, type ServerResult, type SessionEnd } from './extension';
 
 /*
@@ -25,13 +26,19 @@ export function callNext(call: Call): boolean {
   const wanted = heard();
   const due = wanted.length > 0 ? claimCallback(call.nk, call.config.fleet, wanted, LEASE_MS) : undefined;
   if (!due) return false;
-  settleCallback(call.nk, due, callOne(call, due));
+  const outcome = callOne(call, due);
+  count(call.nk, 'gameye_callbacks', {
+    callback: nameOf(due),
+    outcome: typeof outcome === 'string' ? outcome : 'again',
+  });
+  settleCallback(call.nk, due, outcome);
   return true;
 }
 
+const nameOf = ({ kind }: DueCallback): string => (kind === 'result' ? 'onResult' : 'onEnded');
+
 function callOne(call: Call, due: DueCallback): Parameters<typeof settleCallback>[2] {
-  const name = due.kind === 'result' ? 'onResult' : 'onEnded';
-  const logger = withFields(call.logger, { result: due.id, callback: name, call: due.attempts });
+  const logger = withFields(call.logger, { result: due.id, callback: nameOf(due), call: due.attempts });
   // Whoever called it so often died each time, or took longer than the lease.
   if (due.attempts > MOST_CALLS) {
     logger.error('Gameye: a callback was given up, because none of its calls came to an end.');

@@ -18,6 +18,7 @@ export const COUNTERS = {
   gameye_reconciled: ['change'],
   gameye_retired: ['reason'],
   gameye_notifications: ['subject', 'outcome'],
+  gameye_callbacks: ['callback', 'outcome'],
 } as const;
 
 export const TIMERS = {

@@ -14,6 +14,8 @@ import { pingTargets } from '../players/ping-targets';
 import { startSolo } from '../players/solo';
 import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
+import { heartbeat } from '../servers/liveness';
+import { playersKicked, playersLeft, playersLost } from '../servers/players';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
 import { reportResult, results } from '../servers/results';
 import { orderIn, saidIn } from './fleet';
@@ -126,12 +128,19 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_server_leave',
     caller: 'game server',
-    fields: ['id', 'user_ids'],
-    doc: '`user_ids`: they have left → `player_count`',
+    fields: ['id', 'user_ids', 'hold'],
+    doc: '`user_ids`: they have left, `hold?` → `player_count`; with `hold: true` they lost their connection, and their seats [are held](game-servers.md#how-does-a-player-come-back)',
     answer: (call, payload, session) => {
-      const { player_count } = leave(call, session, players(payload)).instance_info;
-      return { player_count };
+      const isLost = optionalFlag(payload, 'hold');
+      return (isLost ? playersLost : playersLeft)(call, session, players(payload));
     },
+  },
+  {
+    id: 'gameye_server_kick',
+    caller: 'game server',
+    fields: ['id', 'user_ids', 'ban'],
+    doc: '`user_ids`: their seats are freed, `ban?` → `player_count`; with `ban: true` they get none in this session any more',
+    answer: (call, payload, session) => playersKicked(call, session, players(payload), optionalFlag(payload, 'ban')),
   },
   {
     id: 'gameye_server_ready',
@@ -142,6 +151,13 @@ export const RPCS: Rpc[] = [
       serverIsReady(call, session);
       return {};
     },
+  },
+  {
+    id: 'gameye_server_heartbeat',
+    caller: 'game server',
+    fields: ['id'],
+    doc: ' → `{}`; a sign of life, which [`GAMEYE_SERVER_TIMEOUT`](game-servers.md#what-if-my-game-server-hangs) waits for',
+    answer: (call, _payload, session) => heartbeat(call, session),
   },
   {
     id: 'gameye_server_result',

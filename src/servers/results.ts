@@ -56,7 +56,7 @@ export function results(
 
 function readCursor(cursor: string): LastResult | undefined {
   if (cursor === '') return undefined;
-  const [, at_us, id] = /^(\d{1,16}):(.+)$/s.exec(cursor) ?? [];
+  const [, at_us, id] = /^(\d{1,16}):([^]+)$/.exec(cursor) ?? [];
   if (at_us !== undefined && id !== undefined) return { at_us, id };
   return invalid('cursor', 'must be one that gameye_results answered, or be left out.');
 }

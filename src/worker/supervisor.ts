@@ -11,6 +11,7 @@ import { ensureFollowUp } from '../supervision/follow-up';
 import { beatSupervisor, ensureReconciler } from '../supervision/heartbeat';
 import { watchName } from '../supervision/namesake';
 import { resumeAllocations } from '../supervision/resume';
+import { findSilent, silenceLookMs } from '../supervision/silence';
 
 /**
  * A worker as supervisor, what runs on its own on every node: a match that never ends and that nobody joins. It is started
@@ -22,6 +23,8 @@ export interface SupervisorState {
   supervisor: true;
   /** Nothing to do before this. Missing at the first tick, like the others. */
   wake_at_ms?: number;
+  /** When silent game servers are looked for. */
+  silence_at_ms?: number;
   /** When rows that tell nobody anything any more are deleted. */
   forget_at_ms?: number;
   /** When the tables are created at the earliest, after a try in vain. */
@@ -43,11 +46,12 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   try {
     lapseSeats(call.nk, call.config.fleet);
     resumeAllocations(call);
+    const looked = lookForSilent(call, state, now);
     ensureFollowUp(call);
-    if (isAhead(state.forget_at_ms, now, FORGET_MS)) return state;
+    if (isAhead(looked.forget_at_ms, now, FORGET_MS)) return looked;
     forget(call);
     watchName(call);
-    return { ...state, forget_at_ms: now + FORGET_MS };
+    return { ...looked, forget_at_ms: now + FORGET_MS };
   } catch (error) {
     withFields(call.logger, { error: errorText(error) }).error(
       'Gameye: a pass over the records failed, probably because of the database. It is tried again.',
@@ -59,6 +63,13 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
     migrate(call.nk, call.logger);
     return { ...next, migrate_at_ms: now + MINUTE };
   }
+}
+
+function lookForSilent(call: Call, state: SupervisorState, now: number): SupervisorState {
+  const everyMs = silenceLookMs(call);
+  if (everyMs === undefined || isAhead(state.silence_at_ms, now, everyMs)) return state;
+  findSilent(call);
+  return { ...state, silence_at_ms: now + everyMs };
 }
 
 /** False as well for a time that can only be one of a clock that was put back. */

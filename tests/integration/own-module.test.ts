@@ -85,6 +85,7 @@ forEachRuntime((runtime) => {
     for (const stored of [true, false]) {
       expect(await says('gameye_server_result', won)).toMatchObject({ payload: { id: `${sessionId}/1`, stored } });
     }
+    expect(await says('join_duel', { id: sessionId })).toMatchObject({ status: 403, code: 7 });
     // Nobody of this name was there.
     const made_up = { result: { winner: '00000000-0000-4000-8000-000000000001', score: 99 }, round: '2' };
     expect(await says('gameye_server_result', made_up)).toMatchObject({ payload: { stored: true } });

@@ -26,8 +26,8 @@ forEachRuntime((runtime) => {
   beforeAll(async () => {
     node = await startNode({ source: SOURCE, runtime });
   }, 60_000);
-  const write = async (...record: unknown[]): Promise<unknown> =>
-    JSON.parse((await call(node, 'write', JSON.stringify(record))).payload);
+  const write = async (...record: unknown[]): Promise<unknown[]> =>
+    JSON.parse((await call(node, 'write', JSON.stringify(record))).payload) as unknown[];
 
   it('a leaderboard keeps the best record of an owner, or the last, or the sum', async () => {
     for (const [id, order, operator] of [
@@ -41,15 +41,15 @@ forEachRuntime((runtime) => {
     expect(await write('at_start', OWNER, 'ann', 20, 1, { map: 'ice' })).toEqual([
       ...['at_start', OWNER, 'ann', 20, 1, 1, { map: 'ice' }],
     ]);
-    expect(await write('at_start', OWNER, null, 10)).toMatchObject([...['at_start', OWNER, 'ann', 20, 1]]);
-    expect(await write('at_start', OWNER, null, 21)).toMatchObject(['at_start', OWNER, 'ann', 21, 0]);
+    expect((await write('at_start', OWNER, null, 10)).slice(2, 6)).toEqual(['ann', 20, 1, 1]);
+    expect((await write('at_start', OWNER, null, 21)).slice(2, 6)).toEqual(['ann', 21, 1, 2]);
     for (const [id, expected] of [
       ['best_low', 3],
       ['last', 5],
       ['sum', 8],
     ] as const) {
       await write(id, OWNER, null, 3);
-      expect(((await write(id, OWNER, null, 5)) as unknown[])[3], id).toBe(expected);
+      expect((await write(id, OWNER, null, 5))[3], id).toBe(expected);
     }
   });
 

@@ -294,7 +294,8 @@ describe('the supervisor of a node', () => {
     run(1000);
     const drop =
       'DROP TABLE gameye_seat, gameye_instance, gameye_allocation, gameye_control, gameye_result, gameye_migration CASCADE';
-    fake.query(`${drop}; DROP FUNCTION gameye_sessions, gameye_json, gameye_admits`);
+    const functions = 'gameye_sessions(text), gameye_sessions(text, text), gameye_json, gameye_admits(text, int4)';
+    fake.query(`${drop}; DROP FUNCTION ${functions}, gameye_admits(text, int4, text, int4)`);
     let forbidden = 0;
     fake.before = (event) => {
       if (event.kind !== 'sql' || !event.statement.includes('CREATE TABLE')) return;
