@@ -29,6 +29,10 @@ export interface Config {
   /** When players are told: as soon as the session has started, or when its game server says so. */
   ready: 'started' | 'server';
   seatTimeoutMs: number;
+  /** How long the seat of a player is held whose connection was lost, as their game server says. */
+  reconnectMs: number;
+  /** How long a game server that has reported may be silent; undefined: for ever. */
+  serverTimeoutMs?: number;
   /** How long a session may stay without players. */
   emptyGraceMs: number;
   reconcileIntervalMs: number;
@@ -86,6 +90,8 @@ const KNOWN = [
   'GAMEYE_READY',
   'GAMEYE_BACKFILL',
   'GAMEYE_SEAT_TIMEOUT',
+  'GAMEYE_RECONNECT',
+  'GAMEYE_SERVER_TIMEOUT',
   'GAMEYE_EMPTY_GRACE',
   'GAMEYE_RECONCILE_INTERVAL',
   'GAMEYE_SOLO_PER_MINUTE',
@@ -187,6 +193,9 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
   const ttlMs = duration('GAMEYE_API_TTL', '30m', 'mh');
   const createTimeoutMs = duration('GAMEYE_CREATE_TIMEOUT', '60s', 'smh');
   const seatTimeoutMs = duration('GAMEYE_SEAT_TIMEOUT', '60s', 'smh');
+  const reconnectMs = duration('GAMEYE_RECONNECT', '60s', 'smh');
+  const serverTimeoutMs =
+    value('GAMEYE_SERVER_TIMEOUT') === undefined ? undefined : duration('GAMEYE_SERVER_TIMEOUT', '60s', 'smh');
   const emptyGraceMs = duration('GAMEYE_EMPTY_GRACE', '60s', 'smh');
   const reconcileIntervalMs = duration('GAMEYE_RECONCILE_INTERVAL', '2m', 'smh');
 
@@ -252,6 +261,13 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
     );
   }
 
+  if (serverTimeoutMs !== undefined && nakamaUrl === undefined) {
+    problem(
+      'GAMEYE_NAKAMA_URL',
+      'is not set, but GAMEYE_SERVER_TIMEOUT is: game servers have no way to say that they live.',
+    );
+  }
+
   const fleet = value('GAMEYE_FLEET') ?? 'default';
   if (!/^[A-Za-z0-9_.-]{1,64}$/.test(fleet))
     problem('GAMEYE_FLEET', 'may have 1 to 64 letters, digits, ".", "_" and "-".');
@@ -295,6 +311,8 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
       ready: ready === 'server' ? 'server' : 'started',
       backfill: YES.includes(backfill),
       seatTimeoutMs,
+      reconnectMs,
+      ...(serverTimeoutMs === undefined ? {} : { serverTimeoutMs }),
       emptyGraceMs,
       reconcileIntervalMs,
       soloPerMinute,

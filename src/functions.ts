@@ -52,8 +52,17 @@ export function rpcServerJoin(ctx: Context, logger: Logger, nk: Nakama, payload:
 export function rpcServerLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_server_leave', ctx, logger, nk, payload);
 }
+export function rpcServerKick(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_server_kick', ctx, logger, nk, payload);
+}
 export function rpcServerReady(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_server_ready', ctx, logger, nk, payload);
+}
+export function rpcServerHeartbeat(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_server_heartbeat', ctx, logger, nk, payload);
+}
+export function rpcServerResult(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_server_result', ctx, logger, nk, payload);
 }
 export function rpcServerBackfill(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_server_backfill', ctx, logger, nk, payload);
@@ -106,6 +115,9 @@ export function rpcGameyeLogs(ctx: Context, logger: Logger, nk: Nakama, payload:
 export function rpcGameyeArtifacts(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_artifacts', ctx, logger, nk, payload);
 }
+export function rpcGameyeResults(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_results', ctx, logger, nk, payload);
+}
 export function rpcGameyeUnityAllocate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_unity_allocate', ctx, logger, nk, payload);
 }
@@ -116,12 +128,12 @@ export function rpcGameyeUnityPoll(ctx: Context, logger: Logger, nk: Nakama, pay
 // The matchmaker hook waits for this one, so it does without the library. A node's supervisor and reconciler are matches of
 // this kind too; their first tick fills in the rest.
 export function allocatorInit(_ctx: Context, _logger: Logger, _nk: Nakama, params: { [key: string]: string }) {
-  const { allocation, from, supervisor, reconciler, state } = params;
-  const role = supervisor ? { supervisor: true } : reconciler ? { reconciler: true } : undefined;
+  const { allocation, from, supervisor, reconciler, follow_up, state } = params;
+  const role = supervisor ? { supervisor: true } : reconciler ? { reconciler: true } : follow_up && { follow_up: true };
   return {
     // A successor has the state of the match before it (heartbeat.ts).
-    state: state ? (JSON.parse(state) as object) : (role ?? { allocation, from, wake_at_ms: 0 }),
-    tickRate: role ? 1 : 60,
+    state: state ? (JSON.parse(state) as object) : role || { allocation, from, wake_at_ms: 0 },
+    tickRate: supervisor || reconciler ? 1 : 60,
     label: '',
   };
 }

@@ -18,7 +18,10 @@ import {
   rpcDeleteInstanceInfo,
   rpcServerJoin,
   rpcServerLeave,
+  rpcServerKick,
   rpcServerReady,
+  rpcServerHeartbeat,
+  rpcServerResult,
   rpcServerBackfill,
   rpcGameyeAssignment,
   rpcGameyeCancel,
@@ -36,6 +39,7 @@ import {
   rpcGameyeUsage,
   rpcGameyeLogs,
   rpcGameyeArtifacts,
+  rpcGameyeResults,
   rpcGameyeUnityAllocate,
   rpcGameyeUnityPoll,
   allocatorInit,
@@ -59,7 +63,10 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('delete_instance_info', rpcDeleteInstanceInfo);
   initializer.registerRpc('gameye_server_join', rpcServerJoin);
   initializer.registerRpc('gameye_server_leave', rpcServerLeave);
+  initializer.registerRpc('gameye_server_kick', rpcServerKick);
   initializer.registerRpc('gameye_server_ready', rpcServerReady);
+  initializer.registerRpc('gameye_server_heartbeat', rpcServerHeartbeat);
+  initializer.registerRpc('gameye_server_result', rpcServerResult);
   initializer.registerRpc('gameye_server_backfill', rpcServerBackfill);
   initializer.registerRpc('gameye_assignment', rpcGameyeAssignment);
   initializer.registerRpc('gameye_cancel', rpcGameyeCancel);
@@ -77,6 +84,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_usage', rpcGameyeUsage);
   initializer.registerRpc('gameye_logs', rpcGameyeLogs);
   initializer.registerRpc('gameye_artifacts', rpcGameyeArtifacts);
+  initializer.registerRpc('gameye_results', rpcGameyeResults);
   initializer.registerRpc('gameye_unity_allocate', rpcGameyeUnityAllocate);
   initializer.registerRpc('gameye_unity_poll', rpcGameyeUnityPoll);
   initializer.registerMatchmakerMatched(gameyeMatchmakerMatched);

@@ -1,5 +1,6 @@
 import { getConfig } from './config';
 import type { Context, Logger, Nakama } from './nakama/runtime';
+import { loopFollowUp, type FollowUpState } from './supervision/follow-up';
 import { isHandedOn } from './supervision/heartbeat';
 import { loopReconciler, type ReconcilerState } from './supervision/reconciler';
 import { loopSupervisor, type SupervisorState } from './worker/supervisor';
@@ -12,10 +13,11 @@ export { beforeMatchmakerAdd } from './matchmaker/tickets';
 export { configure } from './extension/extension';
 export { answerRpc } from './rpc/callers';
 export { fleetManager } from './rpc/verbs';
+export { serverOf } from './rpc/callers';
 
-export type KeeperState = SupervisorState | ReconcilerState;
+export type KeeperState = SupervisorState | ReconcilerState | FollowUpState;
 
-/** The matchLoop of the workers that never end on their own; null ends the match. They would only hold up a shutdown. */
+/** The matchLoop of all workers but allocators; null ends the match. They would only hold up a shutdown. */
 export function keeperLoop(
   ctx: Context,
   logger: Logger,
@@ -26,6 +28,10 @@ export function keeperLoop(
   const configured = getConfig(ctx, nk);
   if ('problems' in configured || state.ending) return null;
   const call = { ctx, logger, nk, config: configured.config };
+  if ('follow_up' in state) {
+    const left = loopFollowUp(call, state);
+    return left ? { state: left } : null;
+  }
   const next = 'supervisor' in state ? loopSupervisor(call, state) : loopReconciler(call, state);
   return next && !isHandedOn(call, next, tick) ? { state: next } : null;
 }

@@ -26,6 +26,28 @@ function withSettings(config: Config, settings: Settings | undefined): Config {
   return { ...(isOther ? rest : config), ...settings };
 }
 
+/** A duration that modes may set: that of each mode that does, and that of all others; null: there is none. */
+export interface ByMode {
+  ofMode: { [mode: string]: number };
+  others: number | null;
+}
+
+/** Such a duration, in milliseconds. */
+export function byMode(config: Config, setting: 'serverTimeoutMs' | 'reconnectMs'): ByMode {
+  const own = Object.entries(config.modes).map(([mode, settings]) => [mode, settings[setting]] as const);
+  return {
+    ofMode: Object.fromEntries(own.filter((one): one is [string, number] => one[1] !== undefined)),
+    others: config[setting] ?? null,
+  };
+}
+
+/** The shortest time for which a game server may be silent, whatever its mode; undefined: all may be for ever. */
+export function shortestSilence(config: Config): number | undefined {
+  const { ofMode, others } = byMode(config, 'serverTimeoutMs');
+  const all = Object.values(ofMode).concat(others ?? []);
+  return all.length > 0 ? Math.min(...all) : undefined;
+}
+
 /** The request with the metadata and the environment of its mode, where it has none of its own. */
 export function withModeMetadata(config: Config, request: AllocationRequest): AllocationRequest {
   if (!config.metadata && !config.env) return request;

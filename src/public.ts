@@ -9,8 +9,15 @@ import type { FleetManager } from './rpc/verbs';
 
 export * from './functions';
 export type { StartingInstance } from './allocation/pending';
-export type { FailureReason, Instance, Latency, SeatRef as SessionInfo } from './records';
-export type { Callback, CallbackResult, Extension, MatchRequest } from './extension/extension';
+export type { EndReason, FailureReason, Instance, Latency, SeatRef as SessionInfo } from './records';
+export type {
+  Callback,
+  CallbackResult,
+  Extension,
+  MatchRequest,
+  ServerResult,
+  SessionEnd,
+} from './extension/extension';
 export type {
   Context,
   Initializer,
@@ -41,4 +48,12 @@ export function configure(extension: Extension): void {
 /** Gameye's fleet manager, for RPCs, hooks and matches of this module. Costs nothing until a verb is called. */
 export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetManager {
   return library().fleetManager(ctx, logger, nk);
+}
+
+/**
+ * The session whose game server calls this RPC, by its NAKAMA_SERVER_TOKEN; undefined for everybody else, whatever their
+ * session variables say. So an RPC of one's own knows that it can believe what it is told, or that no player calls.
+ */
+export function callingServer(ctx: Context, nk: Nakama): string | undefined {
+  return library().serverOf(ctx, nk);
 }

@@ -8,6 +8,12 @@ import type { Settings } from './settings';
 /** What players are told when they get no server (`gameye_failed`). */
 export type FailureReason = 'timeout' | 'no_capacity' | 'quota_exceeded' | 'misconfigured' | 'unavailable' | 'error';
 
+/**
+ * Why a session is no more: its game server said so; somebody asked for it; its players chose to go; nobody was in it for too
+ * long, or nobody ever came; it drained; its time was over; its game server fell silent; or Gameye does not have it any more.
+ */
+export type EndReason = 'server' | 'deleted' | 'left' | 'empty' | 'no_show' | 'drained' | 'expired' | 'silent' | 'gone';
+
 /** Container port to host port: `{'7777/udp': 23456}`. */
 export type Ports = { [containerPort: string]: number };
 

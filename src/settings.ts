@@ -24,6 +24,8 @@ export interface Settings {
   mostOfMode?: number;
   createTimeoutMs?: number;
   ready?: 'started' | 'server';
+  serverTimeoutMs?: number;
+  reconnectMs?: number;
   backfill?: boolean;
 }
 
@@ -93,6 +95,14 @@ const READERS: { [field: string]: { read: Reader; rule: string } } = {
     read: (value) => (value === 'started' || value === 'server' ? { ready: value } : undefined),
     rule: 'must be started or server.',
   },
+  server_timeout: {
+    read: duration('smh', (serverTimeoutMs) => ({ serverTimeoutMs })),
+    rule: 'must be a duration such as 60s or 2m (units: s, m, h).',
+  },
+  reconnect: {
+    read: duration('smh', (reconnectMs) => ({ reconnectMs })),
+    rule: 'must be a duration such as 60s or 2m (units: s, m, h).',
+  },
   backfill: {
     read: (value) => (typeof value === 'boolean' ? { backfill: value } : undefined),
     rule: 'must be true or false.',
@@ -128,6 +138,9 @@ export function readSettings(
       'ready',
       'is server, but GAMEYE_NAKAMA_URL is not set: game servers have no way to say that they are ready.',
     );
+  }
+  if (settings.serverTimeoutMs !== undefined && !canReport) {
+    complain('server_timeout', 'is set, but GAMEYE_NAKAMA_URL is not: game servers have no way to say that they live.');
   }
   return settings;
 }

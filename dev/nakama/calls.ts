@@ -3,6 +3,7 @@
 import { databaseErrorText, type Queryable } from './database.ts';
 import { httpRequest, type HttpRequest } from './http-request.ts';
 import type { Friends } from './friends.ts';
+import type { Leaderboards, Operator } from './leaderboards.ts';
 import type { LocalCache } from './local-cache.ts';
 import type { MatchFilter, Matches } from './matches.ts';
 import type { Metrics } from './metrics.ts';
@@ -19,6 +20,7 @@ export interface Services {
   cache: LocalCache;
   database: Queryable;
   friends: Friends;
+  leaderboards: Leaderboards;
   matches: Matches;
   metrics: Metrics;
   notifications: Notifications;
@@ -33,7 +35,7 @@ type Handler = (vm: VmThread, ...args: never[]) => unknown;
 
 /** The functions behind the bridge, by the names that vm/ uses. */
 export function createCalls(services: Services): Map<string, Handler> {
-  const { cache, database, friends, matches, metrics, notifications, runtime, tokens, users } = services;
+  const { cache, database, friends, leaderboards, matches, metrics, notifications, runtime, tokens, users } = services;
   const handlers: Record<string, Handler> = {
     httpRequest: (_vm, request: HttpRequest) => httpRequest(request),
 
@@ -73,6 +75,9 @@ export function createCalls(services: Services): Map<string, Handler> {
     accountGetId: (_vm, id: string) => users.account(id),
     accountsGetId: (_vm, ids: string[]) => users.accounts(ids),
     friendsList: (_vm, userId: string, limit: number, state: number | null) => friends.list(userId, limit, state),
+    leaderboardCreate: (_vm, id: string, authoritative: boolean, order: string, operator: Operator, metadata: string) =>
+      leaderboards.create(id, authoritative, order, operator, metadata),
+    leaderboardRecordWrite: (_vm, ...record: Parameters<Leaderboards['write']>) => leaderboards.write(...record),
     tokenGenerate: (_vm, id: string, username: string, exp: number | null, vars: Record<string, string> | null) =>
       tokens.issue(id, username === '' ? generateUsername() : username, vars, exp),
 

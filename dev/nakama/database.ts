@@ -29,6 +29,27 @@ CREATE TABLE IF NOT EXISTS user_device (
   id VARCHAR(128) PRIMARY KEY,
   user_id UUID NOT NULL CONSTRAINT user_device_user_id_fkey REFERENCES users (id) ON DELETE CASCADE
 );
+CREATE TABLE IF NOT EXISTS leaderboard (
+  id VARCHAR(128) PRIMARY KEY,
+  authoritative BOOLEAN NOT NULL DEFAULT false,
+  sort_order SMALLINT NOT NULL DEFAULT 1,
+  operator SMALLINT NOT NULL DEFAULT 0,
+  metadata JSONB NOT NULL DEFAULT '{}',
+  create_time TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+CREATE TABLE IF NOT EXISTS leaderboard_record (
+  leaderboard_id VARCHAR(128) NOT NULL REFERENCES leaderboard (id) ON DELETE CASCADE,
+  owner_id UUID NOT NULL,
+  username VARCHAR(128),
+  score BIGINT NOT NULL DEFAULT 0 CHECK (score >= 0),
+  subscore BIGINT NOT NULL DEFAULT 0 CHECK (subscore >= 0),
+  num_score INT NOT NULL DEFAULT 1,
+  metadata JSONB NOT NULL DEFAULT '{}',
+  create_time TIMESTAMPTZ NOT NULL DEFAULT now(),
+  update_time TIMESTAMPTZ NOT NULL DEFAULT now(),
+  expiry_time TIMESTAMPTZ NOT NULL DEFAULT '1970-01-01 00:00:00 UTC',
+  UNIQUE (owner_id, leaderboard_id, expiry_time)
+);
 CREATE TABLE IF NOT EXISTS notification (
   id UUID NOT NULL CONSTRAINT notification_id_key UNIQUE,
   user_id UUID NOT NULL CONSTRAINT notification_user_id_fkey REFERENCES users (id) ON DELETE CASCADE,

@@ -5,6 +5,7 @@ import { createCalls } from './calls.ts';
 import type { Config } from './config.ts';
 import { openDatabase } from './database.ts';
 import { Friends } from './friends.ts';
+import { Leaderboards } from './leaderboards.ts';
 import { LocalCache } from './local-cache.ts';
 import type { Log } from './log.ts';
 import { Matches } from './matches.ts';
@@ -41,6 +42,7 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   const metrics = new Metrics(config.name);
   const users = new Users(database, (id) => connections.isOnline(id));
   const friends = new Friends(database, users);
+  const leaderboards = new Leaderboards(database);
   const tokens = new Tokens(config);
   const notifications = new Notifications(database, log, (user, envelope) => connections.sendToUser(user, envelope));
 
@@ -59,6 +61,7 @@ export async function startServer(config: Config, log: Log, die: (message: strin
     cache: new LocalCache(),
     database,
     friends,
+    leaderboards,
     matches,
     metrics,
     notifications,

@@ -6,6 +6,7 @@ import {
   allocatorLoop,
   allocatorSignal,
   allocatorTerminate,
+  callingServer,
   configure,
   fleetManager,
   gameyeMatchmakerMatched,
@@ -14,11 +15,15 @@ import {
   rpcFleetDelete,
   rpcServerJoin,
   rpcServerLeave,
+  rpcServerResult,
+  rpcDeleteInstanceInfo,
   type CallbackResult,
   type Context,
   type Initializer,
   type Logger,
   type Nakama,
+  type ServerResult,
+  type SessionEnd,
 } from 'nakama-gameye';
 
 // At the top level: Nakama runs it in every VM, InitModule in one only.
@@ -42,16 +47,48 @@ configure({
     const seats = Object.keys(instance.seats).sort();
     return { team: seats.indexOf(userId) % 2 === 0 ? 'red' : 'blue' };
   },
+  onResult: rewardWinner,
+  onEnded: storeEnd,
 });
+
+/** Of Nakama, what the types of this package do not have because it does without. */
+interface Game extends Nakama {
+  leaderboardCreate(id: string, authoritative: boolean, sortOrder: 'desc', operator: 'best'): void;
+  leaderboardRecordWrite(id: string, userId: string, username: string | undefined, score: number): void;
+}
+
+/** Runs for every result of a game server, after a crash possibly twice: the second time it changes nothing. */
+function rewardWinner(_ctx: Context, logger: Logger, nk: Game, { id, result, user_ids }: ServerResult): void {
+  const { winner, score } = result;
+  // Whoever was not there has won nothing, whatever a game server says.
+  if (typeof winner !== 'string' || !user_ids.includes(winner) || typeof score !== 'number') {
+    logger.warn('A duel has a result without a winner.');
+    return;
+  }
+  nk.leaderboardRecordWrite('duel_score', winner, undefined, score);
+  nk.sqlExec('INSERT INTO duel_reward (id, user_id, coins) VALUES ($1, $2, 10) ON CONFLICT (id) DO NOTHING', [
+    id,
+    winner,
+  ]);
+}
+
+/** Runs once a session is over, however it ended. */
+function storeEnd(_ctx: Context, _logger: Logger, nk: Nakama, { id, reason, user_ids, results }: SessionEnd): void {
+  storeDuelAs(nk, id, { reason, players: user_ids, rounds: results.length });
+}
 
 /** Runs once an allocation has ended, well or not; after a crash possibly once more, and then stores the same again. */
 function storeDuel(_ctx: Context, logger: Logger, nk: Nakama, result: CallbackResult): void {
-  const value = { status: result.status, error: result.error, players: result.request.user_ids };
+  const { status, error, request } = result;
+  storeDuelAs(nk, result.id, { status, error, players: request.user_ids });
+  logger.info('A duel has a server, or none.');
+}
+
+function storeDuelAs(nk: Nakama, id: string, value: object): void {
   nk.sqlExec(
     `INSERT INTO duel (id, value) VALUES ($1, $2::text::jsonb) ON CONFLICT (id) DO UPDATE SET value = excluded.value`,
-    [result.id, JSON.stringify(value)],
+    [id, JSON.stringify(value)],
   );
-  logger.info('A duel has a server, or none.');
 }
 
 /** RPC `duels` → `[{id, open_seats}]`: those that a player may still join, fullest first. */
@@ -63,20 +100,25 @@ function rpcDuels(ctx: Context, logger: Logger, nk: Nakama): string {
 
 /** RPC `join_duel {id}` → `{host, port}`. A refusal (full, gone) reaches the player with its code and its advice. */
 function rpcJoinDuel(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  // A game server's token is a session of Nakama as well; a thrown object is the one error whose code reaches the caller.
+  // eslint-disable-next-line @typescript-eslint/only-throw-error
+  if (callingServer(ctx, nk) !== undefined) throw { message: 'Only players may call this.', code: 7 };
   const { id } = JSON.parse(payload) as { id: string };
   const { instance_info } = fleetManager(ctx, logger, nk).join(id, [ctx.userId ?? '']);
   const { ip_address: host, port } = instance_info.connection_info;
   return JSON.stringify({ host, port });
 }
 
-/** The game's own table, in Nakama's database. The lock makes nodes that start at once create it one after the other. */
+/** The game's own tables, in Nakama's database. The lock makes nodes that start at once create them one after the other. */
 const CREATE_DUELS = `DO $$ BEGIN
   PERFORM pg_advisory_xact_lock(4711);
   CREATE TABLE IF NOT EXISTS duel (id text PRIMARY KEY, value jsonb NOT NULL);
+  CREATE TABLE IF NOT EXISTS duel_reward (id text PRIMARY KEY, user_id text NOT NULL, coins int4 NOT NULL);
 END $$`;
 
-function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
+function InitModule(ctx: Context, logger: Logger, nk: Game, initializer: Initializer): void {
   nk.sqlExec(CREATE_DUELS);
+  nk.leaderboardCreate('duel_score', true, 'desc', 'best');
   initializer.registerRpc('duels', rpcDuels);
   initializer.registerRpc('join_duel', rpcJoinDuel);
   // Of Gameye's, what this game needs: the matchmaker, the doors that are used, and always the allocator.
@@ -85,6 +127,8 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('fleet_delete', rpcFleetDelete);
   initializer.registerRpc('gameye_server_join', rpcServerJoin);
   initializer.registerRpc('gameye_server_leave', rpcServerLeave);
+  initializer.registerRpc('gameye_server_result', rpcServerResult);
+  initializer.registerRpc('delete_instance_info', rpcDeleteInstanceInfo);
   initializer.registerMatch('gameye_allocator', {
     matchInit: allocatorInit,
     matchJoinAttempt: allocatorJoinAttempt,

@@ -2,12 +2,13 @@ import { SECOND } from '../config';
 import { removeInstance } from '../database/instances';
 import { closeDue } from '../database/reconcile';
 import { seatsOf } from '../database/seats';
+import { getExtension } from '../extension/extension';
 import { joinSession, leaveSession, stopSession } from '../gameye/session-api';
 import { unlessSilent } from '../gameye/silence';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
-import type { LeftSeat } from '../records';
+import type { EndReason, LeftSeat } from '../records';
 
 /* What becomes of seats that players gave up. They are free already: a failure here is only logged, and does no harm. */
 
@@ -42,9 +43,14 @@ export function endLeft(call: Call, sessionId: string, players: number): void {
   noteStopped(call, sessionId, region, 'left');
 }
 
-/** Forgets a session that was stopped because nobody needs it. */
-export function noteStopped(call: Call, sessionId: string, region: string, reason: string): void {
-  removeInstance(call.nk, call.config.fleet, sessionId);
+/** Forgets a session that is over, and frees its players; the module's `onEnded` hears of it. Repeating it changes nothing. */
+export function forgetSession({ nk, config }: Call, sessionId: string, reason: EndReason): void {
+  removeInstance(nk, config.fleet, sessionId, reason, getExtension().onEnded !== undefined);
+}
+
+/** Forgets a session that was stopped because nobody needs it. `stray`: it had no record. */
+export function noteStopped(call: Call, sessionId: string, region: string, reason: EndReason | 'stray'): void {
+  forgetSession(call, sessionId, reason === 'stray' ? 'gone' : reason);
   withFields(call.logger, { session: sessionId, region, reason }).info('Gameye: a session was stopped.');
   count(call.nk, 'gameye_retired', { reason });
 }

@@ -52,7 +52,8 @@ export function stopAbandoned(call: Call, a: Allocation, sessionId: string): All
   const isNamed = a.abandoned.some((one) => one.session_id === sessionId && one.named_by_api);
   const refusal = isNamed ? whyNotStop(call, a, sessionId, CALL_TIMEOUT_MS) : undefined;
   const outcome = refusal ?? stopSession(nk, config, sessionId, CALL_TIMEOUT_MS);
-  if (!refusal && outcome.kind === 'done') removeInstance(nk, config.fleet, sessionId);
+  // Its players were sent nowhere, so `onEnded` hears nothing of it.
+  if (!refusal && outcome.kind === 'done') removeInstance(nk, config.fleet, sessionId, 'deleted', false);
   const chance = { newId: () => '', random: Math.random };
   return save(call, a, (fresh) => afterStop(fresh, sessionId, outcome, config.ttlMs, databaseNow(), chance));
 }

@@ -1,13 +1,14 @@
 import { SECOND } from '../config';
 import { databaseNow } from '../database/clock';
 import { claimJob, keepJob, ownerId, readControl } from '../database/control';
-import { markLost, removeInstance } from '../database/instances';
+import { markLost } from '../database/instances';
 import { compareSessions } from '../database/reconcile';
 import { describeSession, listSessions } from '../gameye/session-api';
 import { isLive } from '../gameye/wire';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
+import { forgetSession } from './departure';
 import { OWNER_LABEL } from './launch';
 
 /*
@@ -79,11 +80,12 @@ function recount(call: Call): void {
   withFields(call.logger, { gone }).info('Gameye: GAMEYE_MAX_SESSIONS is reached; sessions that ended count no more.');
 }
 
-function hasEnded({ nk, config }: Call, id: string): boolean {
+function hasEnded(call: Call, id: string): boolean {
+  const { nk, config } = call;
   const outcome = describeSession(nk, config, id, CALL_TIMEOUT_MS);
   if (outcome.kind !== 'done') return outcome.failure.kind === 'not-found' && markLost(nk, config.fleet, id) > 0;
   if (isLive(outcome.value.status)) return false;
-  removeInstance(nk, config.fleet, id);
+  forgetSession(call, id, 'gone');
   count(nk, 'gameye_reconciled', { change: 'removed' });
   return true;
 }

@@ -107,7 +107,7 @@ WITH asked AS (
     $16::text IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE
       old.state = 'starting' AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = old.allocation_id AND a.fleet = $2::text AND NOT a.cancelled)
       OR $16::text = 'playing' AND old.state IN ('reserved', 'joined') AND EXISTS (SELECT 1 FROM gameye_instance i
-        WHERE i.id = old.session_id AND i.fleet = $2::text AND i.status NOT IN ('exited', 'dead', 'lost'))) AS busy,
+        WHERE i.id = old.session_id AND i.fleet = $2::text AND i.status NOT IN ('exited', 'dead', 'lost') AND i.ending IS NULL)) AS busy,
     EXISTS (SELECT 1 FROM refused) AND NOT EXISTS (SELECT 1 FROM wanted)
       OR $16::text IS NOT NULL AND (SELECT count(*) FROM old, jsonb_array_elements_text(old.starts) AS start
         WHERE ${RECENT}) >= $15::int4 AS too_often

@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import type { Instance } from '../records';
+import type { EndReason, Instance } from '../records';
 import { freed, COUNT_SEATS } from './counting';
 import type { NewInstance } from './allocations';
 import { answer, ask, json, ms, type Value } from './sql';
@@ -25,8 +25,19 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
   'seats', coalesce((SELECT json_object_agg(s.user_id, CASE s.state WHEN 'joined' THEN json_build_object('state', s.state)
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),
-  'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL THEN i.open END,
+  'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL THEN i.open AND coalesce(i.silent_at > now(), true) END,
   'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
+
+/**
+ * Who really was in an instance `i`: whom its game server has ever named as arrived, and who counts as joined now. As a JSON
+ * list of user ids.
+ */
+export const WHO_WAS_THERE = `(SELECT coalesce(jsonb_agg(u.id ORDER BY u.id), '[]') FROM (
+  SELECT jsonb_array_elements_text(i.visitors) AS id UNION
+  SELECT s.user_id FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state = 'joined') u)`;
+
+/** True of a player whom the game server of an instance `i` has banned. */
+export const isBanned = (i: string, userId: string): string => `${i}.banned @> to_jsonb(${userId})`;
 
 /** The instance of a session id, or of the id that `fleet_create` answered. */
 export const FIND = `i.fleet = $1::text AND i.id = coalesce(
@@ -140,12 +151,27 @@ WITH seats AS (
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
 ), gone AS (
   DELETE FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text AND (SELECT count(*) FROM freed) >= 0 RETURNING i.*
+), told AS (
+  INSERT INTO gameye_result (id, fleet, kind, session_id, reason, user_ids, instance, keep_until, callback, due)
+  SELECT i.id || '#end', i.fleet, 'end', i.id,
+    CASE WHEN i.ending IS NOT NULL THEN i.ending WHEN $3::text = 'gone' AND i.expires_at < now() + interval '1 minute' THEN 'expired' ELSE $3::text END,
+    ${WHO_WAS_THERE}, ${INSTANCE}::jsonb, now() + interval '1 day', 'waiting', now()
+  FROM gone i WHERE $4::boolean AND i.status <> 'starting' ON CONFLICT (id) DO NOTHING
 ), ${USED}
 ${answer('(SELECT region FROM gone)')}`;
 
-/** Forgets a session that ended, frees its players, and counts what it cost. Repeating it changes nothing. Answers its region, if it was there. */
-export function removeInstance(nk: Nakama, fleet: string, id: string): string | undefined {
-  return ask<string | null>(nk, REMOVE, [fleet, id]) ?? undefined;
+/**
+ * Forgets a session that ended, frees its players, and counts what it cost. Repeating it changes nothing. Answers its region,
+ * if it was there. With `isHeard` the module's `onEnded` is due in the same statement, unless nobody was ever sent there.
+ */
+export function removeInstance(
+  nk: Nakama,
+  fleet: string,
+  id: string,
+  reason: EndReason,
+  isHeard: boolean,
+): string | undefined {
+  return ask<string | null>(nk, REMOVE, [fleet, id, reason, isHeard]) ?? undefined;
 }
 
 /**

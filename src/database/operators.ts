@@ -27,7 +27,7 @@ const DRAIN = `
 WITH changed AS (
   UPDATE gameye_instance i SET status = CASE WHEN $3::boolean THEN 'running' ELSE 'draining' END
   WHERE ${SELECTED}
-    AND CASE WHEN $3::boolean THEN i.status = 'draining' ELSE i.status NOT IN ('draining', 'starting', 'lost', 'exited', 'dead') END
+    AND CASE WHEN $3::boolean THEN i.status = 'draining' AND i.ending IS NULL ELSE i.status NOT IN ('draining', 'starting', 'lost', 'exited', 'dead') END
   RETURNING 1
 ), n AS (
   SELECT count(*)::int4 AS instances FROM changed

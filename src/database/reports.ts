@@ -1,7 +1,7 @@
 import type { Nakama } from '../nakama/runtime';
 import { MOST_METADATA_KEYS, MOST_METADATA_TEXT } from '../metadata';
 import { COUNT_SEATS, emptySeconds } from './counting';
-import { FIND, PLAYER_COUNT } from './instances';
+import { FIND, isBanned, PLAYER_COUNT } from './instances';
 import { answer, ask, json } from './sql';
 
 /*
@@ -11,6 +11,9 @@ import { answer, ask, json } from './sql';
 
 /** A report may speak of so many players beyond the places of its session, such as those it will send away. */
 const MOST_BEYOND = 100;
+
+/** So many players who were in a session are remembered when they have left, and a report's more. */
+const MOST_VISITORS = 1000;
 
 /** More players than a session with so many places can have. Nothing of the report is taken over. */
 export interface TooMany {
@@ -37,7 +40,8 @@ WITH bound AS (
 ), here AS (
   SELECT o.user_id, o.state FROM old o WHERE o.session_id = $2::text AND o.state IN ('reserved', 'joined')
 ), fresh AS (
-  SELECT w.user_id, row_number() OVER (ORDER BY w.place) AS r FROM wanted w LEFT JOIN old o ON o.user_id = w.user_id
+  SELECT w.user_id, row_number() OVER (ORDER BY w.place) AS r FROM wanted w JOIN place p ON NOT ${isBanned('p', 'w.user_id')}
+    LEFT JOIN old o ON o.user_id = w.user_id
   WHERE w.user_id NOT IN (SELECT user_id FROM here)
     AND (o.user_id IS NULL OR o.state IN ('lapsed', 'left', 'failed')
       -- A row that leads to a session without a record holds nobody.
@@ -63,7 +67,9 @@ WITH bound AS (
   SELECT count(*) FILTER (WHERE a.state = 'reserved')::int4 AS reserved, count(*)::int4 AS joined
   FROM arriving a JOIN arrived r ON r.user_id = a.user_id
 ), counted AS (
-  UPDATE gameye_instance i SET reported = true, ${COUNT_SEATS}
+  UPDATE gameye_instance i SET reported = true, ${COUNT_SEATS}, visitors = CASE
+    WHEN jsonb_array_length(i.visitors) >= ${MOST_VISITORS} THEN i.visitors
+    ELSE i.visitors || (SELECT coalesce(jsonb_agg(a.user_id), '[]') FROM arriving a WHERE NOT i.visitors @> to_jsonb(a.user_id)) END
   FROM (SELECT $2::text AS id, -n.reserved - (SELECT count(*)::int4 FROM lapsed) AS reserved, n.joined, 0 AS taken, true AS arrived FROM n) d
   WHERE i.id = d.id AND EXISTS (SELECT 1 FROM place) RETURNING ${PLAYER_COUNT} AS player_count
 )

@@ -161,6 +161,33 @@ CREATE TABLE gameye_usage (
   told jsonb NOT NULL DEFAULT '{}',
   PRIMARY KEY (fleet, day, mode)
 );
+ALTER TABLE gameye_instance ADD COLUMN visitors jsonb NOT NULL DEFAULT '[]';
+ALTER TABLE gameye_instance ADD COLUMN results int4 NOT NULL DEFAULT 0;
+ALTER TABLE gameye_instance ADD COLUMN silent_at timestamptz;
+ALTER TABLE gameye_instance ADD COLUMN dead_at timestamptz;
+ALTER TABLE gameye_instance ADD COLUMN ending text;
+ALTER TABLE gameye_instance ADD COLUMN banned jsonb NOT NULL DEFAULT '[]';
+CREATE INDEX gameye_instance_ending ON gameye_instance (fleet) WHERE ending IS NOT NULL;
+CREATE TABLE gameye_result (
+  id text PRIMARY KEY,
+  fleet text NOT NULL,
+  kind text NOT NULL CHECK (kind IN ('result', 'end')),
+  session_id text NOT NULL,
+  round text,
+  document jsonb,
+  reason text,
+  user_ids jsonb NOT NULL,
+  instance jsonb NOT NULL,
+  create_time timestamptz NOT NULL DEFAULT now(),
+  keep_until timestamptz NOT NULL,
+  callback text CHECK (callback IN ('waiting', 'done', 'failed')),
+  due timestamptz CHECK ((due IS NOT NULL) = (coalesce(callback, '') = 'waiting')),
+  attempts int4 NOT NULL DEFAULT 0
+);
+CREATE INDEX gameye_result_due ON gameye_result (due) WHERE due IS NOT NULL;
+CREATE INDEX gameye_result_order ON gameye_result (fleet, create_time, id) WHERE kind = 'result';
+CREATE INDEX gameye_result_session ON gameye_result (session_id);
+CREATE INDEX gameye_result_keep ON gameye_result (keep_until);
 `,
 ];
 

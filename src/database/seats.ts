@@ -1,6 +1,8 @@
 import type { Nakama } from '../nakama/runtime';
 import type { FailureReason, LeftSeat, SeatRef } from '../records';
 import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats } from './counting';
+import { isBanned } from './instances';
+import { isHeardOf } from './liveness';
 import { answer, ask, json } from './sql';
 
 /*
@@ -23,6 +25,8 @@ export type Taken =
   /** It takes nobody any more. */
   | { kind: 'closed' }
   | { kind: 'full' }
+  /** The game server has banned one of them. */
+  | { kind: 'banned' }
   /** Another statement made a first row for one of them at this moment: the others have their seats. Ask again. */
   | { kind: 'raced'; user_ids: string[]; added: string[]; before: LeftSeat[] };
 
@@ -50,17 +54,19 @@ WITH asked AS (
 ), seated AS (
   SELECT o.user_id, o.state, o.until FROM old o WHERE o.session_id = $2::text AND o.state IN ('reserved', 'joined')
 ), room AS (
-  SELECT p.status NOT IN ('exited', 'dead', 'draining', 'lost', 'starting') AS takes,
+  SELECT p.status NOT IN ('exited', 'dead', 'draining', 'lost', 'starting') AND ${isHeardOf('p')} AS takes,
     greatest(0, p.max_players - (p.player_count - (SELECT count(*) FROM lapsed))) AS free,
-    (SELECT count(*) FROM wanted) - (SELECT count(*) FROM seated) AS asked
+    (SELECT count(*) FROM wanted) - (SELECT count(*) FROM seated) AS asked,
+    $5::boolean OR NOT EXISTS (SELECT 1 FROM wanted w WHERE ${isBanned('p', 'w.user_id')}) AS allowed
   FROM place p
 ), fresh AS (
-  SELECT w.user_id, row_number() OVER (ORDER BY w.place) AS r FROM wanted w WHERE w.user_id NOT IN (SELECT user_id FROM seated)
+  SELECT w.user_id, row_number() OVER (ORDER BY w.place) AS r FROM wanted w, place p
+  WHERE w.user_id NOT IN (SELECT user_id FROM seated) AND NOT ${isBanned('p', 'w.user_id')}
 ), chosen AS (
-  SELECT f.user_id FROM fresh f, room WHERE room.takes AND f.r <= room.free AND (room.asked <= room.free OR $5::boolean)
+  SELECT f.user_id FROM fresh f, room WHERE room.takes AND room.allowed AND f.r <= room.free AND (room.asked <= room.free OR $5::boolean)
 ), granted AS (
   SELECT user_id FROM chosen
-  UNION ALL SELECT s.user_id FROM seated s, room WHERE room.takes AND (room.asked <= room.free OR $5::boolean)
+  UNION ALL SELECT s.user_id FROM seated s, room WHERE room.takes AND room.allowed AND (room.asked <= room.free OR $5::boolean)
 ), safe AS (
   SELECT g.user_id FROM granted g JOIN seated se ON se.user_id = g.user_id
   WHERE se.state = 'joined' OR se.until > now() + $4::float8 / 2 * interval '1 millisecond'
@@ -98,14 +104,15 @@ WITH asked AS (
 )
 ${answer(`json_build_object(
   'takes', (SELECT takes FROM room), 'fits', (SELECT asked <= free OR ($5::boolean AND free + (SELECT count(*) FROM seated) > 0) FROM room),
-  'granted', (SELECT count(*) FROM granted),
+  'allowed', (SELECT allowed FROM room), 'granted', (SELECT count(*) FROM granted),
   'taken', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN held h ON h.user_id = w.user_id),
   'added', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN taken t ON t.user_id = w.user_id
     JOIN chosen c ON c.user_id = w.user_id),
   'before', ${leftSeats('moved', 'counted', '$1')})`)}`;
 
 /**
- * Takes seats in a running instance: for all of these players or, with `partial`, for as many as fit in the order given.
+ * Takes seats in a running instance: for all of these players or, with `partial`, for as many as fit in the order given,
+ * without those whom the game server has banned.
  * Who has a seat there keeps it; a reservation of which half is over is prolonged, and else nothing is written. A seat or a
  * start elsewhere is given up: a player has one row. `seatMs`: how long they are reserved; null: joined at once. Reservations
  * that ran out are freed first. `again`: only for those whose last seat is there, even if it lapsed: who was matched again
@@ -122,6 +129,7 @@ export function takeSeats(
   const found = ask<{
     takes: boolean | null;
     fits: boolean | null;
+    allowed: boolean | null;
     granted: number;
     taken: string[];
     added: string[];
@@ -129,6 +137,7 @@ export function takeSeats(
   }>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, how.partial ?? false, how.again ?? false]);
   if (found.takes === null) return { kind: 'gone' };
   if (!found.takes) return { kind: 'closed' };
+  if (!found.allowed) return { kind: 'banned' };
   if (!found.fits) return { kind: 'full' };
   const { taken: user_ids, added, before } = found;
   return { kind: user_ids.length < found.granted ? 'raced' : 'taken', user_ids, added, before };

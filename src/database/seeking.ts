@@ -1,6 +1,8 @@
 import type { Nakama } from '../nakama/runtime';
 import type { Lease } from './allocations';
 import { COUNT_SEATS } from './counting';
+import { isBanned } from './instances';
+import { isHeardOf } from './liveness';
 import { answer, ask, json } from './sql';
 
 /*
@@ -35,6 +37,9 @@ export type Sought =
   /** Somebody changed the allocation. */
   | { kind: 'changed' };
 
+/** None of the waiting players is banned from an instance `i`. */
+const WELCOMES_ALL = `(i.banned = '[]' OR NOT EXISTS (SELECT 1 FROM waiting w WHERE ${isBanned('i', 'w.user_id')}))`;
+
 // The limit of `best` keeps the planner from reading the whole table to lock one of the few that fit.
 const SEEK = `
 WITH mine AS (
@@ -49,17 +54,19 @@ WITH mine AS (
 ), fits AS (
   SELECT x.id, near.place, x.player_count FROM n, near, LATERAL (
     SELECT i.id, i.player_count FROM gameye_instance i
-    WHERE i.pool = $4::text AND i.region = near.region AND i.open AND i.status = 'running' AND i.open_seats > 0
+    WHERE i.pool = $4::text AND i.region = near.region AND i.open AND i.status = 'running' AND i.open_seats > 0 AND ${isHeardOf('i')}
       AND i.open_seats >= n.players AND i.fleet = $3::text
       AND (i.expires_at IS NULL OR i.expires_at > now() + $7::float8 * interval '1 millisecond')
       AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements_text($6::text::jsonb) AS p(id) WHERE p.id = i.id)
+      AND ${WELCOMES_ALL}
     ORDER BY i.player_count DESC LIMIT 20
   ) x WHERE n.players > 0
 ), best AS (
   SELECT * FROM fits ORDER BY place, player_count DESC, id LIMIT 20
 ), place AS (
   SELECT i.id, i.region FROM gameye_instance i JOIN best ON best.id = i.id, n
-  WHERE i.open AND i.status = 'running' AND i.open_seats >= n.players
+  WHERE i.open AND i.status = 'running' AND i.open_seats >= n.players AND ${isHeardOf('i')}
+    AND ${WELCOMES_ALL}
   ORDER BY best.place, best.player_count DESC, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED
 ), seated AS (
   UPDATE gameye_seat s SET state = CASE WHEN $8::float8 IS NULL THEN 'joined' ELSE 'reserved' END,

@@ -21,6 +21,11 @@ export function ms(time: string): string {
   return `(extract(epoch FROM ${time}) * 1000)::int8`;
 }
 
+/** The milliseconds that an instance `i` has of what its mode sets: an argument with those of modes, and one for all others. */
+export function msOfMode(ofMode: string, others: string): string {
+  return `coalesce((${ofMode}::text::jsonb->>i.mode)::float8, ${others}::float8)`;
+}
+
 /** The end of every statement: what it answers, and what the database's clock says. */
 export function answer(value: string, from = ''): string {
   return `SELECT to_json(${value})::text AS answer, ${ms('clock_timestamp()')} AS now_ms ${from}`;

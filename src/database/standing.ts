@@ -15,7 +15,7 @@ export interface Standing {
   left_ms?: number;
   /** The allocation that is waited for, while it is there. */
   allocation?: { state: string; cancelled: boolean };
-  /** The instance of `session_id`, while it is there. */
+  /** The instance of `session_id`, while it is there and its end is not decided. */
   instance?: Instance;
 }
 
@@ -25,7 +25,7 @@ const STANDING = answer(
     'allocation', (SELECT json_build_object('state', a.state, 'cancelled', a.cancelled) FROM gameye_allocation a
       WHERE a.id = s.allocation_id AND a.fleet = $1::text),
     'instance', (SELECT ${INSTANCE} FROM gameye_instance i
-      WHERE i.id = s.session_id AND i.fleet = $1::text))`,
+      WHERE i.id = s.session_id AND i.fleet = $1::text AND i.ending IS NULL))`,
   `FROM (SELECT 1) one LEFT JOIN gameye_seat s ON s.user_id = $2::text`,
 );
 

@@ -1,5 +1,5 @@
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
-import type { FailureReason, Instance } from '../records';
+import type { EndReason, FailureReason, Instance } from '../records';
 
 /** What a match asks for, where it is not what the configuration says. */
 export interface MatchRequest {
@@ -43,6 +43,38 @@ export type Callback = {
   call(ctx: Context, logger: Logger, nk: Nakama, result: CallbackResult): void;
 }['call'];
 
+/** What a game server said of a round, or of the whole game (`gameye_server_result`). */
+export interface ServerResult {
+  /** `<session id>/<round>`, or the session id alone without a round: the same at every repetition, and no other's. */
+  id: string;
+  session_id: string;
+  /** Null: it is the result of the session. */
+  round: string | null;
+  /** The studio's own document, as the game server sent it. */
+  result: { [field: string]: unknown };
+  /**
+   * Who really was there until then: whom the game server has named as arrived, and who counts as joined. What the document
+   * says of others, a game server made up.
+   */
+  user_ids: string[];
+  /** As it was at that moment. */
+  instance: Instance;
+}
+
+/** A session that is over. */
+export interface SessionEnd {
+  /** `<session id>#end`: the same at every repetition. */
+  id: string;
+  session_id: string;
+  reason: EndReason;
+  /** Who really was there at some time. */
+  user_ids: string[];
+  /** As it was last. */
+  instance: Instance;
+  /** What its game server had said, oldest first; without those that were forgotten long ago. */
+  results: { id: string; round: string | null; result: { [field: string]: unknown } }[];
+}
+
 /** What a module of one's own adds to the fleet manager. */
 export interface Extension {
   /**
@@ -72,6 +104,14 @@ export interface Extension {
     instance: Instance,
     userId: string,
   ): { [field: string]: unknown } | void;
+  /**
+   * Called for every result that a game server reports, about a second later, in a VM of its own, where the network may be
+   * used for 10 s at most. Once; after a crash, or when it takes longer than a minute, possibly once more with the same `id`.
+   * When it throws it is called again, five times in all within some minutes; not when it is async, which is logged.
+   */
+  onResult?(ctx: Context, logger: Logger, nk: Nakama, result: ServerResult): void;
+  /** The same for every session that is over and to which players were sent; after `onResult` for all that it had reported. */
+  onEnded?(ctx: Context, logger: Logger, nk: Nakama, end: SessionEnd): void;
 }
 
 /** What is wrong with a function of the module that answers a promise. */
@@ -111,11 +151,11 @@ export function isExtensionMissing(nk: Nakama): boolean {
 
 function mistakes(extension: Extension): string[] {
   const found: string[] = [];
-  const known = ['onMatched', 'callbacks', 'extras'];
+  const known = ['onMatched', 'callbacks', 'extras', 'onResult', 'onEnded'];
   for (const name of Object.keys(extension)) {
     if (!known.includes(name)) found.push(`"${name}" is unknown; there are ${known.join(', ')}.`);
   }
-  for (const name of ['onMatched', 'extras'] as const) {
+  for (const name of ['onMatched', 'extras', 'onResult', 'onEnded'] as const) {
     if (extension[name] !== undefined && typeof extension[name] !== 'function') found.push(`${name} is no function.`);
   }
   const callbacks = extension.callbacks ?? {};

@@ -1,5 +1,6 @@
+import { forgetSession } from '../allocation/departure';
 import { SECOND } from '../config';
-import { markLost, refreshInstances, removeInstance, type Refreshed } from '../database/instances';
+import { markLost, refreshInstances, type Refreshed } from '../database/instances';
 import { describeSession } from '../gameye/session-api';
 import { isSlow, unlessSilent } from '../gameye/silence';
 import { isLive } from '../gameye/wire';
@@ -29,7 +30,7 @@ export function refreshed(call: Call, stored: Instance): Instance | undefined {
       refreshInstances(nk, config.fleet, [{ id: stored.id, ...shown }]);
       return instanceOf(call, stored.id);
     }
-    removeInstance(nk, config.fleet, stored.id);
+    forgetSession(call, stored.id, 'gone');
     return undefined;
   }
   if (outcome?.failure.kind === 'not-found') {

@@ -23,7 +23,8 @@ const MOST_TRIES = 4;
 /**
  * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. All or none, or
  * with `partial` as many as fit in the order given: `session_info` tells who. Where all have seats already, nothing is written
- * and nobody is asked. Code 8 when the instance is full, 9 when it takes nobody (any more), 5 when it is gone.
+ * and nobody is asked. Code 8 when the instance is full, 9 when it takes nobody (any more), 7 when its game server has
+ * banned one of them, 5 when it is gone.
  */
 export function join(
   call: Call,
@@ -79,13 +80,15 @@ function take(call: Call, sessionId: string, userIds: string[], partial: boolean
   return again;
 }
 
-function refuse(why: 'full' | 'closed' | 'gone' | 'raced'): never {
+function refuse(why: 'full' | 'closed' | 'gone' | 'raced' | 'banned'): never {
   switch (why) {
     case 'full':
       return rpcError(Code.RESOURCE_EXHAUSTED, 'The instance is full. Join another, or create one.');
     case 'closed':
     case 'gone':
       return rpcError(Code.FAILED_PRECONDITION, 'The instance takes no more players. Join another.');
+    case 'banned':
+      return rpcError(Code.PERMISSION_DENIED, 'Its game server has banned a player from this instance.');
     case 'raced':
       return rpcError(Code.ABORTED, 'These players are matched at the same moment. Try again.');
   }

@@ -19,6 +19,7 @@ export const COUNTERS = {
   gameye_retired: ['reason'],
   gameye_notifications: ['subject', 'outcome'],
   gameye_session_seconds: ['mode', 'use'],
+  gameye_callbacks: ['callback', 'outcome'],
 } as const;
 
 export const TIMERS = {

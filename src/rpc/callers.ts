@@ -2,10 +2,12 @@ import { describeProblems, getConfig } from '../config';
 import { callingServer } from '../credentials/server-token';
 import { noteReport } from '../database/control';
 import { parsePayload, sessionId, type Payload } from '../fields';
+import { shortestSilence } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import { guarded } from '../nakama/guard';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
 import { Code, rpcError } from '../refusal';
+import { hear } from '../servers/liveness';
 import { ensureSupervisor } from '../supervision/heartbeat';
 import { ReadyJson } from '../text';
 import { rpcOf, type Rpc } from './table';
@@ -31,9 +33,11 @@ export function answer(rpc: Rpc, ctx: Context, logger: Logger, nk: Nakama, text:
       );
     }
     const payload = parsePayload(text, rpc.fields, rpc.nulls);
-    const answered = rpc.answer(call, payload, who(rpc, ctx, payload, proven));
+    const about = who(rpc, ctx, payload, proven);
+    const answered = rpc.answer(call, payload, about);
     // A report that was refused changes nothing.
     if (proven !== undefined) noteReport(nk, call.config.fleet);
+    if (rpc.caller === 'game server' && shortestSilence(call.config) !== undefined) hear(call, about);
     return answered instanceof ReadyJson ? answered.text : JSON.stringify(answered);
   });
 }
@@ -57,6 +61,12 @@ function who(rpc: Rpc, ctx: Context, payload: Payload, proven: string | undefine
   const named = payload['id'] === undefined && proven !== undefined ? proven : sessionId(payload);
   if (proven === undefined || named === proven) return named;
   return rpcError(Code.PERMISSION_DENIED, 'A game server may speak about its own session only: leave "id" out.');
+}
+
+/** The session whose game server calls; undefined for everybody else, and while the module is not configured. */
+export function serverOf(ctx: Context, nk: Nakama): string | undefined {
+  const configured = getConfig(ctx, nk);
+  return 'config' in configured ? callingServer(ctx, nk, configured.config) : undefined;
 }
 
 /** What a verb needs; code 9 when the module is not configured. */

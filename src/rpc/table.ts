@@ -17,9 +17,13 @@ import { pingTargets } from '../players/ping-targets';
 import { startSolo } from '../players/solo';
 import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
+import { heartbeat } from '../servers/liveness';
+import { playersKicked, playersLeft, playersLost } from '../servers/players';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
+import { reportResult, results } from '../servers/results';
 import { orderIn, saidIn } from './fleet';
 import { artifactOf, drainMeant, logsOf, SELECTING, setVersion, switchRegion, terminateMeant } from './operators';
+import { resultIds, resultIn, roundIn } from './results';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
 /**
@@ -115,7 +119,7 @@ export const RPCS: Rpc[] = [
     caller: 'game server',
     fields: ['id'],
     doc: ' → `{}`; the session is stopped and forgotten',
-    answer: (call, _payload, session) => remove(call, session),
+    answer: (call, _payload, session) => remove(call, session, 'server'),
   },
   {
     id: 'gameye_server_join',
@@ -127,12 +131,19 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_server_leave',
     caller: 'game server',
-    fields: ['id', 'user_ids'],
-    doc: '`user_ids`: they have left → `player_count`',
+    fields: ['id', 'user_ids', 'hold'],
+    doc: '`user_ids`: they have left, `hold?` → `player_count`; with `hold: true` they lost their connection, and their seats [are held](game-servers.md#how-does-a-player-come-back)',
     answer: (call, payload, session) => {
-      const { player_count } = leave(call, session, players(payload)).instance_info;
-      return { player_count };
+      const isLost = optionalFlag(payload, 'hold');
+      return (isLost ? playersLost : playersLeft)(call, session, players(payload));
     },
+  },
+  {
+    id: 'gameye_server_kick',
+    caller: 'game server',
+    fields: ['id', 'user_ids', 'ban'],
+    doc: '`user_ids`: their seats are freed, `ban?` → `player_count`; with `ban: true` they get none in this session any more',
+    answer: (call, payload, session) => playersKicked(call, session, players(payload), optionalFlag(payload, 'ban')),
   },
   {
     id: 'gameye_server_ready',
@@ -143,6 +154,20 @@ export const RPCS: Rpc[] = [
       serverIsReady(call, session);
       return {};
     },
+  },
+  {
+    id: 'gameye_server_heartbeat',
+    caller: 'game server',
+    fields: ['id'],
+    doc: ' → `{}`; a sign of life, which [`GAMEYE_SERVER_TIMEOUT`](game-servers.md#what-if-my-game-server-hangs) waits for',
+    answer: (call, _payload, session) => heartbeat(call, session),
+  },
+  {
+    id: 'gameye_server_result',
+    caller: 'game server',
+    fields: ['id', 'result', 'round'],
+    doc: '`result`: a JSON object of yours, `round?` → `id`, `stored`: false when it was there already; kept for [your module](game-servers.md#how-do-results-reach-my-module)',
+    answer: (call, payload, session) => reportResult(call, session, resultIn(payload), roundIn(payload)),
   },
   {
     id: 'gameye_server_backfill',
@@ -243,6 +268,17 @@ export const RPCS: Rpc[] = [
     nulls: ['version'],
     doc: '`version?` or `weights?`, `allow?`, `draining?`, `mode?`, `region?`, `force?` → `version`, `previous`, `weights`, `allow`, `draining`, `everywhere_in_ms`',
     answer: setVersion,
+  },
+  {
+    id: 'gameye_results',
+    caller: 'server',
+    fields: ['session_id', 'limit', 'cursor', 'forget'],
+    doc: '`session_id?`, `limit?` (20, at most 100), `cursor?`, `forget?`: ids of results that you have → `results`, oldest first, `cursor`',
+    answer: (call, payload) => {
+      const session = payload['session_id'] === undefined ? undefined : sessionId(payload, 'session_id');
+      const page = { session, limit: number(payload, 'limit', 20, 100) };
+      return results(call, { ...page, cursor: optionalText(payload, 'cursor', 400, ''), forget: resultIds(payload) });
+    },
   },
   {
     id: 'gameye_set_region',

@@ -1,9 +1,9 @@
-import { noteStopped } from '../allocation/departure';
+import { forgetSession, noteStopped } from '../allocation/departure';
 import { FLEET_LABEL, OWNER_LABEL } from '../allocation/launch';
 import { SECOND } from '../config';
 import { databaseNow } from '../database/clock';
 import { ownerId } from '../database/control';
-import { adoptInstance, markLost, refreshInstances, removeInstance } from '../database/instances';
+import { adoptInstance, markLost, refreshInstances } from '../database/instances';
 import { closeDue, isKnownSession } from '../database/reconcile';
 import { describeSession, stopSession } from '../gameye/session-api';
 import { isLive, readListed, type SessionView } from '../gameye/wire';
@@ -11,6 +11,7 @@ import { adoptionOf, refreshedBy } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
+import type { EndReason } from '../records';
 import type { Task } from './plan';
 
 /*
@@ -38,7 +39,7 @@ export function closeIdle({ nk, config }: Call, tasks: One<'stop'>[]): Map<strin
 }
 
 /** Stops a session; nobody can get a seat in it any more. */
-export function stop(call: Call, id: string, region: string, reason: string): Done {
+export function stop(call: Call, id: string, region: string, reason: EndReason | 'stray'): Done {
   const outcome = stopSession(call.nk, call.config, id, CALL_TIMEOUT_MS);
   if (outcome.kind !== 'done') return logFailure(call, id, outcome.failure);
   noteStopped(call, id, region, reason);
@@ -69,7 +70,7 @@ export function confirm(call: Call, { id, young }: One<'confirm'>, list: ListSee
     const isCertain = list.trusted || (markLost(nk, config.fleet, id) >= 2 && list.known);
     if (!isCertain) return 'done';
   }
-  removeInstance(nk, config.fleet, id);
+  forgetSession(call, id, 'gone');
   withFields(call.logger, { session: id }).info('Gameye: a record was removed, because its session has ended.');
   count(nk, 'gameye_reconciled', { change: 'removed' });
   return 'done';

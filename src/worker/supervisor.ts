@@ -3,15 +3,18 @@ import { forgetOver } from '../database/allocations';
 import { forgetChanges } from '../database/changes';
 import { lapseSeats } from '../database/instances';
 import { migrate } from '../database/schema';
+import { cleanResults } from '../database/results';
 import { forgetSeats } from '../database/seats';
 import { forgetUsage } from '../database/usage';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { Code, isRpcError } from '../refusal';
+import { ensureFollowUp } from '../supervision/follow-up';
 import { showGauges } from '../supervision/gauges';
 import { beatSupervisor, ensureReconciler } from '../supervision/heartbeat';
 import { watchName } from '../supervision/namesake';
 import { resumeAllocations } from '../supervision/resume';
+import { findSilent, silenceLookMs } from '../supervision/silence';
 
 /**
  * A worker as supervisor, what runs on its own on every node: a match that never ends and that nobody joins. It is started
@@ -23,6 +26,8 @@ export interface SupervisorState {
   supervisor: true;
   /** Nothing to do before this. Missing at the first tick, like the others. */
   wake_at_ms?: number;
+  /** When silent game servers are looked for. */
+  silence_at_ms?: number;
   /** When rows that tell nobody anything any more are deleted. */
   forget_at_ms?: number;
   /** When the tables are created at the earliest, after a try in vain. */
@@ -44,11 +49,13 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   try {
     lapseSeats(call.nk, call.config.fleet);
     resumeAllocations(call);
-    if (isAhead(state.forget_at_ms, now, FORGET_MS)) return state;
+    const looked = lookForSilent(call, state, now);
+    ensureFollowUp(call);
+    if (isAhead(looked.forget_at_ms, now, FORGET_MS)) return looked;
     forget(call);
     showGauges(call);
     watchName(call);
-    return { ...state, forget_at_ms: now + FORGET_MS };
+    return { ...looked, forget_at_ms: now + FORGET_MS };
   } catch (error) {
     withFields(call.logger, { error: errorText(error) }).error(
       'Gameye: a pass over the records failed, probably because of the database. It is tried again.',
@@ -62,6 +69,13 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   }
 }
 
+function lookForSilent(call: Call, state: SupervisorState, now: number): SupervisorState {
+  const everyMs = silenceLookMs(call);
+  if (everyMs === undefined || isAhead(state.silence_at_ms, now, everyMs)) return state;
+  findSilent(call);
+  return { ...state, silence_at_ms: now + everyMs };
+}
+
 /** False as well for a time that can only be one of a clock that was put back. */
 function isAhead(time: number | undefined, now: number, mostMs: number): boolean {
   return time !== undefined && time > now && time - now <= mostMs;
@@ -70,6 +84,7 @@ function isAhead(time: number | undefined, now: number, mostMs: number): boolean
 function forget({ nk, config }: Call): void {
   for (let i = 0; i < MOST_FORGOTTEN && forgetSeats(nk) > 0; i++);
   for (let i = 0; i < MOST_FORGOTTEN && forgetOver(nk, config.fleet) > 0; i++);
+  for (let i = 0; i < MOST_FORGOTTEN && cleanResults(nk, config.fleet) > 0; i++);
   for (let i = 0; i < MOST_FORGOTTEN && forgetChanges(nk, config.fleet) > 0; i++);
   forgetUsage(nk, config.fleet);
 }

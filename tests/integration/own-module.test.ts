@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'acorn';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { query } from '../../dev/stack/database.ts';
+import { callRpc } from '../../dev/stack/rpc.ts';
 import type { Stack } from '../../dev/stack/stack.ts';
 import { until } from '../../dev/stack/until.ts';
 import { buildOwnModule, ownModule } from '../helpers/own-module.ts';
@@ -17,10 +18,11 @@ import { containerEnv, endSessions, instanceRows, quietStack, requestsOf } from 
  */
 beforeAll(() => buildOwnModule(), 240_000);
 
+const schema = (stack: Stack): string => (stack.runtime.kind === 'embedded' ? 'embedded_nakama' : 'public');
+
 /** What the example's callback stored about an allocation; waits for it. */
 async function storedDuel(stack: Stack, id: string): Promise<Record<string, unknown>> {
-  const table = stack.runtime.kind === 'embedded' ? 'embedded_nakama.duel' : 'public.duel';
-  const sql = `SELECT value FROM ${table} WHERE id = $1`;
+  const sql = `SELECT value FROM ${schema(stack)}.duel WHERE id = $1`;
   const row = async () => (await query<{ value: Record<string, unknown> }>(stack.database, sql, [id]))[0];
   return (await until(row, 15_000, `what the callback stores about ${id}`)).value;
 }
@@ -34,7 +36,7 @@ describe('the file of the example', () => {
     });
     expect(names).toEqual(expect.arrayContaining(['InitModule', 'library', 'allocatorLoop', 'rpcDuels']));
     expect(names).not.toContain('rpcFleetList');
-    expect(names.length).toBeLessThanOrEqual(25);
+    expect(names.length).toBeLessThanOrEqual(30);
   });
 });
 
@@ -68,6 +70,37 @@ forEachRuntime((runtime) => {
     });
     await endSessions(stack(), [sessionId]);
     closeAll([red, blue, third]);
+  });
+
+  it('a result lands on a leaderboard and is rewarded once, and the end of its session is heard', async () => {
+    const { nakama } = stack();
+    const [red, blue] = await connectPlayers(nakama, 2);
+    if (!red || !blue) throw new Error('two players are needed');
+    await matchTogether([red, blue], { strings: { mode: 'duel' } });
+    const { sessionId } = await toldOneSession(stack(), [red, blue]);
+    const { NAKAMA_URL: url = '', NAKAMA_SERVER_TOKEN: token = '' } = await containerEnv(stack(), sessionId);
+    const says = (rpc: string, payload: object) => callRpc(url, rpc, payload, { token });
+    expect(await says('gameye_server_join', { user_ids: [red.userId, blue.userId] })).toMatchObject({ status: 200 });
+    const won = { result: { winner: red.userId, score: 21 }, round: '1' };
+    for (const stored of [true, false]) {
+      expect(await says('gameye_server_result', won)).toMatchObject({ payload: { id: `${sessionId}/1`, stored } });
+    }
+    expect(await says('join_duel', { id: sessionId })).toMatchObject({ status: 403, code: 7 });
+    // Nobody of this name was there.
+    const made_up = { result: { winner: '00000000-0000-4000-8000-000000000001', score: 99 }, round: '2' };
+    expect(await says('gameye_server_result', made_up)).toMatchObject({ payload: { stored: true } });
+    expect(await says('delete_instance_info', {})).toMatchObject({ status: 200 });
+    const end = await storedDuel(stack(), `${sessionId}#end`);
+    expect(end).toMatchObject({ reason: 'server', rounds: 2 });
+    expect(new Set(end['players'] as string[])).toEqual(new Set([red.userId, blue.userId]));
+    // The end comes after all results.
+    const ours = (text: string) => query(stack().database, text.replace('%', schema(stack())), [`${sessionId}%`]);
+    expect(await ours('SELECT id, user_id, coins FROM %.duel_reward WHERE id LIKE $1')).toEqual([
+      { id: `${sessionId}/1`, user_id: red.userId, coins: 10 },
+    ]);
+    const scores = `SELECT owner_id::text, score::text FROM %.leaderboard_record WHERE leaderboard_id = 'duel_score' AND $1 <> ''`;
+    expect(await ours(scores)).toEqual([{ owner_id: red.userId, score: '21' }]);
+    closeAll([red, blue]);
   });
 
   it('a match that onMatched does not take is left to Nakama', async () => {

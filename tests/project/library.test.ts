@@ -11,7 +11,7 @@ describe('the page about the library', () => {
 
   it('shows code of the example, which the integration tests build and run', () => {
     const shown = page.blocks.filter(({ language }) => language === 'ts').map(({ text }) => text);
-    expect(shown).toHaveLength(3);
+    expect(shown).toHaveLength(4);
     const example = read('examples/own-module/main.ts');
     for (const code of shown) expect(example).toContain(code);
   });

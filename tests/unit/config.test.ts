@@ -27,6 +27,7 @@ describe('the five variables alone', () => {
       createTimeoutMs: 60_000,
       ready: 'started',
       seatTimeoutMs: 60_000,
+      reconnectMs: 60_000,
       emptyGraceMs: 60_000,
       reconcileIntervalMs: 120_000,
       soloPerMinute: 6,
@@ -76,6 +77,8 @@ describe('a valid value', () => {
     ['GAMEYE_CREATE_TIMEOUT', '90s', { createTimeoutMs: 90_000 }],
     ['GAMEYE_CREATE_TIMEOUT', '1m30s', { createTimeoutMs: 90_000 }],
     ['GAMEYE_SEAT_TIMEOUT', '1s', { seatTimeoutMs: 1000 }],
+    ['GAMEYE_RECONNECT', '', { reconnectMs: 60_000 }],
+    ['GAMEYE_RECONNECT', '2m', { reconnectMs: 120_000 }],
     ['GAMEYE_MATCH_PROPERTY', 'mode', { matchProperty: { name: 'mode' } }],
     ['GAMEYE_MATCH_PROPERTY', 'mode=a b=c', { matchProperty: { name: 'mode', value: 'a b=c' } }],
     ['GAMEYE_PING_PREFIX', 'lat.', { pingPrefix: 'lat.' }],
@@ -99,6 +102,13 @@ describe('a valid value', () => {
   it.each(rows)('%s=%j', (variable, value, expected) =>
     expect(configWith({ [variable]: value })).toMatchObject(expected),
   );
+  it('GAMEYE_SERVER_TIMEOUT needs GAMEYE_NAKAMA_URL, where game servers report', () => {
+    const GAMEYE_SERVER_TIMEOUT = '30s';
+    const config = configWith({ GAMEYE_SERVER_TIMEOUT, GAMEYE_NAKAMA_URL: 'https://nakama.example' });
+    expect(config).toMatchObject({ serverTimeoutMs: 30_000 });
+    expect(configWith()).not.toHaveProperty('serverTimeoutMs');
+    expect(problemsOf({ GAMEYE_SERVER_TIMEOUT }).map(({ variable }) => variable)).toEqual(['GAMEYE_NAKAMA_URL']);
+  });
   it('GAMEYE_NAKAMA_URL needs no seat secret, because there always is one', () => {
     const config = configWith({ GAMEYE_NAKAMA_URL: 'https://nakama.example:7350/' });
     expect(config).toMatchObject({ nakamaUrl: 'https://nakama.example:7350', seatSecret: derivedSeatSecret(TOKEN) });
@@ -168,6 +178,7 @@ describe('an invalid value', () => {
     ['GAMEYE_CREATE_TIMEOUT', '0s'],
     ['GAMEYE_CREATE_TIMEOUT', '1d'],
     ['GAMEYE_SEAT_TIMEOUT', 'soon'],
+    ['GAMEYE_RECONNECT', '0s'],
     ['GAMEYE_MATCH_PROPERTY', '=gameye'],
     ['GAMEYE_MATCH_PROPERTY', 'mode='],
     ['GAMEYE_MATCH_PROPERTY', 'a mode'],

@@ -286,7 +286,7 @@ describe('sessions that end at once', () => {
     const ids = names(40);
     for (const id of ids) await putSession(id, 2);
     await db.query(`UPDATE gameye_instance SET create_time = now() - interval '1 second'`);
-    const removals = [...ids, ...ids].map((id) => (nk: Nakama) => removeInstance(nk, FLEET, id));
+    const removals = [...ids, ...ids].map((id) => (nk: Nakama) => removeInstance(nk, FLEET, id, 'gone', false));
     expect((await db.together(removals)).filter((region) => region === 'eu')).toHaveLength(40);
     const [used] = await db.query<{ sessions: number; seconds: number }>(
       'SELECT sum(sessions)::int4 AS sessions, sum(seconds) AS seconds FROM gameye_usage',

@@ -36,10 +36,17 @@ async function matched(fake: FakeNakama, extension?: Extension) {
 
 describe('configure', () => {
   it('names every mistake at once', async () => {
-    const wrong = { onMatched: 1, extras: 'x', callbacks: { a: { notify: false } }, onCreate: () => undefined };
+    const wrong = {
+      onMatched: 1,
+      extras: 'x',
+      onResult: {},
+      onEnded: 1,
+      callbacks: { a: { notify: false } },
+      onCreate: () => undefined,
+    };
     const { configure } = await vm();
     const act = () => configure(wrong as unknown as Extension);
-    for (const name of ['onMatched', 'extras', '"a"', '"onCreate"']) expect(act).toThrow(name);
+    for (const name of ['onMatched', 'extras', 'onResult', 'onEnded', '"a"', '"onCreate"']) expect(act).toThrow(name);
   });
   it('is missed where only InitModule called it: players are told, and the log says what to do', async () => {
     const fake = fakeNakama();

@@ -13,7 +13,15 @@ import { context, fakeNakama } from './support/nakama';
 
 const MODES = {
   duel: { max_players: 2, regions: ['us'], ttl: '1h', args: ['--duel'], env: { MODE: 'duel' }, metadata: { m: 'd' } },
-  raid: { image: 'raid', port: '9000/udp', create_timeout: '90s', backfill: true, max_sessions: 3 },
+  raid: {
+    server_timeout: '30s',
+    reconnect: '2m',
+    image: 'raid',
+    port: '9000/udp',
+    create_timeout: '90s',
+    backfill: true,
+    max_sessions: 3,
+  },
   tested: { version: '2.0.0', ready: 'server' },
 };
 const config = configWith({
@@ -35,7 +43,7 @@ describe('a mode', () => {
     });
     expect(modeConfig(config, 'raid')).toMatchObject({
       ...{ image: 'raid', port: '9000/udp', createTimeoutMs: 90_000, backfill: true, mostOfMode: 3 },
-      ...{ regions: config.regions, ttl: config.ttl },
+      ...{ regions: config.regions, ttl: config.ttl, serverTimeoutMs: 30_000, reconnectMs: 120_000 },
     });
     expect(modeConfig(config, '')).toBe(config);
   });
@@ -59,6 +67,8 @@ describe('mistakes in GAMEYE_MODES', () => {
     ['[]', 'must be a JSON object of modes'],
     [{ duel: 1 }, 'GAMEYE_MODES duel must be a JSON object.'],
     [{ 'a b': {} }, '"a b" is no name'],
+    [{ duel: { server_timeout: 'soon' } }, 'GAMEYE_MODES duel.server_timeout must be a duration'],
+    [{ duel: { reconnect: 60 } }, 'GAMEYE_MODES duel.reconnect must be a duration'],
     [{ duel: { imgae: 'x' } }, 'GAMEYE_MODES duel.imgae is unknown. A mode can have: image, version'],
     [{ duel: { image: 'a b' } }, 'duel.image must be a text'],
     [{ duel: { version: 2 } }, 'duel.version must be a text'],

@@ -292,7 +292,8 @@ describe('the supervisor of a node', () => {
 
   it('creates the tables when they are missing, and tries that once a minute at most', () => {
     run(1000);
-    const drop = 'DROP TABLE gameye_seat, gameye_instance, gameye_allocation, gameye_control, gameye_migration CASCADE';
+    const drop =
+      'DROP TABLE gameye_seat, gameye_instance, gameye_allocation, gameye_control, gameye_result, gameye_migration CASCADE';
     const functions =
       'gameye_sessions(text), gameye_sessions(text, text), gameye_json, gameye_admits(text, int4), gameye_admits(text, int4, text, int4)';
     fake.query(`${drop}; DROP TABLE gameye_change, gameye_usage; DROP FUNCTION ${functions}`);

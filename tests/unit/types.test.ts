@@ -78,6 +78,13 @@ describe('our declarations of the runtime', () => {
             },
           },
           extras: (ctx: nkruntime.Context, logger: nkruntime.Logger, nk: nkruntime.Nakama, { id }: gameye.Instance) => ({ id }),
+          onResult(ctx: nkruntime.Context, logger: nkruntime.Logger, nk: nkruntime.Nakama, { user_ids, round }: gameye.ServerResult) {
+            for (const userId of user_ids) nk.leaderboardRecordWrite('wins', userId, round ?? '');
+          },
+          onEnded(ctx: nkruntime.Context, logger: nkruntime.Logger, nk: nkruntime.Nakama, end: gameye.SessionEnd) {
+            const reason: gameye.EndReason | undefined = gameye.callingServer(ctx, nk) === end.session_id ? 'gone' : end.reason;
+            logger.info('%s', reason);
+          },
         });
         const rpc: nkruntime.RpcFunction = (ctx, logger, nk) =>
           gameye.fleetManager(ctx, logger, nk).list().instances.map(({ id }) => id).join();

@@ -62,9 +62,9 @@ describe('the minutes of a session', () => {
       { ...day, minutes: 3 },
       { ...day, mode: 'duel', minutes: 3 },
     ]);
-    removeInstance(fake.nk, FLEET, 's1');
+    removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     now += MINUTE;
-    for (let i = 0; i < 2; i++) removeInstance(fake.nk, FLEET, 's1');
+    for (let i = 0; i < 2; i++) removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     expect(used()).toEqual([
       { ...day, minutes: 4 },
       { ...day, mode: 'duel', minutes: 3, sessions: 1 },
@@ -79,13 +79,13 @@ describe('the minutes of a session', () => {
       fake[when] = (event) => {
         if (event.kind === 'sql' && event.statement.includes('gameye_usage')) throw new Error('connection reset');
       };
-      expect(refusal(() => removeInstance(fake.nk, FLEET, 's1')).code).toBe(14);
+      expect(refusal(() => removeInstance(fake.nk, FLEET, 's1', 'gone', false)).code).toBe(14);
       fake[when] = () => undefined;
     };
     fails('before');
     expect(used()).toEqual([{ ...day, minutes: 1 }]);
     fails('after');
-    removeInstance(fake.nk, FLEET, 's1');
+    removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     expect(used()).toEqual([{ ...day, minutes: 1, sessions: 1 }]);
   });
 
@@ -99,7 +99,7 @@ describe('the minutes of a session', () => {
     ];
     expect(used()).toEqual(split);
     expect(minutesOfToday(fake.nk, FLEET).minutes).toBe(60);
-    removeInstance(fake.nk, FLEET, 's1');
+    removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     expect(used()).toEqual([{ ...split[0], sessions: 1 }, split[1]]);
     expect(used(1)).toHaveLength(1);
   });
@@ -109,7 +109,7 @@ describe('the minutes of a session', () => {
     fake.query("UPDATE gameye_instance SET expires_at = now() + interval '30 minutes'");
     now += 10 * 60 * MINUTE;
     expect(used()).toEqual([{ ...day, minutes: 30 }]);
-    removeInstance(fake.nk, FLEET, 's1');
+    removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     expect(used()).toEqual([{ ...day, minutes: 30, sessions: 1 }]);
   });
 
@@ -117,7 +117,7 @@ describe('the minutes of a session', () => {
     runs('s1', '', {});
     now += 2 * MINUTE;
     expect(used()).toEqual([{ ...day, minutes: 2 }]);
-    removeInstance(fake.nk, FLEET, 's1');
+    removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     expect(used()).toEqual([{ ...day, minutes: 2, no_show_minutes: 2, sessions: 1 }]);
   });
 
@@ -132,20 +132,20 @@ describe('the minutes of a session', () => {
     now += 5 * MINUTE;
     counts(0);
     now += MINUTE;
-    removeInstance(fake.nk, FLEET, 's1');
+    removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     expect(used()).toEqual([{ ...day, minutes: 19, empty_minutes: 4, sessions: 1 }]);
   });
 
   it('are told to the metrics once, in whole seconds, whichever node asks', () => {
     runs('s1', 'duel-2');
     now += 90_500;
-    removeInstance(fake.nk, FLEET, 's1');
+    removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     noteUsage(call);
     expect(tellUsage(fakeNakama(fake).nk, FLEET)).toEqual([]);
     expect(shown).toEqual(new Map([['gameye_session_seconds duel_2 all', 90]]));
     runs('s2', 'duel-2', {});
     now += 1500;
-    removeInstance(fake.nk, FLEET, 's2');
+    removeInstance(fake.nk, FLEET, 's2', 'gone', false);
     noteUsage(call);
     expect(shown.get('gameye_session_seconds duel_2 all')).toBe(92);
     expect(shown.get('gameye_session_seconds duel_2 no_show')).toBe(1);
@@ -215,7 +215,7 @@ describe('GAMEYE_MAX_MINUTES_PER_DAY', () => {
   it('begins anew at midnight UTC, and is shown beside what was used', () => {
     now += 11 * MINUTE;
     expect(usage(call, 1).today).toEqual({ day: '2026-06-15', minutes: 11, max: 10 });
-    removeInstance(fake.nk, FLEET, 's1');
+    removeInstance(fake.nk, FLEET, 's1', 'gone', false);
     now += 12 * 60 * MINUTE;
     expect(usage(call, 1)).toEqual({ days: [], today: { day: '2026-06-16', minutes: 0, max: 10 } });
     expect(create(call, REQUEST).session_id).toMatch(/-/);
@@ -237,7 +237,7 @@ describe('the gauges', () => {
     expect(gauges('none eu 1_0')).toEqual([2, 2, 6]);
     expect(gauges('none us none')).toEqual([1, 1, 0]);
     expect(shown.size).toBe(6);
-    for (const id of ['s1', 's2']) removeInstance(fake.nk, FLEET, id);
+    for (const id of ['s1', 's2']) removeInstance(fake.nk, FLEET, id, 'gone', false);
     showGauges(call);
     expect(gauges('none eu 1_0')).toEqual([0, 0, 0]);
     expect(gauges('none us none')).toEqual([1, 1, 0]);
@@ -247,7 +247,7 @@ describe('the gauges', () => {
     for (let i = 0; i < 201; i++) putInstance(fake, { id: `s${i}`, version: `a${i}` });
     showGauges(call);
     expect(gauges('other other other')).toEqual([1, 0, 2]);
-    for (let i = 0; i < 150; i++) removeInstance(fake.nk, FLEET, `s${i}`);
+    for (let i = 0; i < 150; i++) removeInstance(fake.nk, FLEET, `s${i}`, 'gone', false);
     for (let i = 0; i < 3; i++) putInstance(fake, { id: `t${i}`, version: `b${i}` });
     showGauges(call);
     expect(shown.size).toBe(3 * 201);

@@ -113,6 +113,52 @@ function userFunctions(bridge: Bridge): Record<string, Native> {
   };
 }
 
+function leaderboardFunctions(bridge: Bridge): Record<string, Native> {
+  const metadataOf = (value: unknown): string | null => {
+    if (absent(value)) return null;
+    if (!isMap(value)) throw new TypeError('expects metadata to be an object');
+    return JSON.stringify(exportValue(value));
+  };
+  const board = (id: unknown): string => {
+    const name = string(id);
+    if (name === '') throw new TypeError('expects a leaderboard ID string');
+    return name;
+  };
+  /** As `best`, `set` or `incr`; undefined for anything else. */
+  const operatorOf = (name: string): string | undefined =>
+    ['best', 'set', 'incr'].find((known) => name === known || (known === 'incr' && name === 'increment'));
+  return {
+    leaderboardCreate: (id, authoritative, sortOrder, operator, resetSchedule, metadata, enableRanks) => {
+      const name = board(id);
+      const locked = authoritative === undefined ? false : boolean(authoritative);
+      const order = sortOrder === undefined ? 'desc' : string(sortOrder);
+      if (!['asc', 'ascending', 'desc', 'descending'].includes(order))
+        throw new TypeError("expects sort order to be 'asc' or 'desc'");
+      const how = operator === undefined ? 'best' : string(operator);
+      if (how.startsWith('decr') || !absent(resetSchedule) || (!absent(enableRanks) && boolean(enableRanks)))
+        throw new Error('the embedded runtime has leaderboards without decrements, reset schedules and ranks');
+      if (operatorOf(how) === undefined) throw new TypeError("expects operator to be 'best', 'set', 'decr' or 'incr'");
+      const args = [name, locked, order, operatorOf(how), metadataOf(metadata) ?? '{}'];
+      bridge.call('leaderboardCreate', args, 'error creating leaderboard: ');
+    },
+    leaderboardRecordWrite: (id, owner, username, score, subscore, metadata, override) => {
+      const args = [
+        board(id),
+        uuid(string(owner), 'expects owner ID to be a valid identifier'),
+        absent(username) || username === '' ? null : string(username),
+        absent(score) ? 0 : integer(score),
+        absent(subscore) ? 0 : integer(subscore),
+        metadataOf(metadata),
+      ];
+      const how = absent(override) ? null : operatorOf(string(override).toLowerCase());
+      if (how === undefined) throw new TypeError('invalid operator');
+      return goMap(
+        bridge.call('leaderboardRecordWrite', [...args, how], 'error writing leaderboard record: ') as object,
+      );
+    },
+  };
+}
+
 function cacheFunctions(bridge: Bridge): Record<string, Native> {
   const key = (value: unknown): string => {
     const text = string(value);
@@ -178,6 +224,7 @@ export function serverFunctions(
     ...matchFunctions(bridge),
     ...notificationFunctions(bridge, version),
     ...userFunctions(bridge),
+    ...leaderboardFunctions(bridge),
     ...cacheFunctions(bridge),
     ...metricFunctions(bridge),
   };

@@ -11,8 +11,8 @@ const NOT_IMPLEMENTED =
   'bcryptHash channelIdBuild channelMessageRemove channelMessageSend channelMessageUpdate channelMessagesList ' +
   'cronNext cronPrev event friendsAdd friendsBlock friendsDelete friendsOfFriendsList getSatori ' +
   'groupCreate groupDelete groupUpdate groupUserJoin groupUserLeave groupUsersAdd groupUsersBan groupUsersDemote ' +
-  'groupUsersKick groupUsersList groupUsersPromote groupsGetId groupsGetRandom groupsList leaderboardCreate ' +
-  'leaderboardDelete leaderboardList leaderboardRecordDelete leaderboardRecordWrite leaderboardRecordsHaystack ' +
+  'groupUsersKick groupUsersList groupUsersPromote groupsGetId groupsGetRandom groupsList ' +
+  'leaderboardDelete leaderboardList leaderboardRecordDelete leaderboardRecordsHaystack ' +
   'leaderboardRecordsList leaderboardRecordsListCursorFromRank leaderboardsGetId linkApple linkCustom linkDevice ' +
   'linkEmail linkFacebook linkFacebookInstantGame linkGameCenter linkGoogle linkSteam multiUpdate notificationSendAll ' +
   'notificationsDelete purchaseGetByTransactionId purchaseValidateApple purchaseValidateFacebookInstant ' +

@@ -62,6 +62,11 @@ export class Freezer {
     await this.client.query(`LOCK TABLE ${this.schema}.gameye_allocation IN SHARE MODE`);
   }
 
+  /** The rewards of examples/own-module, which its `onResult` writes. */
+  async rewards(): Promise<void> {
+    await this.client.query(`LOCK TABLE ${this.schema}.duel_reward IN SHARE MODE`);
+  }
+
   /** With GAMEYE_MAX_SESSIONS: no session is admitted, so a worker waits before its first attempt. */
   async admission(): Promise<void> {
     await this.client.query(`SELECT pg_advisory_xact_lock(7300731, hashtext('default'))`);

@@ -101,7 +101,7 @@ function databaseOf(server: object, now: number): SyncDatabase {
   const opened = openDatabase();
   if (owner !== server) {
     opened.exec(
-      'DELETE FROM gameye_seat; DELETE FROM gameye_instance; DELETE FROM gameye_allocation; DELETE FROM gameye_control; DELETE FROM gameye_change; DELETE FROM gameye_usage',
+      'DELETE FROM gameye_seat; DELETE FROM gameye_instance; DELETE FROM gameye_allocation; DELETE FROM gameye_control; DELETE FROM gameye_change; DELETE FROM gameye_usage; DELETE FROM gameye_result',
       [],
     );
     owner = server;
