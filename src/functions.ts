@@ -22,6 +22,9 @@ export function gameyeBeforeMatchmakerAdd<T extends object>(ctx: Context, logger
 export function rpcFleetCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('fleet_create', ctx, logger, nk, payload);
 }
+export function rpcFleetFindOrCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('fleet_find_or_create', ctx, logger, nk, payload);
+}
 export function rpcFleetGet(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('fleet_get', ctx, logger, nk, payload);
 }

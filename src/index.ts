@@ -8,6 +8,7 @@ import {
   gameyeMatchmakerMatched,
   gameyeBeforeMatchmakerAdd,
   rpcFleetCreate,
+  rpcFleetFindOrCreate,
   rpcFleetGet,
   rpcFleetList,
   rpcFleetJoin,
@@ -44,6 +45,7 @@ import {
 
 function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
   initializer.registerRpc('fleet_create', rpcFleetCreate);
+  initializer.registerRpc('fleet_find_or_create', rpcFleetFindOrCreate);
   initializer.registerRpc('fleet_get', rpcFleetGet);
   initializer.registerRpc('fleet_list', rpcFleetList);
   initializer.registerRpc('fleet_join', rpcFleetJoin);

@@ -44,7 +44,7 @@ export interface Instance {
   empty_since_ms?: number;
   /** With GAMEYE_BACKFILL: which requests may be seated here (backfill/pool.ts). */
   pool?: string;
-  /** With a pool: whether others are seated here. */
+  /** Whether others are seated here. Missing where they may be by name only, because nothing ever closed it to them. */
   open?: boolean;
   /** Somebody was in it at some time; missing while players are only expected. */
   visited?: true;
@@ -73,12 +73,16 @@ export interface AllocationRequest {
   /** Instead of the configured image; without `version`, its tag with the highest priority. */
   image?: string;
   version?: string;
-  /** False: always a session of its own, in which nobody else is seated. Only with GAMEYE_BACKFILL. */
+  /** False: always a session of its own, in which nobody else is seated. */
   backfill?: boolean;
   /** The name of its mode; missing: what the variables say. */
   mode?: string;
   /** Instead of what its mode says. */
   settings?: Settings;
+  /** Of a session for nobody: stopped when nobody has come after so many milliseconds. */
+  empty_timeout_ms?: number;
+  /** False: its players are not notified, because whoever asked tells them. */
+  notify?: boolean;
   /** A player asked for it alone. */
   solo?: true;
   /** The name of the module's function that is called when the allocation has ended. */

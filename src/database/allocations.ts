@@ -259,6 +259,9 @@ export function saveAttempt(
   return found.admitted ? 'nobody' : 'full';
 }
 
+/** Until when a session that is started for nobody waits for its first player, as the request of `mine` says; NULL: its ttl. */
+const AWAITED = LEASE("(mine.doc->'request'->>'empty_timeout_ms')");
+
 const STARTED = `
 WITH mine AS (
   UPDATE gameye_allocation a SET ${CHANGED} WHERE a.id = $1::text AND a.version = $2::int8 AND NOT a.cancelled RETURNING a.*
@@ -276,16 +279,18 @@ WITH mine AS (
   SELECT count(*)::int4 AS waiting, CASE WHEN $11::boolean THEN count(*)::int4 ELSE 0 END AS seated FROM seated
 ), made AS (
   INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, mode, solo, ip_address, dns_name, port, ports,
-    max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at)
+    max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at, shared, awaited_until)
   SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, x.mode, x.solo, x.ip_address, x.dns_name, x.port, x.ports,
     x.max_players, CASE WHEN $12::float8 IS NULL THEN 0 ELSE n.seated END, CASE WHEN $12::float8 IS NULL THEN n.seated ELSE 0 END,
     n.seated, x.max_players - n.seated, x.metadata, x.pool, $12::float8 IS NULL AND n.seated > 0, mine.server_ready, now(),
-    now() + x.ttl_ms * interval '1 millisecond'
+    now() + x.ttl_ms * interval '1 millisecond', coalesce((mine.doc->'request'->>'backfill')::boolean, true),
+    CASE WHEN $11::boolean THEN ${AWAITED} END
   FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text, solo boolean,
     ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8), mine, n
   WHERE n.waiting > 0 OR NOT $13::boolean
   ON CONFLICT (id) DO UPDATE SET allocation_id = EXCLUDED.allocation_id, status = EXCLUDED.status, pool = EXCLUDED.pool,
-    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL, reported = i.reported OR EXCLUDED.reported,
+    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL,
+    shared = EXCLUDED.shared, awaited_until = EXCLUDED.awaited_until, reported = i.reported OR EXCLUDED.reported,
     reserved = i.reserved + EXCLUDED.reserved, joined = i.joined + EXCLUDED.joined,
     player_count = i.player_count + EXCLUDED.player_count,
     max_players = greatest(EXCLUDED.max_players, i.player_count + EXCLUDED.player_count),
@@ -360,7 +365,8 @@ WITH mine AS (
 ), n AS (
   SELECT count(*)::int4 AS seated FROM seated
 ), counted AS (
-  UPDATE gameye_instance i SET status = CASE WHEN i.status = 'starting' THEN 'running' ELSE i.status END, ${COUNT_SEATS}
+  UPDATE gameye_instance i SET status = CASE WHEN i.status = 'starting' THEN 'running' ELSE i.status END,
+    awaited_until = (SELECT ${AWAITED} FROM mine), ${COUNT_SEATS}
   FROM (SELECT $4::text AS id, CASE WHEN $10::float8 IS NULL THEN 0 ELSE n.seated END AS reserved,
     CASE WHEN $10::float8 IS NULL THEN n.seated ELSE 0 END AS joined, n.seated AS taken, false AS arrived FROM n) d
   WHERE i.id = d.id
@@ -560,7 +566,9 @@ export function markReady(nk: Nakama, fleet: string, sessionId: string): boolean
 const FORGET = `
 WITH gone AS (
   DELETE FROM gameye_allocation WHERE id IN (
-    SELECT id FROM gameye_allocation WHERE state = 'over' AND keep_until < now() AND fleet = $1::text LIMIT 500 FOR UPDATE SKIP LOCKED) RETURNING 1
+    SELECT a.id FROM gameye_allocation a WHERE a.state = 'over' AND a.keep_until < now() AND a.fleet = $1::text
+      -- While its session runs, whoever asks again is led there.
+      AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = a.session_id) LIMIT 500 FOR UPDATE SKIP LOCKED) RETURNING 1
 )
 ${answer(`(SELECT count(*) FROM gone)`)}`;
 

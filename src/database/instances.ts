@@ -24,7 +24,7 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
   'seats', coalesce((SELECT json_object_agg(s.user_id, CASE s.state WHEN 'joined' THEN json_build_object('state', s.state)
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),
-  'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL THEN i.open END,
+  'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL OR NOT i.open OR NOT i.shared THEN i.open AND i.shared END,
   'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
 
 /** The instance of a session id, or of the id that `fleet_create` answered. */
@@ -52,10 +52,10 @@ WITH x AS (
   SELECT count(*)::int4 AS joined FROM free
 ), made AS (
   INSERT INTO gameye_instance (id, allocation_id, fleet, status, region, image, version, mode, ip_address, dns_name, port, ports, max_players,
-    joined, player_count, open_seats, metadata, visited, create_time, empty_since)
+    joined, player_count, open_seats, metadata, visited, create_time, empty_since, shared)
   SELECT x.id, x.id, $2::text, x.status, x.region, x.image, x.version, x.mode, x.ip_address, x.dns_name, x.port, x.ports,
     greatest(x.max_players, n.joined), n.joined, n.joined, greatest(x.max_players, n.joined) - n.joined, x.metadata, n.joined > 0,
-    least(now(), to_timestamp($4::float8 / 1000)), CASE WHEN n.joined = 0 THEN now() END
+    least(now(), to_timestamp($4::float8 / 1000)), CASE WHEN n.joined = 0 THEN now() END, false
   FROM x, n ON CONFLICT (id) DO NOTHING
   RETURNING id
 ), seated AS (
@@ -68,7 +68,8 @@ ${answer('EXISTS (SELECT 1 FROM made)')}`;
 
 /**
  * Stores an instance for a session that runs without a record. The players that Gameye knows have seats in it, except those
- * who have a live seat elsewhere. False: there is one already.
+ * who have a live seat elsewhere. Nobody is left who knows whether strangers may be seated there, so none are. False: there is
+ * one already.
  */
 export function adoptInstance(
   nk: Nakama,

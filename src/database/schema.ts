@@ -137,6 +137,10 @@ BEGIN
     AND (most_of_mode IS NULL OR gameye_sessions(of_fleet, of_mode) < most_of_mode);
 END
 ';
+ALTER TABLE gameye_instance ADD COLUMN shared boolean NOT NULL DEFAULT true;
+ALTER TABLE gameye_instance ADD COLUMN awaited_until timestamptz;
+CREATE INDEX gameye_instance_find ON gameye_instance (fleet, region, player_count DESC)
+  WHERE open AND shared AND open_seats > 0 AND status = 'running';
 `,
 ];
 

@@ -1,5 +1,5 @@
 import { readStanding } from '../database/standing';
-import { goAway, join } from '../fleet/seats';
+import { goAway, seat } from '../fleet/seats';
 import { isLive } from '../gameye/wire';
 import { LOST } from '../instances/instance';
 import type { Call } from '../nakama/caller';
@@ -28,7 +28,7 @@ export function joinFriend(call: Call, userId: string, friendId: string): { stat
   if (!place) return rpcError(Code.NOT_FOUND, 'No friend of yours with this user id plays in a session.');
   const mine = readStanding(nk, config.fleet, userId);
   const isSeated = mine?.session_id === place.id && isSafe(call, mine) && place.status !== LOST && isLive(place.status);
-  const instance = isSeated ? place : oneAtATime(call, userId, () => join(call, place.id, [userId]).instance_info);
+  const instance = isSeated ? place : oneAtATime(call, userId, () => seat(call, place.id, [userId]).instance);
   try {
     return { status: 'matched', match: matchContent(call, instance, userId) };
   } catch (error) {

@@ -1,10 +1,12 @@
-import { allocationRequest, modeIn, SHAPE_FIELDS } from '../allocation/shape';
+import { allocationRequest, findRequest, modeIn, SHAPE_FIELDS } from '../allocation/shape';
 import { flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { create } from '../fleet/create';
+import { findOrCreate } from '../fleet/find-or-create';
 import { get } from '../fleet/get';
+import { join } from '../fleet/join';
 import { list } from '../fleet/list';
 import { remove } from '../fleet/remove';
-import { join, leave } from '../fleet/seats';
+import { leave } from '../fleet/seats';
 import { report, update } from '../fleet/update';
 import type { Call } from '../nakama/caller';
 import { checkHealth } from '../operations/health';
@@ -15,7 +17,7 @@ import { startSolo } from '../players/solo';
 import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
-import { orderIn, saidIn } from './fleet';
+import { joinOptions, namedIn, orderIn, saidIn } from './fleet';
 import { drainMeant, setVersion, terminateMeant } from './operators';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
@@ -47,9 +49,19 @@ export const RPCS: Rpc[] = [
   {
     id: 'fleet_create',
     caller: 'server',
-    fields: ['max_players', 'user_ids', 'latencies', ...SHAPE_FIELDS],
-    doc: '`max_players` (unless the mode has it), `user_ids?`, `latencies?: [{user_id, region, ms}]`, `mode?`, `metadata?`, `regions?`, `image?`, `version?`, `env?`, `args?`, `ttl?`, `port?`, `ready?`, `create_timeout?`, `callback?` → `session_id` at once; players are notified',
-    answer: (call, payload) => create(call, allocationRequest(call, payload)),
+    fields: ['max_players', 'user_ids', 'latencies', 'request_id', 'backfill', 'empty_timeout', ...SHAPE_FIELDS],
+    doc: '`max_players` (unless the mode has it), `user_ids?`, `latencies?: [{user_id, region, ms}]`, `mode?`, `metadata?`, `regions?`, `image?`, `version?`, `env?`, `args?`, `ttl?`, `port?`, `ready?`, `create_timeout?`, `callback?`, `request_id?`, `backfill?`, `empty_timeout?` → `session_id` at once; players are notified',
+    answer: (call, payload) => create(call, allocationRequest(call, payload), namedIn(call, payload)),
+  },
+  {
+    id: 'fleet_find_or_create',
+    caller: 'server',
+    fields: ['user_ids', 'query', 'max_players', 'latencies', 'notify', 'request_id', 'backfill', ...SHAPE_FIELDS],
+    doc: '`user_ids`, `query?`, `latencies?: [{user_id, region, ms}]`, `max_players?`, `notify?`, `request_id?`, `mode?`, and `metadata?`, `regions?`, `image?`, `version?`, `env?`, `args?`, `ttl?`, `port?`, `ready?`, `create_timeout?`, `callback?`, `backfill?` → `session_id`, `created`; when a running session had room, `created` is `false`, and `instance_info`, `session_info` and `matches` are those of `fleet_join`',
+    answer: (call, payload) => {
+      const query = optionalText(payload, 'query', 1000, '');
+      return findOrCreate(call, findRequest(call, payload), query, namedIn(call, payload));
+    },
   },
   {
     id: 'fleet_get',
@@ -72,9 +84,9 @@ export const RPCS: Rpc[] = [
   {
     id: 'fleet_join',
     caller: 'server',
-    fields: ['id', 'user_ids', 'partial'],
-    doc: '`id`, `user_ids`, `partial?` → `instance_info`, `session_info`; all or nobody, with `partial: true` as many as fit: `session_info` names them',
-    answer: (call, payload) => join(call, sessionId(payload), players(payload), optionalFlag(payload, 'partial')),
+    fields: ['id', 'user_ids', 'partial', 'notify'],
+    doc: '`id`, `user_ids`, `partial?`, `notify?` → `instance_info`, `session_info`, `matches`: for each player `user_id` and what `gameye_match` carries; all or nobody, with `partial: true` as many as fit: `session_info` names them',
+    answer: (call, payload) => join(call, sessionId(payload), players(payload), joinOptions(payload)),
   },
   {
     id: 'fleet_leave',

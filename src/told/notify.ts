@@ -5,7 +5,7 @@ import type { Dialect } from '../config';
 import type { Call } from '../nakama/caller';
 import type { FailureReason, Instance } from '../records';
 import { isRpcError } from '../refusal';
-import { matchContent } from './content';
+import { matchContent, type MatchContent } from './content';
 
 /** Subjects and codes are those of Gameye's reference game, */
 const MATCH = { subject: 'gameye_match', code: 7300 };
@@ -24,11 +24,19 @@ export interface Told {
   failed: string[];
 }
 
-/** Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. */
-export function notifyMatch(call: Call, instance: Instance, userIds: string[]): Told {
+/**
+ * Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. `contentOf`: what
+ * a player is told, where that was made already.
+ */
+export function notifyMatch(
+  call: Call,
+  instance: Instance,
+  userIds: string[],
+  contentOf = (userId: string): MatchContent => matchContent(call, instance, userId),
+): Told {
   const { nk, logger, config } = call;
   const isOurs = config.notify.includes('gameye');
-  const { notifications, failed } = isOurs ? contents(call, instance, userIds) : { notifications: [], failed: [] };
+  const { notifications, failed } = isOurs ? contents(userIds, contentOf) : { notifications: [], failed: [] };
   const missed = sendAll(nk, logger, notifications);
   if (!config.notify.includes('connection-info')) return { missed, failed };
   const { ip_address: IpAddress, dns_name: DnsName, port: Port } = instance.connection_info;
@@ -39,15 +47,14 @@ export function notifyMatch(call: Call, instance: Instance, userIds: string[]): 
 }
 
 function contents(
-  call: Call,
-  instance: Instance,
   userIds: string[],
+  contentOf: (userId: string) => MatchContent,
 ): { notifications: NotificationRequest[]; failed: string[] } {
   const notifications: NotificationRequest[] = [];
   const failed: string[] = [];
   for (const userId of userIds) {
     try {
-      notifications.push({ ...MATCH, userId, persistent: true, content: matchContent(call, instance, userId) });
+      notifications.push({ ...MATCH, userId, persistent: true, content: contentOf(userId) });
     } catch (error) {
       if (!isRpcError(error)) throw error;
       failed.push(userId);
