@@ -61,12 +61,11 @@ function rpcDuels(ctx: Context, logger: Logger, nk: Nakama): string {
   return JSON.stringify(instances.map(({ id, open_seats }) => ({ id, open_seats })));
 }
 
-/** RPC `join_duel {id}` → `{host, port}`. A refusal (full, gone) reaches the player with its code and its advice. */
+/** RPC `join_duel {id}` → what `gameye_match` carries: host, port, seat token, team. A refusal (full, gone) reaches the player with its code and its advice. */
 function rpcJoinDuel(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   const { id } = JSON.parse(payload) as { id: string };
-  const { instance_info } = fleetManager(ctx, logger, nk).join(id, [ctx.userId ?? '']);
-  const { ip_address: host, port } = instance_info.connection_info;
-  return JSON.stringify({ host, port });
+  const { matches } = fleetManager(ctx, logger, nk).join(id, [ctx.userId ?? ''], { notify: false });
+  return JSON.stringify(matches[0]);
 }
 
 /** The game's own table, in Nakama's database. The lock makes nodes that start at once create it one after the other. */

@@ -45,7 +45,7 @@ export interface FindRequest extends Omit<CreateRequest, 'max_players' | 'user_i
 
 /**
  * Nakama's Go `runtime.FleetManager` with its words and JSON. Refusals are thrown as `{message, code}` with a gRPC code: an
- * RPC that does not catch them passes them on to its caller. `get`, `join`, `leave` and `delete` use the network and wait
+ * RPC that does not catch them passes them on to its caller. `get`, `join`, `findOrCreate`, `leave` and `delete` use the network and wait
  * for it: not in a matchmaker hook.
  */
 export interface FleetManager {
