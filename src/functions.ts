@@ -76,6 +76,24 @@ export function rpcGameyeSoloMatch(ctx: Context, logger: Logger, nk: Nakama, pay
 export function rpcGameyeJoinFriend(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_join_friend', ctx, logger, nk, payload);
 }
+export function rpcGameyeRoomCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_create', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoom(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomList(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_list', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_join', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomUpdate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_update', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomInvite(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_invite', ctx, logger, nk, payload);
+}
 export function rpcGameyePingTargets(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_ping_targets', ctx, logger, nk, payload);
 }

@@ -26,6 +26,12 @@ import {
   rpcGameyeLeave,
   rpcGameyeSoloMatch,
   rpcGameyeJoinFriend,
+  rpcGameyeRoomCreate,
+  rpcGameyeRoom,
+  rpcGameyeRoomList,
+  rpcGameyeRoomJoin,
+  rpcGameyeRoomUpdate,
+  rpcGameyeRoomInvite,
   rpcGameyePingTargets,
   rpcGameyeStatus,
   rpcGameyeHealth,
@@ -63,6 +69,12 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_leave', rpcGameyeLeave);
   initializer.registerRpc('gameye_solo_match', rpcGameyeSoloMatch);
   initializer.registerRpc('gameye_join_friend', rpcGameyeJoinFriend);
+  initializer.registerRpc('gameye_room_create', rpcGameyeRoomCreate);
+  initializer.registerRpc('gameye_room', rpcGameyeRoom);
+  initializer.registerRpc('gameye_room_list', rpcGameyeRoomList);
+  initializer.registerRpc('gameye_room_join', rpcGameyeRoomJoin);
+  initializer.registerRpc('gameye_room_update', rpcGameyeRoomUpdate);
+  initializer.registerRpc('gameye_room_invite', rpcGameyeRoomInvite);
   initializer.registerRpc('gameye_ping_targets', rpcGameyePingTargets);
   initializer.registerRpc('gameye_status', rpcGameyeStatus);
   initializer.registerRpc('gameye_health', rpcGameyeHealth);

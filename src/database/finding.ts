@@ -82,7 +82,7 @@ const best = (where: string, locked: string): string => `wanted AS (
 export function findSeats(nk: Nakama, wanted: Wanted, waits: boolean): Found {
   const { fleet, user_ids, regions, image, version, least_left_ms, seat_ms, where } = wanted;
   const place = best(where.sql, waits ? '' : 'SKIP LOCKED');
-  const statement = taking(place, '(SELECT id FROM place)', `'some', EXISTS (SELECT 1 FROM best),`);
+  const statement = taking(place, '(SELECT id FROM place)', 'true', `'some', EXISTS (SELECT 1 FROM best),`);
   const values = [fleet, json(regions), json(user_ids), seat_ms, false, image, version, least_left_ms, ...where.values];
   const found = ask<TakingAnswer & { some: boolean }>(nk, statement, values);
   const taken = takenOf(found);

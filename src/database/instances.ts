@@ -13,6 +13,13 @@ import { answer, ask, json, ms, type Value } from './sql';
 export const PLAYER_COUNT = 'least(i.player_count, i.max_players)';
 
 /**
+ * Who may change an instance `i` that is a room: whoever made it, while they sit there, then the one of its players whose user id
+ * comes first. Until somebody sits there it is whoever made it.
+ */
+export const HOST = `coalesce((SELECT h.user_id FROM gameye_seat h
+  WHERE h.session_id = i.id AND h.session_id <> '' AND h.state IN ('reserved', 'joined') ORDER BY h.user_id <> i.host, h.user_id LIMIT 1), i.host)`;
+
+/**
  * An instance `i` as JSON, as records.ts has it: made here, so that a page of hundreds passes through the runtime as one
  * text. What is missing is left out, but a null in metadata is the caller's own.
  */
@@ -25,6 +32,7 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),
   'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL OR NOT i.open OR NOT i.shared THEN i.open AND i.shared END,
+  'room', CASE WHEN i.host <> '' THEN json_build_object('code', i.code, 'public', i.public, 'open', i.open, 'host', ${HOST}) END,
   'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
 
 /** The instance of a session id, or of the id that `fleet_create` answered. */

@@ -48,9 +48,9 @@ const NAMED = `wanted AS (
 /**
  * Takes seats in one instance. `place` ends with its locked row, after `wanted` (who shall have a seat there) and `lapsed` (whose
  * reservation there was just freed); `id` is its id. $1 is the fleet, $3 the players, $4 how long seats are reserved, $5 whether
- * as many as fit will do. `more` is answered beside.
+ * as many as fit will do. `isOpen`: a condition on the row `p`. `more` is answered beside.
  */
-export const taking = (place: string, id: string, more = ''): string => `
+export const taking = (place: string, id: string, isOpen: string, more = ''): string => `
 WITH asked AS (
   SELECT user_id, place FROM jsonb_array_elements_text($3::text::jsonb) WITH ORDINALITY AS w(user_id, place)
 ), old AS (
@@ -58,7 +58,7 @@ WITH asked AS (
 ), ${place}, seated AS (
   SELECT o.user_id, o.state, o.until FROM old o WHERE o.session_id = ${id} AND o.state IN ('reserved', 'joined')
 ), room AS (
-  SELECT p.status NOT IN ('exited', 'dead', 'draining', 'lost', 'starting') AS takes,
+  SELECT p.status NOT IN ('exited', 'dead', 'draining', 'lost', 'starting') AND ${isOpen} AS takes,
     greatest(0, p.max_players - (p.player_count - (SELECT count(*) FROM lapsed))) AS free,
     (SELECT count(*) FROM wanted) - (SELECT count(*) FROM seated) AS asked
   FROM place p
@@ -112,7 +112,7 @@ ${answer(`json_build_object(${more}
     JOIN chosen c ON c.user_id = w.user_id),
   'before', ${leftSeats('moved', 'counted', '$1')})`)}`;
 
-const TAKE = taking(NAMED, '$2::text');
+const TAKE = taking(NAMED, '$2::text', '(p.open OR NOT $7::boolean)');
 
 /** What such a statement answers: everything that `Taken` tells. */
 export interface TakingAnswer {
@@ -138,7 +138,7 @@ export function takenOf(found: TakingAnswer): Taken {
  * Who has a seat there keeps it; a reservation of which half is over is prolonged, and else nothing is written. A seat or a
  * start elsewhere is given up: a player has one row. `seatMs`: how long they are reserved; null: joined at once. Reservations
  * that ran out are freed first. `again`: only for those whose last seat is there, even if it lapsed: who was matched again
- * meanwhile is left out.
+ * meanwhile is left out. `open`: not in one that its host or its game server has closed.
  */
 export function takeSeats(
   nk: Nakama,
@@ -146,10 +146,10 @@ export function takeSeats(
   sessionId: string,
   userIds: string[],
   seatMs: number | null,
-  how: { partial?: boolean; again?: boolean } = {},
+  how: { partial?: boolean; again?: boolean; open?: boolean } = {},
 ): Taken {
-  const values = [fleet, sessionId, json(userIds), seatMs, how.partial ?? false, how.again ?? false];
-  return takenOf(ask<TakingAnswer>(nk, TAKE, values));
+  const { partial = false, again = false, open = false } = how;
+  return takenOf(ask<TakingAnswer>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, partial, again, open]));
 }
 
 const LEAVE = `

@@ -55,7 +55,7 @@ function seatedBy(
   { session_id, taken }: Extract<ReturnType<typeof findSeats>, { kind: 'found' }>,
   userIds: string[],
 ): Seated | undefined {
-  const all = taken.kind === 'raced' ? goOn(call, session_id, userIds, false, taken) : taken;
+  const all = taken.kind === 'raced' ? goOn(call, session_id, userIds, {}, taken) : taken;
   return all.kind === 'taken' ? settled(call, session_id, all) : undefined;
 }
 

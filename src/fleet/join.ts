@@ -30,7 +30,7 @@ export interface JoinOptions {
 
 /** Seats players in a session as a match would: the seat, what `gameye_match` carries, and the notification. */
 export function join(call: Call, id: string, userIds: string[], options: JoinOptions = {}): Joined {
-  return welcomed(call, seat(call, id, userIds, options.partial), options);
+  return welcomed(call, seat(call, id, userIds, { partial: options.partial ?? false }), options);
 }
 
 /**

@@ -14,6 +14,12 @@ import { CALL_TIMEOUT_MS } from './refresh';
 
 const MOST_TRIES = 4;
 
+/** `partial`: as many as fit, in the order given. `open`: only while the instance is. */
+export interface SeatHow {
+  partial?: boolean;
+  open?: boolean;
+}
+
 /** Players who have seats in an instance: all of them, and those who had none there before. */
 export interface Seated {
   instance: Instance;
@@ -22,14 +28,14 @@ export interface Seated {
 }
 
 /**
- * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. All or none, or
- * with `partial` as many as fit in the order given. Where all have seats already, nothing is written and nobody is asked. Code
+ * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. All or none,
+ * unless `how` says otherwise. Where all have seats already, nothing is written and nobody is asked. Code
  * 8 when the instance is full, 9 when it takes nobody (any more), 5 when it is gone.
  */
-export function seat(call: Call, id: string, userIds: string[], partial = false): Seated {
+export function seat(call: Call, id: string, userIds: string[], how: SeatHow = {}): Seated {
   const { nk } = call;
   const { taken, sessionId } = withSession(call, id, (sessionId) => {
-    const taken = take(call, sessionId, userIds, partial, MOST_TRIES);
+    const taken = take(call, sessionId, userIds, how, MOST_TRIES);
     return taken.kind === 'gone' ? undefined : { taken, sessionId };
   });
   if (taken.kind !== 'taken') {
@@ -64,9 +70,9 @@ function tellJoined(call: Call, sessionId: string, userIds: string[]): boolean {
   return true;
 }
 
-function take(call: Call, sessionId: string, userIds: string[], partial: boolean, tries: number): Taken {
-  const taken = takeSeats(call.nk, call.config.fleet, sessionId, userIds, seatMs(call.config), { partial });
-  return taken.kind === 'raced' ? goOn(call, sessionId, userIds, partial, taken, tries) : taken;
+function take(call: Call, sessionId: string, userIds: string[], how: SeatHow, tries: number): Taken {
+  const taken = takeSeats(call.nk, call.config.fleet, sessionId, userIds, seatMs(call.config), how);
+  return taken.kind === 'raced' ? goOn(call, sessionId, userIds, how, taken, tries) : taken;
 }
 
 /** All or nobody, also when others make a first row for one of these players at the same moment. */
@@ -74,12 +80,12 @@ export function goOn(
   call: Call,
   sessionId: string,
   userIds: string[],
-  partial: boolean,
+  how: SeatHow,
   taken: Taken & { kind: 'raced' },
   tries = MOST_TRIES,
 ): Taken {
   const { nk, config } = call;
-  const again = tries > 1 ? take(call, sessionId, userIds, partial, tries - 1) : taken;
+  const again = tries > 1 ? take(call, sessionId, userIds, how, tries - 1) : taken;
   if (again.kind === 'taken') {
     return { ...again, added: taken.added.concat(again.added), before: taken.before.concat(again.before) };
   }

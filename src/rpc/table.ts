@@ -13,12 +13,14 @@ import { checkHealth } from '../operations/health';
 import { fleetStatus } from '../operations/status';
 import { joinFriend } from '../players/friend';
 import { pingTargets } from '../players/ping-targets';
+import { ownRoom } from '../players/rooms';
 import { startSolo } from '../players/solo';
 import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
 import { joinOptions, namedIn, orderIn, saidIn } from './fleet';
 import { drainMeant, setVersion, terminateMeant } from './operators';
+import { roomCreate, roomInvite, roomJoin, roomList, roomUpdate } from './rooms';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
 /**
@@ -204,6 +206,48 @@ export const RPCS: Rpc[] = [
       const [friendId = ''] = userIds({ user_id: [payload['user_id']] }, 'user_id', 1);
       return joinFriend(call, userId, friendId);
     },
+  },
+  {
+    id: 'gameye_room_create',
+    caller: 'player',
+    fields: ['public', 'max_players', 'latencies'],
+    doc: '`public?`, `max_players?`, `latencies?: [{region, ms}]` → the room: `state`, `id`, `code`, `public`, `host`, `max_players`, `players`; `gameye_match` follows when it runs',
+    answer: roomCreate,
+  },
+  {
+    id: 'gameye_room',
+    caller: 'player',
+    fields: [],
+    doc: ' → the room in which the player sits, with `state`: `none`, `starting`, `open` or `closed`',
+    answer: (call, _payload, userId) => ownRoom(call, userId),
+  },
+  {
+    id: 'gameye_room_list',
+    caller: 'player',
+    fields: ['latencies', 'limit'],
+    doc: '`latencies?: [{region, ms}]`, `limit?` (20, at most 100) → `rooms`: public ones with a free seat, the nearest first',
+    answer: roomList,
+  },
+  {
+    id: 'gameye_room_join',
+    caller: 'player',
+    fields: ['code', 'id'],
+    doc: '`code?`, or `id?` of a public room → `status: matched`, `match` and `room`; or `status: starting`: ask again',
+    answer: roomJoin,
+  },
+  {
+    id: 'gameye_room_update',
+    caller: 'player',
+    fields: ['open', 'public'],
+    doc: '`open?`, `public?` → the room; for its host only, who closes it when the game starts',
+    answer: roomUpdate,
+  },
+  {
+    id: 'gameye_room_invite',
+    caller: 'player',
+    fields: ['user_id'],
+    doc: '`user_id` of a mutual friend → `invited`; the friend gets the notification `gameye_room_invitation` with the code',
+    answer: roomInvite,
   },
   {
     id: 'gameye_ping_targets',

@@ -16,6 +16,9 @@ const CONNECTION_INFO = { subject: 'connection-info', code: 111 };
 const CREATE_TIMEOUT = { subject: 'create-timeout', code: 112 };
 const CREATE_FAILED = { subject: 'create-failed', code: 113 };
 
+/** A friend asks a player into a room. */
+const INVITATION = { subject: 'gameye_room_invitation', code: 7302 };
+
 /** What came of telling players where they play. */
 export interface Told {
   /** Who could not be told, such as deleted users. */
@@ -78,6 +81,11 @@ export function notifyFailed(
   ]);
 }
 
+/** Asks a player into a room. Not persistent: tomorrow it is over. False: there is no such player, or the database fails. */
+export function notifyInvitation(call: Call, userId: string, content: { [field: string]: unknown }): boolean {
+  return sendAll(call.nk, call.logger, toEach([userId], INVITATION, content)).length === 0;
+}
+
 function toEach(
   userIds: string[],
   kind: { subject: string; code: number },
@@ -90,7 +98,7 @@ function toEach(
 function sendAll(nk: Nakama, logger: Logger, notifications: NotificationRequest[]): string[] {
   if (notifications.length === 0) return [];
   const missed = sendEach(nk, logger, notifications);
-  for (const { subject } of [MATCH, FAILED, CONNECTION_INFO, CREATE_TIMEOUT, CREATE_FAILED]) {
+  for (const { subject } of [MATCH, FAILED, INVITATION, CONNECTION_INFO, CREATE_TIMEOUT, CREATE_FAILED]) {
     const sent = notifications.filter((one) => one.subject === subject);
     const lost = sent.filter((one) => missed.includes(one.userId)).length;
     count(nk, 'gameye_notifications', { subject, outcome: 'sent' }, sent.length - lost);

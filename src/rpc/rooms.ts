@@ -1,0 +1,67 @@
+import { invalid, optionalFlag, flag, sessionId, userIds, wholeNumber, type Payload } from '../fields';
+import type { Call } from '../nakama/caller';
+import { createRoom, inviteToRoom, joinRoom, publicRooms, updateRoom } from '../players/rooms';
+import { codeIn } from '../players/room-code';
+import type { Latency } from '../records';
+import { Code, rpcError } from '../refusal';
+import { isRegionName } from '../text';
+
+/* The players' RPCs about rooms. */
+
+/** Where GAMEYE_MAX_PLAYERS does not say how many a session takes. */
+const MOST_PLAYERS = 100;
+
+export function roomCreate(call: Call, payload: Payload, userId: string): object {
+  const most = call.config.maxPlayers ?? MOST_PLAYERS;
+  const isSaid = payload['max_players'] !== undefined || call.config.maxPlayers === undefined;
+  const max_players = isSaid ? wholeNumber(payload, 'max_players', 1, most) : most;
+  return createRoom(call, userId, {
+    public: optionalFlag(payload, 'public'),
+    max_players,
+    latencies: ownLatencies(payload, userId),
+  });
+}
+
+export function roomList(call: Call, payload: Payload, userId: string): object {
+  const limit = payload['limit'] === undefined ? 20 : wholeNumber(payload, 'limit', 1, 100);
+  return { rooms: publicRooms(call, userId, ownLatencies(payload, userId), limit) };
+}
+
+export function roomJoin(call: Call, payload: Payload, userId: string): object {
+  const { code, id } = payload;
+  if ((code === undefined) === (id === undefined)) {
+    return rpcError(Code.INVALID_ARGUMENT, 'Send "code", or the "id" of a public room.');
+  }
+  if (code === undefined) return joinRoom(call, userId, { id: sessionId(payload) });
+  const read = typeof code === 'string' ? codeIn(code) : undefined;
+  return read === undefined
+    ? invalid('code', 'must be the code of a room, such as K7QM-2XPA.')
+    : joinRoom(call, userId, { code: read });
+}
+
+export function roomUpdate(call: Call, payload: Payload, userId: string): object {
+  if (payload['open'] === undefined && payload['public'] === undefined) {
+    return invalid('open', 'or "public" must be there: nothing to change.');
+  }
+  return updateRoom(call, userId, {
+    ...(payload['open'] === undefined ? {} : { open: flag(payload, 'open') }),
+    ...(payload['public'] === undefined ? {} : { public: flag(payload, 'public') }),
+  });
+}
+
+export function roomInvite(call: Call, payload: Payload, userId: string): object {
+  const [friendId = ''] = userIds({ user_id: [payload['user_id']] }, 'user_id', 1);
+  return { invited: inviteToRoom(call, userId, friendId) };
+}
+
+/** What the player measured: `[{region, ms}]`. */
+function ownLatencies(payload: Payload, user_id: string): Latency[] {
+  const value = payload['latencies'] ?? [];
+  const rule = 'must be a list of at most 50 {region, ms}.';
+  if (!Array.isArray(value) || value.length > 50) return invalid('latencies', rule);
+  return (value as unknown[]).map((entry) => {
+    const { region, ms } = (typeof entry === 'object' && entry !== null ? entry : {}) as { [key: string]: unknown };
+    const isRead = typeof region === 'string' && isRegionName(region) && typeof ms === 'number' && ms >= 0 && ms < 1e6;
+    return isRead ? { user_id, region, ms } : invalid('latencies', rule);
+  });
+}
