@@ -10,8 +10,9 @@ export interface Wanted {
   /** Those that suit all of them, best first. */
   regions: string[];
   image: string;
-  /** Null: any. */
+  /** Null: any; so is the mode. */
   version: string | null;
+  mode: string | null;
   /** A session that ends sooner takes nobody (milliseconds). */
   least_left_ms: number;
   /** How long seats are reserved; null: joined at once. */
@@ -29,13 +30,13 @@ export type Found =
   | { kind: 'overtaken' };
 
 /** Of the placeholders of `where`. */
-export const FIRST_VALUE = 9;
+export const FIRST_VALUE = 10;
 
 /** Whether an instance `i` may be one, leaving aside its room. */
 const suits = (
   where: string,
 ): string => `i.fleet = $1::text AND i.region = near.region AND i.status = 'running' AND i.image = $6::text
-      AND ($7::text IS NULL OR i.version = $7::text)
+      AND ($7::text IS NULL OR i.version = $7::text) AND ($9::text IS NULL OR i.mode = $9::text)
       AND (i.expires_at IS NULL OR i.expires_at > now() + $8::float8 * interval '1 millisecond') AND (${where})`;
 
 /**
@@ -80,11 +81,11 @@ const best = (where: string, locked: string): string => `wanted AS (
  * repetition finds what the first call found. A seat or a start elsewhere is given up.
  */
 export function findSeats(nk: Nakama, wanted: Wanted, waits: boolean): Found {
-  const { fleet, user_ids, regions, image, version, least_left_ms, seat_ms, where } = wanted;
+  const { fleet, user_ids, regions, image, version, mode, least_left_ms, seat_ms, where } = wanted;
   const place = best(where.sql, waits ? '' : 'SKIP LOCKED');
   const statement = taking(place, '(SELECT id FROM place)', 'true', `'some', EXISTS (SELECT 1 FROM best),`);
-  const values = [fleet, json(regions), json(user_ids), seat_ms, false, image, version, least_left_ms, ...where.values];
-  const found = ask<TakingAnswer & { some: boolean }>(nk, statement, values);
+  const own: Value[] = [fleet, json(regions), json(user_ids), seat_ms, false, image, version, least_left_ms, mode];
+  const found = ask<TakingAnswer & { some: boolean }>(nk, statement, own.concat(where.values));
   const taken = takenOf(found);
   if (found.id !== null && (taken.kind === 'taken' || taken.kind === 'raced')) {
     return { kind: 'found', session_id: found.id, taken };

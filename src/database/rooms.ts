@@ -24,6 +24,8 @@ export function findRoom(
 export interface ListedRoom {
   id: string;
   region: string;
+  /** Missing: it has none. */
+  mode?: string;
   host: string;
   player_count: number;
   max_players: number;
@@ -31,25 +33,31 @@ export interface ListedRoom {
 }
 
 const LIST =
-  answer(`(SELECT coalesce(json_agg(json_build_object('id', x.id, 'region', x.region, 'host', x.host, 'player_count', x.player_count,
-    'max_players', x.max_players, 'open_seats', x.open_seats) ORDER BY x.place, x.player_count DESC, x.id), '[]') FROM (
+  answer(`(SELECT coalesce(json_agg(json_strip_nulls(json_build_object('id', x.id, 'region', x.region, 'mode', nullif(x.mode, ''), 'host', x.host, 'player_count', x.player_count,
+    'max_players', x.max_players, 'open_seats', x.open_seats)) ORDER BY x.place, x.player_count DESC, x.id), '[]') FROM (
   SELECT near.place, r.* FROM jsonb_array_elements_text($2::text::jsonb) WITH ORDINALITY AS near(region, place), LATERAL (
-    SELECT i.id, i.region, ${HOST} AS host, ${PLAYER_COUNT} AS player_count, i.max_players, i.open_seats FROM gameye_instance i
-    WHERE i.fleet = $1::text AND i.region = near.region AND i.public AND i.open AND i.open_seats > 0 AND i.status = 'running'
+    SELECT i.id, i.region, i.mode, ${HOST} AS host, ${PLAYER_COUNT} AS player_count, i.max_players, i.open_seats FROM gameye_instance i
+    WHERE i.fleet = $1::text AND i.region = near.region AND ($5::text IS NULL OR i.mode = $5::text) AND i.public AND i.open AND i.open_seats > 0 AND i.status = 'running'
       AND (i.expires_at IS NULL OR i.expires_at > now() + $3::float8 * interval '1 millisecond')
     ORDER BY i.player_count DESC, i.id LIMIT $4::int4
   ) r ORDER BY near.place, r.player_count DESC, r.id LIMIT $4::int4
 ) x)`);
 
-/** Public rooms that have room: regions in the order given, then the fullest. None that ends sooner than `leastLeftMs`. */
+/** Public rooms that have room: regions in the order given, then the fullest. `mode`: null for any. */
 export function listRooms(
   nk: Nakama,
   fleet: string,
-  regions: string[],
-  leastLeftMs: number,
-  limit: number,
+  { regions, mode, least_left_ms, limit }: RoomQuestion,
 ): ListedRoom[] {
-  return ask(nk, LIST, [fleet, json(regions), leastLeftMs, limit]);
+  return ask(nk, LIST, [fleet, json(regions), least_left_ms, limit, mode]);
+}
+
+export interface RoomQuestion {
+  regions: string[];
+  mode: string | null;
+  /** None that ends sooner than this, in milliseconds. */
+  least_left_ms: number;
+  limit: number;
 }
 
 const CHANGE = `

@@ -5,7 +5,7 @@ import { lapseSeats } from '../database/instances';
 import { invalid } from '../fields';
 import { leastLeftMs, seatMs } from '../instances/instance';
 import { translateQuery } from '../instances/query';
-import type { Call } from '../nakama/caller';
+import { inMode, type Call } from '../nakama/caller';
 import type { AllocationRequest } from '../records';
 import { create, createdBefore, type Named } from './create';
 import { welcomed, type Joined } from './join';
@@ -60,7 +60,7 @@ function seatedBy(
 }
 
 function wantedBy(call: Call, request: AllocationRequest, query: string): Wanted {
-  const { config } = call;
+  const { config } = inMode(call, request);
   const where = translateQuery(query, FIRST_VALUE);
   if ('problem' in where) return invalid('query', where.problem);
   return {
@@ -69,6 +69,7 @@ function wantedBy(call: Call, request: AllocationRequest, query: string): Wanted
     regions: acceptableRegions(config, request),
     image: imageOf(config, request).image,
     version: request.version ?? null,
+    mode: request.mode ?? null,
     least_left_ms: leastLeftMs(config),
     seat_ms: seatMs(config),
     where,

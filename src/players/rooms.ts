@@ -4,7 +4,7 @@ import { readAllocation } from '../database/allocations';
 import { changeRoom, findRoom, listRooms, type ListedRoom } from '../database/rooms';
 import { readStanding, type Standing as Row } from '../database/standing';
 import { leastLeftMs, STARTING } from '../instances/instance';
-import type { Call } from '../nakama/caller';
+import { inMode, type Call } from '../nakama/caller';
 import { count } from '../nakama/metrics';
 import type { AllocationRequest, Instance, Latency, Room } from '../records';
 import { Code, rpcError } from '../refusal';
@@ -46,7 +46,7 @@ export type OwnRoom = ShownRoom | { state: 'none' };
 export function createRoom(
   call: Call,
   userId: string,
-  asked: { public: boolean; max_players: number; latencies: Latency[] },
+  asked: { public: boolean; max_players: number; latencies: Latency[]; mode?: string },
 ): ShownRoom {
   const { nk, config } = call;
   for (let i = 0; i < MOST_TRIES; i++) {
@@ -59,10 +59,10 @@ export function createRoom(
       user_ids: [userId],
       metadata: {},
       backfill: false,
-      mode: 'solo',
+      solo: true,
       room,
     };
-    refuseWhenFull(call);
+    refuseWhenFull(call, request.mode);
     const allocation = newAllocation(call, request, false);
     const alone = { most: config.soloPerMinute, unless: 'waiting' } as const;
     switch (startAllocation(call, allocation, { alone })) {
@@ -112,11 +112,15 @@ function shown({ id, room, max_players, seats }: Instance): ShownRoom | undefine
 }
 
 /** Public rooms with a free seat: the nearest region first, by what the player measured or as configured; then the fullest. */
-export function publicRooms(call: Call, userId: string, latencies: Latency[], limit: number): ListedRoom[] {
+export function publicRooms(
+  call: Call,
+  userId: string,
+  { latencies, limit, mode }: { latencies: Latency[]; limit: number; mode?: string },
+): ListedRoom[] {
   spend(call, userId, 'room_list', LISTS_PER_MINUTE);
-  const { nk, config } = call;
+  const { config } = inMode(call, mode === undefined ? {} : { mode });
   const regions = rankRegions(config.regions, [userId], latencies);
-  return listRooms(nk, config.fleet, regions, leastLeftMs(config), limit);
+  return listRooms(call.nk, config.fleet, { regions, mode: mode ?? null, least_left_ms: leastLeftMs(config), limit });
 }
 
 export type JoinedRoom = { status: 'starting' } | { status: 'matched'; match: MatchContent; room: ShownRoom };

@@ -1,5 +1,6 @@
+import { modeIn } from '../allocation/shape';
 import { invalid, optionalFlag, flag, sessionId, userIds, wholeNumber, type Payload } from '../fields';
-import type { Call } from '../nakama/caller';
+import { inMode, type Call } from '../nakama/caller';
 import { createRoom, inviteToRoom, joinRoom, publicRooms, updateRoom } from '../players/rooms';
 import { codeIn } from '../players/room-code';
 import type { Latency } from '../records';
@@ -12,19 +13,25 @@ import { isRegionName } from '../text';
 const MOST_PLAYERS = 100;
 
 export function roomCreate(call: Call, payload: Payload, userId: string): object {
-  const most = call.config.maxPlayers ?? MOST_PLAYERS;
-  const isSaid = payload['max_players'] !== undefined || call.config.maxPlayers === undefined;
-  const max_players = isSaid ? wholeNumber(payload, 'max_players', 1, most) : most;
+  const mode = ownMode(call, payload);
+  const usual = inMode(call, mode).config.maxPlayers;
+  const isUsual = payload['max_players'] === undefined && usual !== undefined;
   return createRoom(call, userId, {
     public: optionalFlag(payload, 'public'),
-    max_players,
+    max_players: isUsual ? usual : wholeNumber(payload, 'max_players', 1, usual ?? MOST_PLAYERS),
     latencies: ownLatencies(payload, userId),
+    ...mode,
   });
 }
 
 export function roomList(call: Call, payload: Payload, userId: string): object {
   const limit = payload['limit'] === undefined ? 20 : wholeNumber(payload, 'limit', 1, 100);
-  return { rooms: publicRooms(call, userId, ownLatencies(payload, userId), limit) };
+  const latencies = ownLatencies(payload, userId);
+  return { rooms: publicRooms(call, userId, { latencies, limit, ...ownMode(call, payload) }) };
+}
+
+function ownMode(call: Call, payload: Payload): { mode?: string } {
+  return payload['mode'] === undefined ? {} : { mode: modeIn(call, payload) };
 }
 
 export function roomJoin(call: Call, payload: Payload, userId: string): object {

@@ -210,8 +210,8 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_room_create',
     caller: 'player',
-    fields: ['public', 'max_players', 'latencies'],
-    doc: '`public?`, `max_players?`, `latencies?: [{region, ms}]` → the room: `state`, `id`, `code`, `public`, `host`, `max_players`, `players`; `gameye_match` follows when it runs',
+    fields: ['public', 'max_players', 'latencies', 'mode'],
+    doc: '`public?`, `max_players?`, `latencies?: [{region, ms}]`, `mode?` → the room: `state`, `id`, `code`, `public`, `host`, `max_players`, `players`; `gameye_match` follows when it runs',
     answer: roomCreate,
   },
   {
@@ -224,8 +224,8 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_room_list',
     caller: 'player',
-    fields: ['latencies', 'limit'],
-    doc: '`latencies?: [{region, ms}]`, `limit?` (20, at most 100) → `rooms`: public ones with a free seat, the nearest first',
+    fields: ['latencies', 'limit', 'mode'],
+    doc: '`latencies?: [{region, ms}]`, `limit?` (20, at most 100), `mode?` → `rooms`: public ones with a free seat, the nearest first',
     answer: roomList,
   },
   {

@@ -11,10 +11,13 @@ import { rpcOf } from './table';
 
 /** What `create` takes; the payload of `fleet_create`. */
 export interface CreateRequest {
-  max_players: number;
+  /** Needed unless the mode, or GAMEYE_MAX_PLAYERS, says it. */
+  max_players?: number;
   /** Nakama user ids: they are notified and get seats. */
   user_ids?: string[];
   latencies?: Latency[];
+  /** The name of a mode of GAMEYE_MODES. */
+  mode?: string;
   /** Instead of the configured ones, in order of preference. */
   regions?: string[];
   image?: string;
@@ -33,20 +36,18 @@ export interface CreateRequest {
 }
 
 /** What `findOrCreate` takes; the payload of `fleet_find_or_create`. */
-export interface FindRequest extends Omit<CreateRequest, 'max_players' | 'user_ids' | 'empty_timeout'> {
+export interface FindRequest extends Omit<CreateRequest, 'user_ids' | 'empty_timeout'> {
   user_ids: string[];
   /** Which running sessions will do, in the language of `list`. Empty: any. */
   query?: string;
-  /** Of a new session; GAMEYE_MAX_PLAYERS or the size of the group unless given. */
-  max_players?: number;
   /** False: the players hear of it from the caller only. */
   notify?: boolean;
 }
 
 /**
  * Nakama's Go `runtime.FleetManager` with its words and JSON. Refusals are thrown as `{message, code}` with a gRPC code: an
- * RPC that does not catch them passes them on to its caller. `get`, `join`, `findOrCreate`, `leave` and `delete` use the network and wait
- * for it: not in a matchmaker hook.
+ * RPC that does not catch them passes them on to its caller. `get`, `join`, `findOrCreate`, `leave` and `delete` use the network
+ * and wait for it: not in a matchmaker hook.
  */
 export interface FleetManager {
   /** Answers the session's id at once; its players are told when it runs, and the callback is called. */

@@ -106,7 +106,15 @@ describe('seats that many take at once', () => {
         findSeats(
           nk,
           {
-            ...{ fleet: FLEET, user_ids: [user], regions: ['eu'], image: 'my-game', version: null, least_left_ms: 0 },
+            ...{
+              fleet: FLEET,
+              user_ids: [user],
+              regions: ['eu'],
+              image: 'my-game',
+              version: null,
+              mode: null,
+              least_left_ms: 0,
+            },
             ...{ seat_ms: 60_000, where: { sql: `i.region = $${FIRST_VALUE}::text`, values: ['eu'] } },
           },
           waits,

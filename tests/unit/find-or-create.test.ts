@@ -97,6 +97,15 @@ describe('a group that a running session has room for', () => {
     expect(find('+metadata.mode:race', { user_ids: ['u3'] })).toMatchObject({ created: true });
   });
 
+  it('says of which mode they are; without one any will do that runs the same image', () => {
+    call = { ...call, config: { ...call.config, modes: { duel: { regions: [US] } } } };
+    put('s1', { region: US }, 2);
+    put('s2', { region: US, mode: 'duel' }, 1);
+    expect(find('', { mode: 'duel' })).toMatchObject({ session_id: 's2' });
+    expect(find('-id:s2', { regions: [US] })).toMatchObject({ session_id: 's1' });
+    expect(find('', { mode: 'duel', user_ids: ['u3', 'u4', 'u5', 'u6'] })).toMatchObject({ created: true });
+  });
+
   it('finds the same again when the answer was lost, although it fills what it asked for; nothing is written', () => {
     put('s1', {}, 2);
     put('s2', {}, 1);

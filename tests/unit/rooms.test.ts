@@ -111,6 +111,18 @@ describe('who makes a room', () => {
     const full = { ...call, config: { ...call.config, maxSessions: 1 } };
     expect(refusal(() => createRoom(full, 'u2', asked)).code).toBe(8);
   });
+  it('may say of which mode it is, and finds those of a mode in the list', () => {
+    const config = { ...call.config, modes: { duel: { maxPlayers: 2, regions: [US] } } };
+    const modes = { ...call, config };
+    const made = roomCreate(modes, { mode: 'duel' }, 'u1') as ShownRoom;
+    expect(made).toMatchObject({ max_players: 2 });
+    expect(allocationIn(fake, made.id)).toMatchObject({ doc: { regions: [US], request: { mode: 'duel' } } });
+    expect(refusal(() => roomCreate(modes, { mode: 'race' }, 'u2')).code).toBe(3);
+    room({ public: true, region: US, mode: 'duel' });
+    room({ id: 's2', code: '0000-0000', public: true, region: US }, {});
+    expect(roomList(modes, { mode: 'duel' }, 'u1')).toMatchObject({ rooms: [{ id: 's1', mode: 'duel' }] });
+    expect((roomList(modes, {}, 'u1') as { rooms: object[] }).rooms).toHaveLength(2);
+  });
   it('may decide how many get in, up to what a session takes', () => {
     const six = { ...call, config: { ...call.config, maxPlayers: 6 } };
     expect(roomCreate(six, {}, 'u1')).toMatchObject({ max_players: 6 });
@@ -208,13 +220,13 @@ describe('the list of rooms', () => {
       { region: EU, ms: 90 },
     ];
     expect(ids(near)).toEqual(['s1', 's3', 's2']);
-    expect(publicRooms(call, 'u1', [], 1)).toEqual([
+    expect(publicRooms(call, 'u1', { latencies: [], limit: 1 })).toEqual([
       { id: 's3', region: EU, host: 's3-0', player_count: 2, max_players: 4, open_seats: 2 },
     ]);
   });
   it('is asked for so often in a minute', () => {
-    for (let i = 0; i < 60; i++) publicRooms(call, 'u1', [], 1);
-    expect(refusal(() => publicRooms(call, 'u1', [], 1)).code).toBe(8);
+    for (let i = 0; i < 60; i++) publicRooms(call, 'u1', { latencies: [], limit: 1 });
+    expect(refusal(() => publicRooms(call, 'u1', { latencies: [], limit: 1 })).code).toBe(8);
   });
 });
 

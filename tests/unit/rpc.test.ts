@@ -76,7 +76,10 @@ describe('null in a payload', () => {
       said = error;
     }
     const rows = fake.query('SELECT doc FROM gameye_allocation');
-    return JSON.stringify([said, rows]).replace(/[0-9a-f]{8}-[0-9a-f-]{27}|[0-9A-Z]{4}-[0-9A-Z]{4}|\d{13}|\d{4}-\d\d-\d\dT[\d:.]+Z/g, '*');
+    return JSON.stringify([said, rows]).replace(
+      /[0-9a-f]{8}-[0-9a-f-]{27}|[0-9A-Z]{4}-[0-9A-Z]{4}|\d{13}|\d{4}-\d\d-\d\dT[\d:.]+Z/g,
+      '*',
+    );
   };
   it.each(RPCS.map((rpc) => [rpc.id, rpc] as const))('is the same as nothing: %s', (id, { fields, nulls = [] }) => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
