@@ -91,6 +91,9 @@ export function rpcGameyeRoomJoin(ctx: Context, logger: Logger, nk: Nakama, payl
 export function rpcGameyeRoomUpdate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_room_update', ctx, logger, nk, payload);
 }
+export function rpcGameyeRoomRematch(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_rematch', ctx, logger, nk, payload);
+}
 export function rpcGameyeRoomInvite(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_room_invite', ctx, logger, nk, payload);
 }

@@ -31,6 +31,7 @@ import {
   rpcGameyeRoomList,
   rpcGameyeRoomJoin,
   rpcGameyeRoomUpdate,
+  rpcGameyeRoomRematch,
   rpcGameyeRoomInvite,
   rpcGameyePingTargets,
   rpcGameyeStatus,
@@ -74,6 +75,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_room_list', rpcGameyeRoomList);
   initializer.registerRpc('gameye_room_join', rpcGameyeRoomJoin);
   initializer.registerRpc('gameye_room_update', rpcGameyeRoomUpdate);
+  initializer.registerRpc('gameye_room_rematch', rpcGameyeRoomRematch);
   initializer.registerRpc('gameye_room_invite', rpcGameyeRoomInvite);
   initializer.registerRpc('gameye_ping_targets', rpcGameyePingTargets);
   initializer.registerRpc('gameye_status', rpcGameyeStatus);

@@ -8,6 +8,7 @@ import type { MatchFilter, Matches } from './matches.ts';
 import type { Metrics } from './metrics.ts';
 import type { Notification, Notifications } from './notifications.ts';
 import type { RunningMatch } from './running-match.ts';
+import type { Parties } from './parties.ts';
 import type { Runtime } from './runtime.ts';
 import type { Tokens } from './tokens.ts';
 import { generateUsername, type Users } from './users.ts';
@@ -22,6 +23,7 @@ export interface Services {
   matches: Matches;
   metrics: Metrics;
   notifications: Notifications;
+  parties: Parties;
   runtime: Runtime;
   tokens: Tokens;
   users: Users;
@@ -33,7 +35,7 @@ type Handler = (vm: VmThread, ...args: never[]) => unknown;
 
 /** The functions behind the bridge, by the names that vm/ uses. */
 export function createCalls(services: Services): Map<string, Handler> {
-  const { cache, database, friends, matches, metrics, notifications, runtime, tokens, users } = services;
+  const { cache, database, friends, matches, metrics, notifications, parties, runtime, tokens, users } = services;
   const handlers: Record<string, Handler> = {
     httpRequest: (_vm, request: HttpRequest) => httpRequest(request),
 
@@ -72,6 +74,7 @@ export function createCalls(services: Services): Map<string, Handler> {
     usersGetId: (_vm, ids: string[]) => users.get(ids),
     accountGetId: (_vm, id: string) => users.account(id),
     accountsGetId: (_vm, ids: string[]) => users.accounts(ids),
+    partyMembers: (_vm, id: string) => parties.membersOf(id),
     friendsList: (_vm, userId: string, limit: number, state: number | null) => friends.list(userId, limit, state),
     tokenGenerate: (_vm, id: string, username: string, exp: number | null, vars: Record<string, string> | null) =>
       tokens.issue(id, username === '' ? generateUsername() : username, vars, exp),

@@ -64,7 +64,7 @@ export interface NewAllocation extends AllocationChange {
   most_starts: number | null;
   /** Of a room: no other one that starts or runs has it; where one has, this is not stored. */
   code?: string;
-  /** Of a player who asks alone: how many of these within a minute, and while they do what they get none. */
+  /** Of players who ask for it themselves: how many of these each may have within a minute, and while one does what they get none. */
   alone?: { most: number; unless: 'waiting' | 'playing' };
 }
 
@@ -109,9 +109,9 @@ WITH asked AS (
       old.state = 'starting' AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = old.allocation_id AND a.fleet = $2::text AND NOT a.cancelled)
       OR $16::text = 'playing' AND old.state IN ('reserved', 'joined') AND EXISTS (SELECT 1 FROM gameye_instance i
         WHERE i.id = old.session_id AND i.fleet = $2::text AND i.status NOT IN ('exited', 'dead', 'lost'))) AS busy,
-    EXISTS (SELECT 1 FROM refused) AND NOT EXISTS (SELECT 1 FROM wanted)
-      OR $16::text IS NOT NULL AND (SELECT count(*) FROM old, jsonb_array_elements_text(old.starts) AS start
-        WHERE ${RECENT}) >= $15::int4 AS too_often
+    EXISTS (SELECT 1 FROM refused) AND ($16::text IS NOT NULL OR NOT EXISTS (SELECT 1 FROM wanted))
+      OR $16::text IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE
+        (SELECT count(*) FROM jsonb_array_elements_text(old.starts) AS start WHERE ${RECENT}) >= $15::int4) AS too_often
 ), made AS (
   INSERT INTO gameye_allocation (id, fleet, state, session_id, holder, lease_until, deadline, attempts, guest_pool, free_seats, code, doc)
   SELECT $1::text, $2::text, $3::text, $4::text, $5::text, ${LEASE('$6')}, ${LEASE('$7')}, $8::int4, $9::text, $10::int4, $18::text,

@@ -1,5 +1,5 @@
 import { newAllocation, refuseWhenFull, startAllocation } from '../allocation/create';
-import { rankRegions } from '../allocation/regions';
+import { acceptableRegions, rankRegions } from '../allocation/regions';
 import { readAllocation } from '../database/allocations';
 import { changeRoom, findRoom, listRooms, type ListedRoom } from '../database/rooms';
 import { readStanding, type Standing as Row } from '../database/standing';
@@ -42,30 +42,34 @@ export interface ShownRoom extends Omit<Room, 'open'> {
 
 export type OwnRoom = ShownRoom | { state: 'none' };
 
-/** A room for a player, who hears by `gameye_match` when it runs. While one is on its way for them it is the answer. */
-export function createRoom(
-  call: Call,
-  userId: string,
-  asked: { public: boolean; max_players: number; latencies: Latency[]; mode?: string },
-): ShownRoom {
+/** What a player says of the room that they make. */
+export interface AskedRoom {
+  public: boolean;
+  max_players: number;
+  latencies: Latency[];
+  mode?: string;
+}
+
+/**
+ * A room for a player and those who come along, who hear by `gameye_match` when it runs. While one is on its way for the player
+ * it is the answer. Code 9 while one of several waits or plays elsewhere: nobody is taken out of a game by others.
+ */
+export function createRoom(call: Call, userId: string, asked: AskedRoom, others: string[] = []): ShownRoom {
+  return startRoom(call, [userId, ...others], asked, others.length > 0 ? 'playing' : 'waiting');
+}
+
+function startRoom(call: Call, userIds: string[], asked: AskedRoom, unless: 'waiting' | 'playing'): ShownRoom {
   const { nk, config } = call;
+  const [userId = ''] = userIds;
+  if (userIds.length > asked.max_players) return rpcError(Code.RESOURCE_EXHAUSTED, 'So many do not fit into the room.');
   for (let i = 0; i < MOST_TRIES; i++) {
     const row = readStanding(nk, config.fleet, userId);
-    if (isWaiting(row)) return startingRoom(call, row) ?? busy();
-    const { public: isPublic, ...shape } = asked;
-    const room = { code: codeFrom(nk.uuidv4()), public: isPublic };
-    const request: AllocationRequest = {
-      ...shape,
-      user_ids: [userId],
-      metadata: {},
-      backfill: false,
-      solo: true,
-      room,
-    };
+    if (isWaiting(row)) return startingRoom(call, row) ?? busy('You wait for a match. Use gameye_cancel first.');
+    const room = { code: codeFrom(nk.uuidv4()), public: asked.public };
+    const request: AllocationRequest = { ...sessionFor(call, userIds, asked), room };
     refuseWhenFull(call, request.mode);
     const allocation = newAllocation(call, request, false);
-    const alone = { most: config.soloPerMinute, unless: 'waiting' } as const;
-    switch (startAllocation(call, allocation, { alone })) {
+    switch (startAllocation(call, allocation, { alone: { most: config.soloPerMinute, unless } })) {
       case 'started':
         return shownStarting(allocation.id, request, room);
       case 'too-often':
@@ -73,14 +77,40 @@ export function createRoom(
         return rpcError(Code.RESOURCE_EXHAUSTED, 'Too many sessions in a short time. Try again in a minute.');
       case 'busy':
       case 'exists':
-      // Another request of the same player was faster, or another room has this code.
+      // Another request of one of them was faster, another room has this code, or one of them is busy.
     }
   }
-  return rpcError(Code.ABORTED, 'Your assignment keeps changing. Try again.');
+  return busy('Somebody of you waits for a match or plays elsewhere. Ask again when they have left that.');
 }
 
-function busy(): never {
-  return rpcError(Code.FAILED_PRECONDITION, 'You wait for a match. Use gameye_cancel first.');
+/** Where, is for the one who asks to say: the others come along, whatever they measured. */
+function sessionFor(call: Call, user_ids: string[], { max_players, latencies, mode }: AskedRoom): AllocationRequest {
+  const own = mode === undefined ? {} : { mode };
+  const regions = acceptableRegions(inMode(call, own).config, { user_ids: user_ids.slice(0, 1), latencies });
+  return { user_ids, max_players, latencies: [], regions, metadata: {}, backfill: false, solo: true, ...own };
+}
+
+/**
+ * The same group once more: a new session for everybody who sits in the room, with the same settings, in its region first. Its
+ * host says so. What they leave is stopped.
+ */
+export function rematch(call: Call, userId: string): ShownRoom {
+  const room = ownRoom(call, userId);
+  if (room.state === 'starting') return room;
+  const instance = readStanding(call.nk, call.config.fleet, userId)?.instance;
+  if (room.state === 'none' || instance?.id !== room.id) return busy('You are in no room that runs.');
+  if (room.host !== userId) return rpcError(Code.PERMISSION_DENIED, 'Only the host of the room may ask for a rematch.');
+  const others = room.players.map(({ user_id }) => user_id).filter((id) => id !== userId);
+  const { mode, region } = instance;
+  const asked = {
+    ...{ public: room.public, max_players: room.max_players, latencies: [{ user_id: userId, region, ms: 0 }] },
+    ...(mode === undefined ? {} : { mode }),
+  };
+  return startRoom(call, [userId, ...others], asked, 'waiting');
+}
+
+function busy(why: string): never {
+  return rpcError(Code.FAILED_PRECONDITION, why);
 }
 
 /** The room in which a player sits, or that is being started for them. */

@@ -1,6 +1,7 @@
 import { modeIn } from '../allocation/shape';
 import { invalid, optionalFlag, flag, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { inMode, type Call } from '../nakama/caller';
+import { partyMembers } from '../players/party';
 import { createRoom, inviteToRoom, joinRoom, publicRooms, updateRoom } from '../players/rooms';
 import { codeIn } from '../players/room-code';
 import type { Latency } from '../records';
@@ -16,12 +17,21 @@ export function roomCreate(call: Call, payload: Payload, userId: string): object
   const mode = ownMode(call, payload);
   const usual = inMode(call, mode).config.maxPlayers;
   const isUsual = payload['max_players'] === undefined && usual !== undefined;
-  return createRoom(call, userId, {
+  const asked = {
     public: optionalFlag(payload, 'public'),
     max_players: isUsual ? usual : wholeNumber(payload, 'max_players', 1, usual ?? MOST_PLAYERS),
     latencies: ownLatencies(payload, userId),
     ...mode,
-  });
+  };
+  return createRoom(call, userId, asked, payload['party_id'] === undefined ? [] : comrades(call, payload, userId));
+}
+
+function comrades(call: Call, payload: Payload, userId: string): string[] {
+  const partyId = payload['party_id'];
+  if (typeof partyId !== 'string' || !/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.[^\s]{1,128}$/i.test(partyId)) {
+    return invalid('party_id', 'must be the id of a party, as Nakama gave it.');
+  }
+  return partyMembers(call, userId, partyId).slice(1);
 }
 
 export function roomList(call: Call, payload: Payload, userId: string): object {

@@ -13,7 +13,7 @@ import { checkHealth } from '../operations/health';
 import { fleetStatus } from '../operations/status';
 import { joinFriend } from '../players/friend';
 import { pingTargets } from '../players/ping-targets';
-import { ownRoom } from '../players/rooms';
+import { ownRoom, rematch } from '../players/rooms';
 import { startSolo } from '../players/solo';
 import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
@@ -210,8 +210,8 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_room_create',
     caller: 'player',
-    fields: ['public', 'max_players', 'latencies', 'mode'],
-    doc: '`public?`, `max_players?`, `latencies?: [{region, ms}]`, `mode?` → the room: `state`, `id`, `code`, `public`, `host`, `max_players`, `players`; `gameye_match` follows when it runs',
+    fields: ['public', 'max_players', 'latencies', 'mode', 'party_id'],
+    doc: '`public?`, `max_players?`, `latencies?: [{region, ms}]`, `mode?`, `party_id?` → the room: `state`, `id`, `code`, `public`, `host`, `max_players`, `players`; `gameye_match` follows when it runs',
     answer: roomCreate,
   },
   {
@@ -241,6 +241,13 @@ export const RPCS: Rpc[] = [
     fields: ['open', 'public'],
     doc: '`open?`, `public?` → the room; for its host only, who closes it when the game starts',
     answer: roomUpdate,
+  },
+  {
+    id: 'gameye_room_rematch',
+    caller: 'player',
+    fields: [],
+    doc: ' → the new room, for everybody who sits in the old one; for its host only',
+    answer: (call, _payload, userId) => rematch(call, userId),
   },
   {
     id: 'gameye_room_invite',

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Payload } from '../../src/fields';
 import type { Call } from '../../src/nakama/caller';
 import { joinFriend } from '../../src/players/friend';
 import { codeFrom, codeIn } from '../../src/players/room-code';
@@ -8,6 +9,7 @@ import {
   joinRoom,
   ownRoom,
   publicRooms,
+  rematch,
   updateRoom,
   type ShownRoom,
 } from '../../src/players/rooms';
@@ -132,6 +134,75 @@ describe('who makes a room', () => {
   });
 });
 
+describe('a party', () => {
+  const PARTY = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6.n1';
+  const connected = (...ids: string[]): void => {
+    fake.nk.streamUserList = (stream) =>
+      JSON.stringify(stream) === JSON.stringify({ mode: 7, subject: PARTY.slice(0, 36), label: 'n1' })
+        ? ids.map((userId) => ({ userId }))
+        : [];
+  };
+  const together = (userId: string, more: object = {}) =>
+    roomCreate(call, { max_players: 4, party_id: PARTY, ...more }, userId) as ShownRoom;
+  it('goes into a room together: all who are connected, whoever of them asks', () => {
+    connected('u1', 'u2', 'u3', 'u2');
+    const made = together('u2');
+    expect(made).toMatchObject({ host: 'u2', players: ['u2', 'u1', 'u3'].map((user_id) => ({ user_id })) });
+    for (const user_id of ['u1', 'u2', 'u3']) expect(ownRoom(call, user_id)).toEqual(made);
+  });
+  it('is nothing to strangers, and no party is refused by its name', () => {
+    connected('u1', 'u2');
+    expect(refusal(() => together('u3')).code).toBe(5);
+    for (const party_id of ['', 'x', 7, PARTY.slice(0, 36), `${PARTY} x`]) {
+      expect(refusal(() => together('u1', { party_id })).code).toBe(3);
+    }
+    expect(rowsIn(fake, 'allocation')).toBe(0);
+  });
+  it('takes nobody out of a game, and starts nothing while one of them plays or waits', () => {
+    connected('u1', 'u2');
+    putInstance(fake, { id: 's2' }, { u2: 'joined' });
+    expect(refusal(() => together('u1'))).toMatchObject({
+      code: 9,
+      message: expect.stringContaining('plays elsewhere'),
+    });
+    expect([seatOf(fake, 'u1'), seatOf(fake, 'u2')]).toMatchObject([undefined, { state: 'joined' }]);
+    expect(rowsIn(fake, 'allocation')).toBe(0);
+  });
+  it('that is too large gets no room', () => {
+    connected('u1', 'u2', 'u3');
+    expect(refusal(() => together('u1', { max_players: 2 })).code).toBe(8);
+  });
+  it('cannot make more rooms than each of it may', () => {
+    const few = { ...call, config: { ...call.config, soloPerMinute: 1 } };
+    connected('u1', 'u2');
+    createRoom(few, 'u2', asked);
+    fake.query("UPDATE gameye_seat SET state = 'left', session_id = '', allocation_id = ''");
+    expect(refusal(() => createRoom(few, 'u1', asked, ['u2'])).code).toBe(8);
+  });
+});
+
+describe('a rematch', () => {
+  it('takes everybody in the room to a new session like it, when its host says so', () => {
+    room({ public: true, region: US, mode: 'duel' }, { host: 'joined', u1: 'joined', u2: fake.clock() + 50_000 });
+    call = { ...call, config: { ...call.config, modes: { duel: {} } } };
+    expect(refusal(() => rematch(call, 'u1')).code).toBe(7);
+    expect(refusal(() => rematch(call, 'stranger')).code).toBe(9);
+    const again = rematch(call, 'host');
+    expect(again).toMatchObject({
+      state: 'starting',
+      public: true,
+      host: 'host',
+      max_players: 4,
+      players: [{}, {}, {}],
+    });
+    expect([again.id === 's1', again.code === CODE]).toEqual([false, false]);
+    expect(allocationIn(fake, again.id)).toMatchObject({ doc: { regions: [US, EU], request: { mode: 'duel' } } });
+    expect(ownRoom(call, 'u2')).toEqual(again);
+    expect(instanceIn(fake)).toMatchObject({ player_count: 0 });
+    expect(rematch(call, 'host'), 'also when the answer was lost').toEqual(again);
+  });
+});
+
 describe('a room that runs', () => {
   it('takes who has its code, and shows who is in', () => {
     room();
@@ -248,7 +319,7 @@ describe('an invitation', () => {
   });
 });
 
-it.each<[string, (call: Call, payload: object, userId: string) => object, object]>([
+it.each<[string, (call: Call, payload: Payload, userId: string) => object, Payload]>([
   ['max_players', roomCreate, { max_players: 0 }],
   ['public', roomCreate, { max_players: 2, public: 'yes' }],
   ['latencies', roomCreate, { max_players: 2, latencies: { eu: 20 } }],
