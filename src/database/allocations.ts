@@ -110,8 +110,8 @@ WITH asked AS (
       OR $16::text = 'playing' AND old.state IN ('reserved', 'joined') AND EXISTS (SELECT 1 FROM gameye_instance i
         WHERE i.id = old.session_id AND i.fleet = $2::text AND i.status NOT IN ('exited', 'dead', 'lost'))) AS busy,
     EXISTS (SELECT 1 FROM refused) AND ($16::text IS NOT NULL OR NOT EXISTS (SELECT 1 FROM wanted))
-      OR $16::text IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE
-        (SELECT count(*) FROM jsonb_array_elements_text(old.starts) AS start WHERE ${RECENT}) >= $15::int4) AS too_often
+      OR $16::text IS NOT NULL AND ($15::int4 <= 0 OR EXISTS (SELECT 1 FROM old WHERE
+        (SELECT count(*) FROM jsonb_array_elements_text(old.starts) AS start WHERE ${RECENT}) >= $15::int4)) AS too_often
 ), made AS (
   INSERT INTO gameye_allocation (id, fleet, state, session_id, holder, lease_until, deadline, attempts, guest_pool, free_seats, code, doc)
   SELECT $1::text, $2::text, $3::text, $4::text, $5::text, ${LEASE('$6')}, ${LEASE('$7')}, $8::int4, $9::text, $10::int4, $18::text,
