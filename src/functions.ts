@@ -22,6 +22,9 @@ export function gameyeBeforeMatchmakerAdd<T extends object>(ctx: Context, logger
 export function rpcFleetCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('fleet_create', ctx, logger, nk, payload);
 }
+export function rpcFleetFindOrCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('fleet_find_or_create', ctx, logger, nk, payload);
+}
 export function rpcFleetGet(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('fleet_get', ctx, logger, nk, payload);
 }
@@ -81,6 +84,27 @@ export function rpcGameyeSoloMatch(ctx: Context, logger: Logger, nk: Nakama, pay
 }
 export function rpcGameyeJoinFriend(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_join_friend', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_create', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoom(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomList(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_list', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_join', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomUpdate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_update', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomRematch(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_rematch', ctx, logger, nk, payload);
+}
+export function rpcGameyeRoomInvite(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_room_invite', ctx, logger, nk, payload);
 }
 export function rpcGameyePingTargets(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_ping_targets', ctx, logger, nk, payload);

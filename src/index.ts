@@ -8,6 +8,7 @@ import {
   gameyeMatchmakerMatched,
   gameyeBeforeMatchmakerAdd,
   rpcFleetCreate,
+  rpcFleetFindOrCreate,
   rpcFleetGet,
   rpcFleetList,
   rpcFleetJoin,
@@ -28,6 +29,13 @@ import {
   rpcGameyeLeave,
   rpcGameyeSoloMatch,
   rpcGameyeJoinFriend,
+  rpcGameyeRoomCreate,
+  rpcGameyeRoom,
+  rpcGameyeRoomList,
+  rpcGameyeRoomJoin,
+  rpcGameyeRoomUpdate,
+  rpcGameyeRoomRematch,
+  rpcGameyeRoomInvite,
   rpcGameyePingTargets,
   rpcGameyeStatus,
   rpcGameyeHealth,
@@ -53,6 +61,7 @@ import {
 
 function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
   initializer.registerRpc('fleet_create', rpcFleetCreate);
+  initializer.registerRpc('fleet_find_or_create', rpcFleetFindOrCreate);
   initializer.registerRpc('fleet_get', rpcFleetGet);
   initializer.registerRpc('fleet_list', rpcFleetList);
   initializer.registerRpc('fleet_join', rpcFleetJoin);
@@ -73,6 +82,13 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_leave', rpcGameyeLeave);
   initializer.registerRpc('gameye_solo_match', rpcGameyeSoloMatch);
   initializer.registerRpc('gameye_join_friend', rpcGameyeJoinFriend);
+  initializer.registerRpc('gameye_room_create', rpcGameyeRoomCreate);
+  initializer.registerRpc('gameye_room', rpcGameyeRoom);
+  initializer.registerRpc('gameye_room_list', rpcGameyeRoomList);
+  initializer.registerRpc('gameye_room_join', rpcGameyeRoomJoin);
+  initializer.registerRpc('gameye_room_update', rpcGameyeRoomUpdate);
+  initializer.registerRpc('gameye_room_rematch', rpcGameyeRoomRematch);
+  initializer.registerRpc('gameye_room_invite', rpcGameyeRoomInvite);
   initializer.registerRpc('gameye_ping_targets', rpcGameyePingTargets);
   initializer.registerRpc('gameye_status', rpcGameyeStatus);
   initializer.registerRpc('gameye_health', rpcGameyeHealth);

@@ -50,12 +50,24 @@ export interface Instance {
   empty_since_ms?: number;
   /** With GAMEYE_BACKFILL: which requests may be seated here (backfill/pool.ts). */
   pool?: string;
-  /** With a pool: whether others are seated here. */
+  /** Whether others are seated here. Missing where they may be by name only, because nothing ever closed it to them. */
   open?: boolean;
+  /** Of a room: whom players join by name. */
+  room?: Room;
   /** Somebody was in it at some time; missing while players are only expected. */
   visited?: true;
   /** When Gameye ends it at the latest: the end of its ttl. Missing for an adopted session, whose ttl nobody knows. */
   expires_at_ms?: number;
+}
+
+/** What makes a session a room: players find it by its code, or in a list when it is public, until its host closes it. */
+export interface Room {
+  /** Missing only when another room got the same one. */
+  code?: string;
+  public: boolean;
+  open: boolean;
+  /** The user id of the player who may change it. */
+  host: string;
 }
 
 /** One player's measured latency to one region, in milliseconds. */
@@ -81,12 +93,18 @@ export interface AllocationRequest {
   version?: string;
   /** The version in each region, when not the request but an operator or the configuration decided it. */
   versions?: { [region: string]: string };
-  /** False: always a session of its own, in which nobody else is seated. Only with GAMEYE_BACKFILL. */
+  /** False: always a session of its own, in which nobody else is seated. */
   backfill?: boolean;
   /** The name of its mode; missing: what the variables say. */
   mode?: string;
   /** Instead of what its mode says. */
   settings?: Settings;
+  /** Of a session for nobody: stopped when nobody has come after so many milliseconds. */
+  empty_timeout_ms?: number;
+  /** It is to be a room, whose host is the first of its players. */
+  room?: { code: string; public: boolean };
+  /** False: its players are not notified, because whoever asked tells them. */
+  notify?: boolean;
   /** A player asked for it alone. */
   solo?: true;
   /** The name of the module's function that is called when the allocation has ended. */

@@ -49,7 +49,11 @@ export async function listFigures(servers: Servers, sizes: number[], say: (text:
     const asked = await measureCalls(nakama, 'fleet_list', REPEATS, () => ({ limit: 100, query: isArena }));
     figures.push(...callFigures(`the same with a query among ${size}`, asked));
     const id = await startSession(nakama);
-    const join = await measureCalls(nakama, 'fleet_join', REPEATS, () => ({ id, user_ids: [randomUUID()] }));
+    const join = await measureCalls(nakama, 'fleet_join', REPEATS, () => ({
+      id,
+      user_ids: [randomUUID()],
+      notify: false,
+    }));
     figures.push(...callFigures(`seats in a running session among ${size}`, join, 10));
     await runLoad(SEATED.matches, SEATED.rate, nakama, nobody); // Another pool of seats has to be looked up for the first time.
     const seated = await runLoad(SEATED.matches, SEATED.rate, nakama, nobody);

@@ -9,6 +9,7 @@ import type { MatchFilter, Matches } from './matches.ts';
 import type { Metrics } from './metrics.ts';
 import type { Notification, Notifications } from './notifications.ts';
 import type { RunningMatch } from './running-match.ts';
+import type { Parties } from './parties.ts';
 import type { Runtime } from './runtime.ts';
 import type { Tokens } from './tokens.ts';
 import { generateUsername, type Users } from './users.ts';
@@ -24,6 +25,7 @@ export interface Services {
   matches: Matches;
   metrics: Metrics;
   notifications: Notifications;
+  parties: Parties;
   runtime: Runtime;
   tokens: Tokens;
   users: Users;
@@ -35,7 +37,8 @@ type Handler = (vm: VmThread, ...args: never[]) => unknown;
 
 /** The functions behind the bridge, by the names that vm/ uses. */
 export function createCalls(services: Services): Map<string, Handler> {
-  const { cache, database, friends, leaderboards, matches, metrics, notifications, runtime, tokens, users } = services;
+  const { cache, database, friends, leaderboards, matches, metrics, notifications, parties, runtime, tokens, users } =
+    services;
   const handlers: Record<string, Handler> = {
     httpRequest: (_vm, request: HttpRequest) => httpRequest(request),
 
@@ -74,6 +77,7 @@ export function createCalls(services: Services): Map<string, Handler> {
     usersGetId: (_vm, ids: string[]) => users.get(ids),
     accountGetId: (_vm, id: string) => users.account(id),
     accountsGetId: (_vm, ids: string[]) => users.accounts(ids),
+    partyMembers: (_vm, id: string) => parties.membersOf(id),
     friendsList: (_vm, userId: string, limit: number, state: number | null) => friends.list(userId, limit, state),
     leaderboardCreate: (_vm, id: string, authoritative: boolean, order: string, operator: Operator, metadata: string) =>
       leaderboards.create(id, authoritative, order, operator, metadata),

@@ -87,6 +87,12 @@ export class Parties {
     if (!this.matchmaker.removeParty(id, ticket)) throw new Error('matchmaker ticket not found');
   }
 
+  /** Who is in a party, as its stream lists them: players with a live connection. */
+  membersOf(id: string): { userId: string; sessionId: string; nodeId: string; username: string }[] {
+    const members = this.parties.get(id)?.members ?? [];
+    return members.map(({ userId, sessionId, username }) => ({ userId, sessionId, nodeId: this.node, username }));
+  }
+
   private led(sessionId: string, id: string): Party {
     const party = this.parties.get(id);
     if (party === undefined) throw new Error('party closed');

@@ -57,6 +57,8 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   };
   const runtime = new Runtime(config, log, module, owner);
   const matches = new Matches(config, log, metrics, connections, () => runtime.reserve);
+  const matchmaker = new Matchmaker(config, log, connections, runtime);
+  const parties = new Parties(config.name, connections, matchmaker);
   const calls = createCalls({
     cache: new LocalCache(),
     database,
@@ -65,12 +67,11 @@ export async function startServer(config: Config, log: Log, die: (message: strin
     matches,
     metrics,
     notifications,
+    parties,
     runtime,
     tokens,
     users,
   });
-  const matchmaker = new Matchmaker(config, log, connections, runtime);
-  const parties = new Parties(config.name, connections, matchmaker);
   const realtime = new Realtime(log, runtime, matches, matchmaker, parties, config.encryptionKey);
   const sockets = new Sockets(config.name, tokens, connections, realtime, config.maxRequestSizeBytes);
   const api = new Api(config, log, users, friends, tokens, notifications, new RpcApi(config, runtime, tokens), sockets);

@@ -98,15 +98,14 @@ function rpcDuels(ctx: Context, logger: Logger, nk: Nakama): string {
   return JSON.stringify(instances.map(({ id, open_seats }) => ({ id, open_seats })));
 }
 
-/** RPC `join_duel {id}` → `{host, port}`. A refusal (full, gone) reaches the player with its code and its advice. */
+/** RPC `join_duel {id}` → what `gameye_match` carries: host, port, seat token, team. A refusal (full, gone) reaches the player with its code and its advice. */
 function rpcJoinDuel(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   // A game server's token is a session of Nakama as well; a thrown object is the one error whose code reaches the caller.
   // eslint-disable-next-line @typescript-eslint/only-throw-error
   if (callingServer(ctx, nk) !== undefined) throw { message: 'Only players may call this.', code: 7 };
   const { id } = JSON.parse(payload) as { id: string };
-  const { instance_info } = fleetManager(ctx, logger, nk).join(id, [ctx.userId ?? '']);
-  const { ip_address: host, port } = instance_info.connection_info;
-  return JSON.stringify({ host, port });
+  const { matches } = fleetManager(ctx, logger, nk).join(id, [ctx.userId ?? ''], { notify: false });
+  return JSON.stringify(matches[0]);
 }
 
 /** The game's own tables, in Nakama's database. The lock makes nodes that start at once create them one after the other. */

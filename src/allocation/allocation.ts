@@ -66,6 +66,8 @@ export interface Common {
   before: LeftSeat[];
   /** The row stays so long after its end, for whoever asks what became of it. */
   keep_ms?: number;
+  /** What stands for the payload that asked for it under a name of the caller's (once.ts). */
+  asked?: string;
   /** Somebody asked to end it. */
   cancelled: boolean;
   /** Its game server said that it is ready. */
@@ -197,6 +199,7 @@ export function common(a: Allocation): Common {
     ...(a.pool === undefined ? {} : { pool: a.pool }),
     ...(a.orders === undefined ? {} : { orders: a.orders }),
     ...(a.keep_ms === undefined ? {} : { keep_ms: a.keep_ms }),
+    ...(a.asked === undefined ? {} : { asked: a.asked }),
   };
 }
 

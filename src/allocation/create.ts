@@ -72,6 +72,7 @@ export function queue(
       user_ids: a.request.user_ids,
       most: NO_LIMIT,
       most_starts: config.startsPerMinute ?? null,
+      ...(a.request.room ? { code: a.request.room.code } : {}),
       ...(alone ? { alone } : {}),
     },
     { holder: '', ms: START_GRACE_MS },

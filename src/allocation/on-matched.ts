@@ -6,8 +6,8 @@ import type { MatchmakerResult } from '../nakama/runtime';
 import type { AllocationRequest, FailureReason } from '../records';
 import { Code, rpcError } from '../refusal';
 import { hasUnstorable } from '../text';
-import { flag, knownFieldsOnly, wholeNumber } from '../fields';
-import { SHAPE_FIELDS, shapeOf } from './shape';
+import { knownFieldsOnly, wholeNumber } from '../fields';
+import { SHAPE_FIELDS, shapeOf, sharing } from './shape';
 import { ASYNC, getExtension, isExtensionMissing, isPromise } from '../extension/extension';
 
 /**
@@ -60,6 +60,5 @@ function shaped(call: Call, request: AllocationRequest, answer: unknown): Alloca
   const usual =
     shape.mode === undefined ? request.max_players : (modeConfig(call.config, shape.mode).maxPlayers ?? fewest);
   const max_players = payload['maxPlayers'] === undefined ? usual : wholeNumber(payload, 'maxPlayers', fewest, 10_000);
-  const own = payload['backfill'] !== undefined && !flag(payload, 'backfill') ? { backfill: false } : {};
-  return { ...request, max_players, ...shape, ...own };
+  return { ...request, max_players, ...shape, ...sharing(payload) };
 }

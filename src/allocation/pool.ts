@@ -32,12 +32,12 @@ export function guestPool(nk: Nakama, config: Config, a: Common): string | null 
 }
 
 /** 64 bits of a hash, in hexadecimal. */
-function shortHash(nk: Nakama, text: string): string {
+export function shortHash(nk: Nakama, text: string): string {
   return nk.base16Encode(nk.hmacSha256Hash(text, 'gameye-backfill')).toLowerCase().slice(0, 16);
 }
 
 /** JSON in which the order of an object's keys does not matter. */
-function canonical(value: unknown): string {
+export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'null';
   const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));

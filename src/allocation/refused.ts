@@ -14,7 +14,7 @@ export function tellRefused(call: Call, a: Waiting, userIds: string[]): Waiting 
   return { ...a, request: { ...request, user_ids: request.user_ids.filter((id) => !userIds.includes(id)) } };
 }
 
-export function countRefused(call: Call, { id }: Waiting, players: number): void {
+export function countRefused(call: Call, { id }: { id: string }, players: number): void {
   count(call.nk, 'gameye_refusals', { reason: 'starts' }, players);
   withFields(call.logger, { allocation: id, players }).warn(
     'Gameye: players get no server, because they have had GAMEYE_STARTS_PER_MINUTE within a minute.',

@@ -1,3 +1,4 @@
+import { SECOND } from '../config';
 import { ENV_KEY, metadataProblem } from '../metadata';
 import type { AllocationRequest, Latency } from '../records';
 import { callbackNames } from '../extension/callbacks';
@@ -8,22 +9,57 @@ import { configFor } from '../mode-config';
 import { isRegionList, readSettings, REQUEST_SETTINGS } from '../settings';
 import { isRegionName } from '../text';
 import { isEnvironment, isImageName } from '../values';
-import { invalid, optionalObject, userIds, wholeNumber, type Payload } from '../fields';
+import { flag, invalid, optionalObject, userIds, wholeNumber, type Payload } from '../fields';
 
 /** What a request may say about its session, whoever makes it: `fleet_create` or a module's `onMatched`. */
 export const SHAPE_FIELDS = ['mode', 'regions', 'image', 'version', 'env', 'metadata', 'callback', ...REQUEST_SETTINGS];
+
+/** Nothing waits longer for its first player than a day. */
+const MOST_EMPTY_SECONDS = 86_400;
 
 /** Reads the payload of `fleet_create`. */
 export function allocationRequest(call: Call, payload: Payload): AllocationRequest {
   const players = userIds(payload, 'user_ids', 0);
   const shape = shapeOf(call, payload);
-  const { maxPlayers } = configFor(call.config, shape);
-  const most =
-    payload['max_players'] === undefined && maxPlayers !== undefined
-      ? maxPlayers
-      : wholeNumber(payload, 'max_players', 1, 10_000);
-  if (players.length > most) return invalid('max_players', 'is less than the number of user_ids.');
-  return { user_ids: players, max_players: most, latencies: latencies(payload), ...shape };
+  return {
+    user_ids: players,
+    max_players: places(payload, players, configFor(call.config, shape).maxPlayers),
+    latencies: latencies(payload),
+    ...shape,
+    ...sharing(payload),
+    ...(payload['empty_timeout'] === undefined ? {} : { empty_timeout_ms: emptyTimeoutMs(payload, players) }),
+  };
+}
+
+/** Reads the payload of `fleet_find_or_create`, but for its query. */
+export function findRequest(call: Call, payload: Payload): AllocationRequest {
+  const players = userIds(payload, 'user_ids', 1);
+  const shape = shapeOf(call, payload);
+  return {
+    user_ids: players,
+    max_players: places(payload, players, configFor(call.config, shape).maxPlayers ?? players.length),
+    latencies: latencies(payload),
+    ...shape,
+    ...sharing(payload),
+    ...(payload['notify'] === undefined ? {} : { notify: flag(payload, 'notify') }),
+  };
+}
+
+function places(payload: Payload, players: string[], usual: number | undefined): number {
+  const isUsual = payload['max_players'] === undefined && usual !== undefined;
+  const most = isUsual ? usual : wholeNumber(payload, 'max_players', 1, 10_000);
+  return players.length > most ? invalid('max_players', 'is less than the number of user_ids.') : most;
+}
+
+/** Whether others may be seated there: nothing, unless the payload says no. */
+export function sharing(payload: Payload): { backfill?: false } {
+  return payload['backfill'] !== undefined && !flag(payload, 'backfill') ? { backfill: false } : {};
+}
+
+function emptyTimeoutMs(payload: Payload, players: string[]): number {
+  const seconds = wholeNumber(payload, 'empty_timeout', 1, MOST_EMPTY_SECONDS);
+  if (players.length === 0) return seconds * SECOND;
+  return invalid('empty_timeout', 'is for a session without user_ids: with players GAMEYE_EMPTY_GRACE holds.');
 }
 
 /** Reads the SHAPE_FIELDS of a payload. `env` becomes part of the metadata, where launch.ts finds it. */
@@ -96,15 +132,16 @@ function latencies(payload: Payload): Latency[] {
   });
 }
 
-/** A player's own measurements: region to milliseconds. */
-export function latenciesByRegion(payload: Payload): { [region: string]: number } {
-  const measured = optionalObject(payload, 'latencies');
-  const isMeasured = ([region, ms]: [string, unknown]): boolean =>
-    isRegionName(region) && typeof ms === 'number' && ms >= 0 && ms < 1e6;
-  const isValid = Object.keys(measured).length <= 100 && Object.entries(measured).every(isMeasured);
-  return isValid
-    ? (measured as { [region: string]: number })
-    : invalid('latencies', 'must be an object of at most 100 regions and milliseconds, such as {"eu-central-1": 25}.');
+/** A player's own measurements. */
+export function ownLatencies(payload: Payload, user_id: string): Latency[] {
+  const value = payload['latencies'] ?? [];
+  const rule = 'must be a list of at most 50 {region, ms}.';
+  if (!Array.isArray(value) || value.length > 50) return invalid('latencies', rule);
+  return (value as unknown[]).map((entry) => {
+    const { region, ms } = (typeof entry === 'object' && entry !== null ? entry : {}) as { [key: string]: unknown };
+    const isRead = typeof region === 'string' && isRegionName(region) && typeof ms === 'number' && ms >= 0 && ms < 1e6;
+    return isRead ? { user_id, region, ms } : invalid('latencies', rule);
+  });
 }
 
 function regions(payload: Payload): string[] {

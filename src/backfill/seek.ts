@@ -5,11 +5,11 @@ import { leaseForCallback, reread } from '../allocation/ownership';
 import { decided } from '../allocation/decide';
 import { storeFirst } from '../allocation/starting';
 import { nearRegions } from '../allocation/regions';
-import { MINUTE, SECOND, type Config } from '../config';
+import { SECOND, type Config } from '../config';
 import { databaseNow } from '../database/clock';
 import { lapseSeats } from '../database/instances';
 import { mergeIntoStart, seekSeats } from '../database/seeking';
-import { seatMs } from '../instances/instance';
+import { leastLeftMs, seatMs } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
@@ -29,8 +29,6 @@ const AGAIN_MS = 20;
 const SOON_MS = 3 * SECOND;
 /** After so many sessions that turned out to be gone. */
 const MOST_PASSED = 4;
-/** Nobody is sent to a session that ends so soon. */
-const LAST_MS = 5 * MINUTE;
 
 /** One look. Undefined: the group's answer is another allocation's now, or another worker's. */
 export function seek(call: Call, before: Waiting): Allocation | undefined {
@@ -72,7 +70,7 @@ function look(call: Call, a: Waiting, pool: string): ReturnType<typeof seekSeats
     pool,
     regions: placesFor(a, config),
     passed: a.passed,
-    least_left_ms: Math.min(LAST_MS, config.ttlMs / 4),
+    least_left_ms: leastLeftMs(config),
     seat_ms: seatMs(config),
     lease: leaseForCallback(call, a),
   };

@@ -63,7 +63,9 @@ export interface NewAllocation extends AllocationChange {
   most: MostSessions;
   /** How many allocations a player may get within a minute, however they came to it; null: not counted. */
   most_starts: number | null;
-  /** Of a player who asks alone: how many of these within a minute, and while they do what they get none. */
+  /** Of a room: no other one that starts or runs has it; where one has, this is not stored. */
+  code?: string;
+  /** Of players who ask for it themselves: how many of these each may have within a minute, and while one does what they get none. */
   alone?: { most: number; unless: 'waiting' | 'playing' };
 }
 
@@ -108,15 +110,16 @@ WITH asked AS (
       old.state = 'starting' AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = old.allocation_id AND a.fleet = $2::text AND NOT a.cancelled)
       OR $16::text = 'playing' AND old.state IN ('reserved', 'joined') AND EXISTS (SELECT 1 FROM gameye_instance i
         WHERE i.id = old.session_id AND i.fleet = $2::text AND i.status NOT IN ('exited', 'dead', 'lost') AND i.ending IS NULL)) AS busy,
-    EXISTS (SELECT 1 FROM refused) AND NOT EXISTS (SELECT 1 FROM wanted)
-      OR $16::text IS NOT NULL AND (SELECT count(*) FROM old, jsonb_array_elements_text(old.starts) AS start
-        WHERE ${RECENT}) >= $15::int4 AS too_often
+    EXISTS (SELECT 1 FROM refused) AND ($16::text IS NOT NULL OR NOT EXISTS (SELECT 1 FROM wanted))
+      OR $16::text IS NOT NULL AND ($15::int4 <= 0 OR EXISTS (SELECT 1 FROM old WHERE
+        (SELECT count(*) FROM jsonb_array_elements_text(old.starts) AS start WHERE ${RECENT}) >= $15::int4)) AS too_often
 ), made AS (
-  INSERT INTO gameye_allocation (id, fleet, state, session_id, holder, lease_until, deadline, attempts, guest_pool, free_seats, doc)
-  SELECT $1::text, $2::text, $3::text, $4::text, $5::text, ${LEASE('$6')}, ${LEASE('$7')}, $8::int4, $9::text, $10::int4,
+  INSERT INTO gameye_allocation (id, fleet, state, session_id, holder, lease_until, deadline, attempts, guest_pool, free_seats, code, doc)
+  SELECT $1::text, $2::text, $3::text, $4::text, $5::text, ${LEASE('$6')}, ${LEASE('$7')}, $8::int4, $9::text, $10::int4, $18::text,
     CASE WHEN NOT EXISTS (SELECT 1 FROM refused) THEN $11::text::jsonb
       ELSE jsonb_set($11::text::jsonb, '{request,user_ids}', (SELECT jsonb_agg(user_id ORDER BY place) FROM wanted)) END
   FROM judged WHERE NOT judged.busy AND NOT judged.too_often
+    AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.fleet = $2::text AND i.code = $18::text)
     AND ($13::int4 IS NULL AND $17::int4 IS NULL
       OR gameye_admits($2::text, $13::int4, coalesce($11::text::jsonb->'request'->>'mode', ''), $17::int4))
   ON CONFLICT (id) DO NOTHING
@@ -187,6 +190,7 @@ export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Sto
     a.alone?.most ?? null,
     a.alone?.unless ?? null,
     a.most.of_mode,
+    a.code ?? null,
   ]);
   const { row, taken, before, refused, orders } = found;
   if (row) return { kind: 'stored', row, taken, before, refused, orders };
@@ -261,6 +265,9 @@ export function saveAttempt(
   return found.admitted ? 'nobody' : 'full';
 }
 
+/** Until when a session that is started for nobody waits for its first player, as the request of `mine` says; NULL: its ttl. */
+const AWAITED = LEASE("(mine.doc->'request'->>'empty_timeout_ms')");
+
 const STARTED = `
 WITH mine AS (
   UPDATE gameye_allocation a SET ${CHANGED} WHERE a.id = $1::text AND a.version = $2::int8 AND NOT a.cancelled RETURNING a.*
@@ -278,16 +285,24 @@ WITH mine AS (
   SELECT count(*)::int4 AS waiting, CASE WHEN $11::boolean THEN count(*)::int4 ELSE 0 END AS seated FROM seated
 ), made AS (
   INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, mode, solo, ip_address, dns_name, port, ports,
-    max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at)
+    max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at, shared, awaited_until,
+    code, public, host)
   SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, x.mode, x.solo, x.ip_address, x.dns_name, x.port, x.ports,
     x.max_players, CASE WHEN $12::float8 IS NULL THEN 0 ELSE n.seated END, CASE WHEN $12::float8 IS NULL THEN n.seated ELSE 0 END,
     n.seated, x.max_players - n.seated, x.metadata, x.pool, $12::float8 IS NULL AND n.seated > 0, mine.server_ready, now(),
-    now() + x.ttl_ms * interval '1 millisecond'
+    now() + x.ttl_ms * interval '1 millisecond', coalesce((mine.doc->'request'->>'backfill')::boolean, true),
+    CASE WHEN $11::boolean THEN ${AWAITED} END,
+    -- Its own from the start, unless another one got it in the one moment that nobody could look at both.
+    CASE WHEN NOT EXISTS (SELECT 1 FROM gameye_instance o WHERE o.fleet = mine.fleet AND o.code = mine.code AND o.id <> x.id) THEN mine.code END,
+    coalesce((mine.doc->'request'->'room'->>'public')::boolean, false),
+    CASE WHEN mine.code IS NULL THEN '' ELSE coalesce(mine.doc->'request'->'user_ids'->>0, '') END
   FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text, solo boolean,
     ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8), mine, n
   WHERE n.waiting > 0 OR NOT $13::boolean
   ON CONFLICT (id) DO UPDATE SET allocation_id = EXCLUDED.allocation_id, status = EXCLUDED.status, pool = EXCLUDED.pool,
-    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL, reported = i.reported OR EXCLUDED.reported,
+    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL,
+    shared = EXCLUDED.shared, awaited_until = EXCLUDED.awaited_until,
+    code = EXCLUDED.code, public = EXCLUDED.public, host = EXCLUDED.host, reported = i.reported OR EXCLUDED.reported,
     reserved = i.reserved + EXCLUDED.reserved, joined = i.joined + EXCLUDED.joined,
     player_count = i.player_count + EXCLUDED.player_count,
     max_players = greatest(EXCLUDED.max_players, i.player_count + EXCLUDED.player_count),
@@ -362,7 +377,8 @@ WITH mine AS (
 ), n AS (
   SELECT count(*)::int4 AS seated FROM seated
 ), counted AS (
-  UPDATE gameye_instance i SET status = CASE WHEN i.status = 'starting' THEN 'running' ELSE i.status END, ${COUNT_SEATS}
+  UPDATE gameye_instance i SET status = CASE WHEN i.status = 'starting' THEN 'running' ELSE i.status END,
+    awaited_until = (SELECT ${AWAITED} FROM mine), ${COUNT_SEATS}
   FROM (SELECT $4::text AS id, CASE WHEN $10::float8 IS NULL THEN 0 ELSE n.seated END AS reserved,
     CASE WHEN $10::float8 IS NULL THEN n.seated ELSE 0 END AS joined, n.seated AS taken, false AS arrived FROM n) d
   WHERE i.id = d.id
@@ -562,7 +578,9 @@ export function markReady(nk: Nakama, fleet: string, sessionId: string): boolean
 const FORGET = `
 WITH gone AS (
   DELETE FROM gameye_allocation WHERE id IN (
-    SELECT id FROM gameye_allocation WHERE state = 'over' AND keep_until < now() AND fleet = $1::text LIMIT 500 FOR UPDATE SKIP LOCKED) RETURNING 1
+    SELECT a.id FROM gameye_allocation a WHERE a.state = 'over' AND a.keep_until < now() AND a.fleet = $1::text
+      -- While its session runs, whoever asks again is led there.
+      AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = a.session_id) LIMIT 500 FOR UPDATE SKIP LOCKED) RETURNING 1
 )
 ${answer(`(SELECT count(*) FROM gone)`)}`;
 

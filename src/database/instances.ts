@@ -14,6 +14,13 @@ import { USED } from './usage';
 export const PLAYER_COUNT = 'least(i.player_count, i.max_players)';
 
 /**
+ * Who may change an instance `i` that is a room: whoever made it, while they sit there, then the one of its players whose user id
+ * comes first. Until somebody sits there it is whoever made it.
+ */
+export const HOST = `coalesce((SELECT h.user_id FROM gameye_seat h
+  WHERE h.session_id = i.id AND h.session_id <> '' AND h.state IN ('reserved', 'joined') ORDER BY h.user_id <> i.host, h.user_id LIMIT 1), i.host)`;
+
+/**
  * An instance `i` as JSON, as records.ts has it: made here, so that a page of hundreds passes through the runtime as one
  * text. What is missing is left out, but a null in metadata is the caller's own.
  */
@@ -25,7 +32,8 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
   'seats', coalesce((SELECT json_object_agg(s.user_id, CASE s.state WHEN 'joined' THEN json_build_object('state', s.state)
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),
-  'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL THEN i.open AND coalesce(i.silent_at > now(), true) END,
+  'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL OR NOT i.open OR NOT i.shared THEN i.open AND i.shared AND coalesce(i.silent_at > now(), true) END,
+  'room', CASE WHEN i.host <> '' THEN json_build_object('code', i.code, 'public', i.public, 'open', i.open, 'host', ${HOST}) END,
   'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
 
 /**
@@ -64,10 +72,10 @@ WITH x AS (
   SELECT count(*)::int4 AS joined FROM free
 ), made AS (
   INSERT INTO gameye_instance (id, allocation_id, fleet, status, region, image, version, mode, ip_address, dns_name, port, ports, max_players,
-    joined, player_count, open_seats, metadata, visited, create_time, empty_since)
+    joined, player_count, open_seats, metadata, visited, create_time, empty_since, shared)
   SELECT x.id, x.id, $2::text, x.status, x.region, x.image, x.version, x.mode, x.ip_address, x.dns_name, x.port, x.ports,
     greatest(x.max_players, n.joined), n.joined, n.joined, greatest(x.max_players, n.joined) - n.joined, x.metadata, n.joined > 0,
-    least(now(), to_timestamp($4::float8 / 1000)), CASE WHEN n.joined = 0 THEN now() END
+    least(now(), to_timestamp($4::float8 / 1000)), CASE WHEN n.joined = 0 THEN now() END, false
   FROM x, n ON CONFLICT (id) DO NOTHING
   RETURNING id
 ), seated AS (
@@ -80,7 +88,8 @@ ${answer('EXISTS (SELECT 1 FROM made)')}`;
 
 /**
  * Stores an instance for a session that runs without a record. The players that Gameye knows have seats in it, except those
- * who have a live seat elsewhere. False: there is one already.
+ * who have a live seat elsewhere. Nobody is left who knows whether strangers may be seated there, so none are. False: there is
+ * one already.
  */
 export function adoptInstance(
   nk: Nakama,

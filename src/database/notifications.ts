@@ -1,3 +1,6 @@
+import type { Nakama } from '../nakama/runtime';
+import { answer, ask, json } from './sql';
+
 /*
  * The one piece of a statement about a table of Nakama's own. `notification` is the same in all versions since 3.0, Nakama
  * reads it without a cache, and deletes from it by the same key. Its API lists one player's notifications at a time, oldest
@@ -25,4 +28,19 @@ export function forgetOlder(users: string): string {
   DELETE FROM notification n USING told t
   WHERE n.user_id = t.user_id AND n.create_time = t.create_time AND n.id = t.id AND t.place > 1
 )`;
+}
+
+const FORGET = `
+WITH ${forgetOlder('$1')}
+${answer('(SELECT count(*) FROM told WHERE place > 1)')}`;
+
+/** The same for players who were told outside of an allocation. Should Nakama's table ever be another one, it does nothing. */
+export function forgetOlderMatches(nk: Nakama, userIds: string[]): void {
+  const users = usersOf(userIds);
+  if (users.length === 0) return;
+  try {
+    ask<number>(nk, FORGET, [json(users)]);
+  } catch {
+    // They were told; an older notification beside does no harm that the assignment does not mend.
+  }
 }

@@ -82,16 +82,23 @@ const EMPTY = `CASE WHEN i.player_count > 0 THEN false WHEN i.reported OR i.visi
   ELSE NOT EXISTS (SELECT 1 FROM gameye_seat s WHERE s.session_id = i.id AND s.state = 'lapsed') END`;
 
 /**
- * When an instance `i` has to be stopped as things stand; NULL: never. Nobody is in it for longer than the grace, it drains
- * and nobody is in it, or its ttl is over. One that was started for nobody waits for its first player until its ttl.
+ * Until when an instance `i` may stay without players; NULL: until its ttl. One that was started for nobody is not stopped
+ * before the time is over that it may wait for its first player, nor without such a time.
+ */
+const emptyUntil = (grace: string): string => `CASE WHEN ${EMPTY} THEN
+  greatest(i.empty_since + ${interval(grace)}, CASE WHEN NOT i.visited THEN i.awaited_until END) END`;
+
+/**
+ * When an instance `i` has to be stopped as things stand; NULL: never. Nobody is in it for too long, it drains and nobody is in
+ * it, or its ttl is over.
  */
 const retireAt = (grace: string): string => `CASE
   WHEN i.status = 'draining' AND ${EMPTY} THEN coalesce(i.empty_since, now())
-  ELSE least(i.expires_at + ${EXPIRY_MARGIN}, CASE WHEN i.empty_since IS NOT NULL AND ${EMPTY} THEN i.empty_since + ${interval(grace)} END) END`;
+  ELSE least(i.expires_at + ${EXPIRY_MARGIN}, ${emptyUntil(grace)}) END`;
 
 const retireReason = (grace: string): string => `CASE
   WHEN i.status = 'draining' AND ${EMPTY} THEN 'drained'
-  WHEN i.empty_since IS NULL OR NOT ${EMPTY} OR i.expires_at + ${EXPIRY_MARGIN} < i.empty_since + ${interval(grace)} THEN 'expired'
+  WHEN ${emptyUntil(grace)} IS NULL OR i.expires_at + ${EXPIRY_MARGIN} < ${emptyUntil(grace)} THEN 'expired'
   WHEN i.visited THEN 'empty' ELSE 'no_show' END`;
 
 /** A field of a JSON value as text; empty when it is none. */

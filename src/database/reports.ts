@@ -159,15 +159,14 @@ export function updateInstance(
 
 const OPEN = `
 WITH changed AS (
-  UPDATE gameye_instance i SET open = $3::boolean, reported = true WHERE ${FIND} AND (i.pool IS NOT NULL OR NOT $3::boolean)
+  UPDATE gameye_instance i SET open = $3::boolean, reported = true WHERE ${FIND} AND (i.shared OR NOT $3::boolean)
 )
-${answer(`(SELECT json_build_object('pool', i.pool) FROM gameye_instance i WHERE ${FIND})`)}`;
+${answer(`(SELECT json_build_object('shared', i.shared) FROM gameye_instance i WHERE ${FIND})`)}`;
 
 /**
- * Opens an instance to backfill or closes it. Answers whether it takes part in backfill at all: otherwise it is not opened.
+ * Opens an instance to others or closes it. Answers whether anybody else may be seated there at all: otherwise it is not opened.
  * Undefined: no such instance.
  */
 export function setOpen(nk: Nakama, fleet: string, id: string, open: boolean): boolean | undefined {
-  const found = ask<{ pool: string | null } | null>(nk, OPEN, [fleet, id, open]);
-  return found ? found.pool !== null : undefined;
+  return ask<{ shared: boolean } | null>(nk, OPEN, [fleet, id, open])?.shared;
 }

@@ -188,6 +188,18 @@ CREATE INDEX gameye_result_due ON gameye_result (due) WHERE due IS NOT NULL;
 CREATE INDEX gameye_result_order ON gameye_result (fleet, create_time, id) WHERE kind = 'result';
 CREATE INDEX gameye_result_session ON gameye_result (session_id);
 CREATE INDEX gameye_result_keep ON gameye_result (keep_until);
+ALTER TABLE gameye_instance ADD COLUMN shared boolean NOT NULL DEFAULT true;
+ALTER TABLE gameye_instance ADD COLUMN awaited_until timestamptz;
+CREATE INDEX gameye_instance_find ON gameye_instance (fleet, region, player_count DESC)
+  WHERE open AND shared AND open_seats > 0 AND status = 'running';
+ALTER TABLE gameye_allocation ADD COLUMN code text;
+CREATE UNIQUE INDEX gameye_allocation_code ON gameye_allocation (fleet, code) WHERE code IS NOT NULL;
+ALTER TABLE gameye_instance ADD COLUMN code text;
+ALTER TABLE gameye_instance ADD COLUMN public boolean NOT NULL DEFAULT false;
+ALTER TABLE gameye_instance ADD COLUMN host text NOT NULL DEFAULT '';
+CREATE UNIQUE INDEX gameye_instance_code ON gameye_instance (fleet, code) WHERE code IS NOT NULL;
+CREATE INDEX gameye_instance_public ON gameye_instance (fleet, region, player_count DESC)
+  WHERE public AND open AND open_seats > 0 AND status = 'running';
 `,
 ];
 

@@ -33,12 +33,8 @@ export type Taken =
 const RESERVED = `CASE WHEN $4::float8 IS NULL THEN 'joined' ELSE 'reserved' END`;
 const UNTIL = `now() + $4::float8 * interval '1 millisecond'`;
 
-const TAKE = `
-WITH asked AS (
-  SELECT user_id, place FROM jsonb_array_elements_text($3::text::jsonb) WITH ORDINALITY AS w(user_id, place)
-), old AS (
-  SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM asked) ORDER BY s.user_id FOR UPDATE
-), wanted AS (
+/** The instance that a caller names: reservations there that ran out are freed first. */
+const NAMED = `wanted AS (
   SELECT a.user_id, a.place FROM asked a LEFT JOIN old o ON o.user_id = a.user_id
   WHERE NOT $6::boolean OR (o.session_id = $2::text AND o.state IN ('reserved', 'joined', 'lapsed'))
 ), due AS (
@@ -51,10 +47,22 @@ WITH asked AS (
   FROM due WHERE s.user_id = due.user_id RETURNING s.user_id
 ), place AS (
   SELECT i.* FROM gameye_instance i WHERE i.id = $2::text AND i.fleet = $1::text AND (SELECT count(*) FROM lapsed) >= 0 FOR UPDATE
-), seated AS (
-  SELECT o.user_id, o.state, o.until FROM old o WHERE o.session_id = $2::text AND o.state IN ('reserved', 'joined')
+)`;
+
+/**
+ * Takes seats in one instance. `place` ends with its locked row, after `wanted` (who shall have a seat there) and `lapsed` (whose
+ * reservation there was just freed); `id` is its id. $1 is the fleet, $3 the players, $4 how long seats are reserved, $5 whether
+ * as many as fit will do. `isOpen`: a condition on the row `p`. `more` is answered beside.
+ */
+export const taking = (place: string, id: string, isOpen: string, more = ''): string => `
+WITH asked AS (
+  SELECT user_id, place FROM jsonb_array_elements_text($3::text::jsonb) WITH ORDINALITY AS w(user_id, place)
+), old AS (
+  SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM asked) ORDER BY s.user_id FOR UPDATE
+), ${place}, seated AS (
+  SELECT o.user_id, o.state, o.until FROM old o WHERE o.session_id = ${id} AND o.state IN ('reserved', 'joined')
 ), room AS (
-  SELECT p.status NOT IN ('exited', 'dead', 'draining', 'lost', 'starting') AND ${isHeardOf('p')} AS takes,
+  SELECT p.status NOT IN ('exited', 'dead', 'draining', 'lost', 'starting') AND ${isHeardOf('p')} AND ${isOpen} AS takes,
     greatest(0, p.max_players - (p.player_count - (SELECT count(*) FROM lapsed))) AS free,
     (SELECT count(*) FROM wanted) - (SELECT count(*) FROM seated) AS asked,
     $5::boolean OR NOT EXISTS (SELECT 1 FROM wanted w WHERE ${isBanned('p', 'w.user_id')}) AS allowed
@@ -72,7 +80,7 @@ WITH asked AS (
   WHERE se.state = 'joined' OR se.until > now() + $4::float8 / 2 * interval '1 millisecond'
 ), taken AS (
   INSERT INTO gameye_seat AS s (user_id, state, session_id, until, version)
-  SELECT g.user_id, CASE WHEN se.state = 'joined' THEN 'joined' ELSE ${RESERVED} END, $2::text,
+  SELECT g.user_id, CASE WHEN se.state = 'joined' THEN 'joined' ELSE ${RESERVED} END, ${id},
     CASE WHEN se.state = 'joined' THEN NULL ELSE ${UNTIL} END, coalesce(o.version, 0) + 1
   FROM granted g LEFT JOIN old o ON o.user_id = g.user_id LEFT JOIN seated se ON se.user_id = g.user_id
   WHERE NOT EXISTS (SELECT 1 FROM safe WHERE safe.user_id = g.user_id) ORDER BY g.user_id
@@ -85,30 +93,53 @@ WITH asked AS (
   SELECT user_id FROM taken UNION ALL SELECT user_id FROM safe
 ), moved AS (
   SELECT o.user_id, o.session_id, o.state FROM old o JOIN taken t ON t.user_id = o.user_id
-  WHERE o.state IN ('reserved', 'joined') AND o.session_id <> $2::text
+  WHERE o.state IN ('reserved', 'joined') AND o.session_id <> ${id}
 ), n AS (
   SELECT count(*)::int4 AS new FROM taken t JOIN chosen c ON c.user_id = t.user_id
 ), prolonged AS (
   SELECT count(*) FILTER (WHERE $4::float8 IS NULL AND se.state = 'reserved')::int4 AS to_joined
   FROM seated se JOIN taken t ON t.user_id = se.user_id
 ), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('i.id <> $2::text')}
+  UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft(`i.id <> ${id}`)}
   FROM (
-    SELECT $2::text AS id,
+    SELECT ${id} AS id,
       CASE WHEN $4::float8 IS NULL THEN 0 ELSE n.new END - (SELECT count(*)::int4 FROM lapsed) - prolonged.to_joined AS reserved,
       CASE WHEN $4::float8 IS NULL THEN n.new ELSE 0 END + prolonged.to_joined AS joined, n.new AS taken, false AS arrived
     FROM n, prolonged, place WHERE n.new > 0 OR prolonged.to_joined > 0 OR (SELECT count(*) FROM lapsed) > 0
     UNION ALL ${freed('moved')}
   ) d WHERE i.id = d.id
-  RETURNING i.id, i.id <> $2::text AND ${HAS_ENDED} AS ended
+  RETURNING i.id, i.id <> ${id} AND ${HAS_ENDED} AS ended
 )
-${answer(`json_build_object(
-  'takes', (SELECT takes FROM room), 'fits', (SELECT asked <= free OR ($5::boolean AND free + (SELECT count(*) FROM seated) > 0) FROM room),
+${answer(`json_build_object(${more}
+  'id', (SELECT id FROM place), 'takes', (SELECT takes FROM room), 'fits', (SELECT asked <= free OR ($5::boolean AND free + (SELECT count(*) FROM seated) > 0) FROM room),
   'allowed', (SELECT allowed FROM room), 'granted', (SELECT count(*) FROM granted),
   'taken', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN held h ON h.user_id = w.user_id),
   'added', (SELECT coalesce(json_agg(w.user_id ORDER BY w.place), '[]') FROM wanted w JOIN taken t ON t.user_id = w.user_id
     JOIN chosen c ON c.user_id = w.user_id),
   'before', ${leftSeats('moved', 'counted', '$1')})`)}`;
+
+const TAKE = taking(NAMED, '$2::text', '(p.open OR NOT $7::boolean)');
+
+/** What such a statement answers: everything that `Taken` tells. */
+export interface TakingAnswer {
+  id: string | null;
+  takes: boolean | null;
+  fits: boolean | null;
+  allowed: boolean | null;
+  granted: number;
+  taken: string[];
+  added: string[];
+  before: LeftSeat[];
+}
+
+export function takenOf(found: TakingAnswer): Taken {
+  if (found.takes === null) return { kind: 'gone' };
+  if (!found.takes) return { kind: 'closed' };
+  if (!found.allowed) return { kind: 'banned' };
+  if (!found.fits) return { kind: 'full' };
+  const { taken: user_ids, added, before } = found;
+  return { kind: user_ids.length < found.granted ? 'raced' : 'taken', user_ids, added, before };
+}
 
 /**
  * Takes seats in a running instance: for all of these players or, with `partial`, for as many as fit in the order given,
@@ -116,7 +147,7 @@ ${answer(`json_build_object(
  * Who has a seat there keeps it; a reservation of which half is over is prolonged, and else nothing is written. A seat or a
  * start elsewhere is given up: a player has one row. `seatMs`: how long they are reserved; null: joined at once. Reservations
  * that ran out are freed first. `again`: only for those whose last seat is there, even if it lapsed: who was matched again
- * meanwhile is left out.
+ * meanwhile is left out. `open`: not in one that its host or its game server has closed.
  */
 export function takeSeats(
   nk: Nakama,
@@ -124,23 +155,10 @@ export function takeSeats(
   sessionId: string,
   userIds: string[],
   seatMs: number | null,
-  how: { partial?: boolean; again?: boolean } = {},
+  how: { partial?: boolean; again?: boolean; open?: boolean } = {},
 ): Taken {
-  const found = ask<{
-    takes: boolean | null;
-    fits: boolean | null;
-    allowed: boolean | null;
-    granted: number;
-    taken: string[];
-    added: string[];
-    before: LeftSeat[];
-  }>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, how.partial ?? false, how.again ?? false]);
-  if (found.takes === null) return { kind: 'gone' };
-  if (!found.takes) return { kind: 'closed' };
-  if (!found.allowed) return { kind: 'banned' };
-  if (!found.fits) return { kind: 'full' };
-  const { taken: user_ids, added, before } = found;
-  return { kind: user_ids.length < found.granted ? 'raced' : 'taken', user_ids, added, before };
+  const { partial = false, again = false, open = false } = how;
+  return takenOf(ask<TakingAnswer>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, partial, again, open]));
 }
 
 const LEAVE = `

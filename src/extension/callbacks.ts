@@ -22,9 +22,9 @@ export function callbackNames(): string[] {
   return Object.keys(getExtension().callbacks ?? {});
 }
 
-/** False when the request's callback tells the players instead of us. */
+/** False when the request's callback, or whoever asked, tells the players instead of us. */
 export function notifiesPlayers({ request }: { request: AllocationRequest }): boolean {
-  return find(request.callback)?.notify !== false;
+  return request.notify !== false && find(request.callback)?.notify !== false;
 }
 
 /**

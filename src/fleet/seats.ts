@@ -12,43 +12,47 @@ import { Code, rpcError } from '../refusal';
 import { instanceOf, notFound, withSession } from './find';
 import { CALL_TIMEOUT_MS } from './refresh';
 
-/** A player's hold on a seat: JoinInfo's SessionInfo in nakama-common. */
-export interface SessionInfo {
-  user_id: string;
-  session_id: string;
-}
-
 const MOST_TRIES = 4;
 
+/** `partial`: as many as fit, in the order given. `open`: only while the instance is. */
+export interface SeatHow {
+  partial?: boolean;
+  open?: boolean;
+}
+
+/** Players who have seats in an instance: all of them, and those who had none there before. */
+export interface Seated {
+  instance: Instance;
+  userIds: string[];
+  added: string[];
+}
+
 /**
- * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. All or none, or
- * with `partial` as many as fit in the order given: `session_info` tells who. Where all have seats already, nothing is written
- * and nobody is asked. Code 8 when the instance is full, 9 when it takes nobody (any more), 7 when its game server has
- * banned one of them, 5 when it is gone.
+ * Reserves seats for players until the seat timeout; who has a seat keeps it, a seat elsewhere is given up. All or none,
+ * unless `how` says otherwise. Where all have seats already, nothing is written and nobody is asked. Code
+ * 8 when the instance is full, 9 when it takes nobody (any more), 7 when its game server has banned one of them, 5 when it is
+ * gone.
  */
-export function join(
-  call: Call,
-  id: string,
-  userIds: string[],
-  partial = false,
-): { instance_info: Instance; session_info: SessionInfo[] } {
+export function seat(call: Call, id: string, userIds: string[], how: SeatHow = {}): Seated {
   const { nk } = call;
   const { taken, sessionId } = withSession(call, id, (sessionId) => {
-    const taken = take(call, sessionId, userIds, partial, MOST_TRIES);
+    const taken = take(call, sessionId, userIds, how, MOST_TRIES);
     return taken.kind === 'gone' ? undefined : { taken, sessionId };
   });
   if (taken.kind !== 'taken') {
     if (taken.kind !== 'raced') count(nk, 'gameye_seats', { outcome: taken.kind }, userIds.length);
     return refuse(taken.kind);
   }
-  const { user_ids, added, before } = taken;
+  return settled(call, sessionId, taken) ?? notFound(id);
+}
+
+/** Gameye hears of seats that were taken and given up. Undefined when it knows no such session: nobody is sent there. */
+export function settled(call: Call, sessionId: string, taken: Taken & { kind: 'taken' }): Seated | undefined {
+  const { user_ids: userIds, added, before } = taken;
   // Before they join: an API that takes no session when players leave takes them out of all.
   leaveBefore(call, before, sessionId);
-  if (added.length > 0 && !tellJoined(call, sessionId, added)) return notFound(id);
-  return {
-    instance_info: instanceOf(call, sessionId),
-    session_info: user_ids.map((user_id) => ({ user_id, session_id: sessionId })),
-  };
+  if (added.length > 0 && !tellJoined(call, sessionId, added)) return undefined;
+  return { instance: instanceOf(call, sessionId), userIds, added };
 }
 
 /** Tells Gameye of players who have new seats. False when it knows no such session: then nobody is sent there any more. */
@@ -67,12 +71,22 @@ function tellJoined(call: Call, sessionId: string, userIds: string[]): boolean {
   return true;
 }
 
+function take(call: Call, sessionId: string, userIds: string[], how: SeatHow, tries: number): Taken {
+  const taken = takeSeats(call.nk, call.config.fleet, sessionId, userIds, seatMs(call.config), how);
+  return taken.kind === 'raced' ? goOn(call, sessionId, userIds, how, taken, tries) : taken;
+}
+
 /** All or nobody, also when others make a first row for one of these players at the same moment. */
-function take(call: Call, sessionId: string, userIds: string[], partial: boolean, tries: number): Taken {
+export function goOn(
+  call: Call,
+  sessionId: string,
+  userIds: string[],
+  how: SeatHow,
+  taken: Taken & { kind: 'raced' },
+  tries = MOST_TRIES,
+): Taken {
   const { nk, config } = call;
-  const taken = takeSeats(nk, config.fleet, sessionId, userIds, seatMs(config), { partial });
-  if (taken.kind !== 'raced') return taken;
-  const again = tries > 1 ? take(call, sessionId, userIds, partial, tries - 1) : taken;
+  const again = tries > 1 ? take(call, sessionId, userIds, how, tries - 1) : taken;
   if (again.kind === 'taken') {
     return { ...again, added: taken.added.concat(again.added), before: taken.before.concat(again.before) };
   }

@@ -1,4 +1,4 @@
-import type { Config } from '../config';
+import { MINUTE, type Config } from '../config';
 import type { NewInstance } from '../database/allocations';
 import type { Refreshed } from '../database/instances';
 import { choosePort, type ListedSession, type SessionView } from '../gameye/wire';
@@ -94,4 +94,9 @@ export function refreshedBy({ status, host, ports }: Pick<ListedSession, 'host' 
 /** Until when a new seat is reserved, in milliseconds from now. Null where game servers have no way to report who arrives. */
 export function seatMs(config: Config): number | null {
   return config.nakamaUrl === undefined ? null : config.seatTimeoutMs;
+}
+
+/** Nobody looks for a seat in a session that ends sooner than this, in milliseconds. */
+export function leastLeftMs(config: Config): number {
+  return Math.min(5 * MINUTE, config.ttlMs / 4);
 }

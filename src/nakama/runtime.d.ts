@@ -66,6 +66,7 @@ export interface Nakama {
     state?: number,
     cursor?: string,
   ): { friends?: { user?: { userId: string } }[]; cursor?: string };
+  streamUserList(stream: { mode: number; subject: string; label: string }): { userId: string }[];
   uuidv4(): string;
   hmacSha256Hash(input: string, key: string): ArrayBuffer;
   base16Encode(data: string | ArrayBuffer): string;

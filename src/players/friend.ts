@@ -1,12 +1,8 @@
 import { readStanding } from '../database/standing';
-import { goAway, join } from '../fleet/seats';
-import { isLive } from '../gameye/wire';
-import { LOST } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { Code, rpcError } from '../refusal';
-import { matchContent, type MatchContent } from '../told/content';
-import { oneAtATime } from './one-at-a-time';
-import { isSafe } from './standing';
+import type { MatchContent } from '../told/content';
+import { enter } from './enter';
 
 /** Nakama's state of a friendship that both sides have accepted. */
 const MUTUAL = 0;
@@ -26,20 +22,13 @@ export function joinFriend(call: Call, userId: string, friendId: string): { stat
   const isThere = theirs?.state === 'reserved' || theirs?.state === 'joined';
   const place = isThere ? theirs.instance : undefined;
   if (!place) return rpcError(Code.NOT_FOUND, 'No friend of yours with this user id plays in a session.');
-  const mine = readStanding(nk, config.fleet, userId);
-  const isSeated = mine?.session_id === place.id && isSafe(call, mine) && place.status !== LOST && isLive(place.status);
-  const instance = isSeated ? place : oneAtATime(call, userId, () => join(call, place.id, [userId]).instance_info);
-  try {
-    return { status: 'matched', match: matchContent(call, instance, userId) };
-  } catch (error) {
-    // Without it the player cannot go there.
-    if (!isSeated) goAway(call, instance.id, userId);
-    throw error;
-  }
+  // One that its host has closed stays so for friends as well.
+  const { match } = enter(call, userId, place, { open: place.room !== undefined });
+  return { status: 'matched', match };
 }
 
 /** Both sides' lists tell it, so the shorter one is enough. */
-function areFriends(call: Call, userId: string, friendId: string): boolean {
+export function areFriends(call: Call, userId: string, friendId: string): boolean {
   return lists(call, userId, friendId) ?? lists(call, friendId, userId) ?? false;
 }
 

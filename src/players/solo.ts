@@ -3,7 +3,7 @@ import { readStanding } from '../database/standing';
 import { shapeRequest } from '../allocation/on-matched';
 import { modeConfig } from '../mode-config';
 import type { Call } from '../nakama/caller';
-import type { AllocationRequest } from '../records';
+import type { AllocationRequest, Latency } from '../records';
 import { count } from '../nakama/metrics';
 import { Code, rpcError } from '../refusal';
 import type { MatchContent } from '../told/content';
@@ -19,8 +19,7 @@ export interface SoloRequest {
   /** Answer the session that they have, when it runs. */
   resume: boolean;
   mode: string;
-  /** Milliseconds to regions, as they measured them. */
-  latencies: { [region: string]: number };
+  latencies: Latency[];
 }
 
 /**
@@ -60,20 +59,19 @@ export function startSolo(call: Call, userId: string, asked: Partial<SoloRequest
 function soloRequest(
   call: Call,
   userId: string,
-  { mode = '', latencies = {} }: Partial<SoloRequest>,
+  { mode = '', latencies = [] }: Partial<SoloRequest>,
 ): AllocationRequest {
   const { modeProperty, pingPrefix } = call.config;
-  const measured = Object.entries(latencies).map(([region, ms]) => [`${pingPrefix}${region}`, ms]);
+  const measured = latencies.map(({ region, ms }) => [`${pingPrefix}${region}`, ms]);
   const properties = { ...Object.fromEntries(measured), ...(mode === '' ? {} : { [modeProperty]: mode }) };
   const presence = { userId, sessionId: '', username: '', node: call.ctx.node };
   // Declared as strings, because a ticket's are; numeric ones are numbers there as well.
   const entries = [{ presence, properties: properties as { [key: string]: string } }];
   const { maxPlayers = 1 } = modeConfig(call.config, mode);
-  const own = Object.entries(latencies).map(([region, ms]) => ({ user_id: userId, region, ms }));
   const asked = {
     user_ids: [userId],
     max_players: maxPlayers,
-    latencies: own,
+    latencies,
     metadata: {},
     ...(mode === '' ? {} : { mode }),
   };

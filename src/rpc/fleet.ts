@@ -1,9 +1,30 @@
+import { askedIn } from '../allocation/once';
 import { metadataFrom } from '../allocation/shape';
-import { invalid, wholeNumber, type Payload } from '../fields';
+import { flag, invalid, optionalFlag, wholeNumber, type Payload } from '../fields';
+import type { Named } from '../fleet/create';
+import type { JoinOptions } from '../fleet/join';
 import { SORTABLE } from '../instances/query';
+import type { Call } from '../nakama/caller';
 import { Code, rpcError } from '../refusal';
 
 /* What the fleet's RPCs read of a payload beside its simple fields. */
+
+/** What the caller calls a request that may be repeated; undefined: it has no name. */
+export function namedIn(call: Call, { request_id, ...rest }: Payload): Named | undefined {
+  if (request_id === undefined) return undefined;
+  if (typeof request_id === 'string' && /^[\x21-\x7e]{1,200}$/.test(request_id)) {
+    return { request_id, asked: askedIn(call, rest) };
+  }
+  return invalid('request_id', 'must be a text of 1 to 200 characters without spaces.');
+}
+
+/** How players are seated. */
+export function joinOptions(payload: Payload): JoinOptions {
+  return {
+    partial: optionalFlag(payload, 'partial'),
+    ...(payload['notify'] === undefined ? {} : { notify: flag(payload, 'notify') }),
+  };
+}
 
 /** Count and metadata from a payload. Servers write the count in either spelling: the guides of other plugins differ. */
 export function saidIn(payload: Payload): [playerCount: number | undefined, metadata: { [key: string]: unknown }] {

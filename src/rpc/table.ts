@@ -1,11 +1,13 @@
-import { allocationRequest, latenciesByRegion, modeIn, SHAPE_FIELDS } from '../allocation/shape';
+import { allocationRequest, findRequest, modeIn, ownLatencies, SHAPE_FIELDS } from '../allocation/shape';
 import { KEPT_DAYS } from '../database/usage';
 import { flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { create } from '../fleet/create';
+import { findOrCreate } from '../fleet/find-or-create';
 import { get } from '../fleet/get';
+import { join } from '../fleet/join';
 import { list } from '../fleet/list';
 import { remove } from '../fleet/remove';
-import { join, leave } from '../fleet/seats';
+import { leave } from '../fleet/seats';
 import { report, update } from '../fleet/update';
 import type { Call } from '../nakama/caller';
 import { changes } from '../operations/changes';
@@ -14,6 +16,7 @@ import { fleetStatus } from '../operations/status';
 import { usage } from '../operations/usage';
 import { joinFriend } from '../players/friend';
 import { pingTargets } from '../players/ping-targets';
+import { ownRoom, rematch } from '../players/rooms';
 import { startSolo } from '../players/solo';
 import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
@@ -21,9 +24,10 @@ import { heartbeat } from '../servers/liveness';
 import { playersKicked, playersLeft, playersLost } from '../servers/players';
 import { openToBackfill, playersArrived, serverIsReady } from '../servers/reports';
 import { reportResult, results } from '../servers/results';
-import { orderIn, saidIn } from './fleet';
+import { joinOptions, namedIn, orderIn, saidIn } from './fleet';
 import { artifactOf, drainMeant, logsOf, SELECTING, setVersion, switchRegion, terminateMeant } from './operators';
 import { resultIds, resultIn, roundIn } from './results';
+import { roomCreate, roomInvite, roomJoin, roomList, roomUpdate } from './rooms';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
 /**
@@ -54,9 +58,19 @@ export const RPCS: Rpc[] = [
   {
     id: 'fleet_create',
     caller: 'server',
-    fields: ['max_players', 'user_ids', 'latencies', ...SHAPE_FIELDS],
-    doc: '`max_players` (unless the mode has it), `user_ids?`, `latencies?: [{user_id, region, ms}]`, `mode?`, `metadata?`, `regions?`, `image?`, `version?`, `env?`, `args?`, `ttl?`, `port?`, `ready?`, `create_timeout?`, `callback?` → `session_id` at once; players are notified',
-    answer: (call, payload) => create(call, allocationRequest(call, payload)),
+    fields: ['max_players', 'user_ids', 'latencies', 'request_id', 'backfill', 'empty_timeout', ...SHAPE_FIELDS],
+    doc: '`max_players` (unless the mode has it), `user_ids?`, `latencies?: [{user_id, region, ms}]`, `mode?`, `metadata?`, `regions?`, `image?`, `version?`, `env?`, `args?`, `ttl?`, `port?`, `ready?`, `create_timeout?`, `callback?`, `request_id?`, `backfill?`, `empty_timeout?` → `session_id` at once; players are notified',
+    answer: (call, payload) => create(call, allocationRequest(call, payload), namedIn(call, payload)),
+  },
+  {
+    id: 'fleet_find_or_create',
+    caller: 'server',
+    fields: ['user_ids', 'query', 'max_players', 'latencies', 'notify', 'request_id', 'backfill', ...SHAPE_FIELDS],
+    doc: '`user_ids`, `query?`, `latencies?: [{user_id, region, ms}]`, `max_players?`, `notify?`, `request_id?`, `mode?`, and `metadata?`, `regions?`, `image?`, `version?`, `env?`, `args?`, `ttl?`, `port?`, `ready?`, `create_timeout?`, `callback?`, `backfill?` → `session_id`, `created`; when a running session had room, `created` is `false`, and `instance_info`, `session_info` and `matches` are those of `fleet_join`',
+    answer: (call, payload) => {
+      const query = optionalText(payload, 'query', 1000, '');
+      return findOrCreate(call, findRequest(call, payload), query, namedIn(call, payload));
+    },
   },
   {
     id: 'fleet_get',
@@ -79,9 +93,9 @@ export const RPCS: Rpc[] = [
   {
     id: 'fleet_join',
     caller: 'server',
-    fields: ['id', 'user_ids', 'partial'],
-    doc: '`id`, `user_ids`, `partial?` → `instance_info`, `session_info`; all or nobody, with `partial: true` as many as fit: `session_info` names them',
-    answer: (call, payload) => join(call, sessionId(payload), players(payload), optionalFlag(payload, 'partial')),
+    fields: ['id', 'user_ids', 'partial', 'notify'],
+    doc: '`id`, `user_ids`, `partial?`, `notify?` → `instance_info`, `session_info`, `matches`: for each player `user_id` and what `gameye_match` carries; all or nobody, with `partial: true` as many as fit: `session_info` names them',
+    answer: (call, payload) => join(call, sessionId(payload), players(payload), joinOptions(payload)),
   },
   {
     id: 'fleet_leave',
@@ -208,12 +222,12 @@ export const RPCS: Rpc[] = [
     id: 'gameye_solo_match',
     caller: 'player',
     fields: ['resume', 'mode', 'latencies'],
-    doc: '`resume?`, `mode?`, `latencies?` ({region: ms}) → `status: starting`; with `resume: true` `status: matched` and `match` when the player has a session that runs',
+    doc: '`resume?`, `mode?`, `latencies?: [{region, ms}]` → `status: starting`; with `resume: true` `status: matched` and `match` when the player has a session that runs',
     answer: (call, payload, userId) =>
       startSolo(call, userId, {
         resume: optionalFlag(payload, 'resume'),
         mode: modeIn(call, payload),
-        latencies: latenciesByRegion(payload),
+        latencies: ownLatencies(payload, userId),
       }),
   },
   {
@@ -225,6 +239,55 @@ export const RPCS: Rpc[] = [
       const [friendId = ''] = userIds({ user_id: [payload['user_id']] }, 'user_id', 1);
       return joinFriend(call, userId, friendId);
     },
+  },
+  {
+    id: 'gameye_room_create',
+    caller: 'player',
+    fields: ['public', 'max_players', 'latencies', 'mode', 'party_id'],
+    doc: '`public?`, `max_players?`, `latencies?: [{region, ms}]`, `mode?`, `party_id?` → the room: `state`, `id`, `code`, `public`, `host`, `max_players`, `players`; `gameye_match` follows when it runs',
+    answer: roomCreate,
+  },
+  {
+    id: 'gameye_room',
+    caller: 'player',
+    fields: [],
+    doc: ' → the room in which the player sits, with `state`: `none`, `starting`, `open` or `closed`',
+    answer: (call, _payload, userId) => ownRoom(call, userId),
+  },
+  {
+    id: 'gameye_room_list',
+    caller: 'player',
+    fields: ['latencies', 'limit', 'mode'],
+    doc: '`latencies?: [{region, ms}]`, `limit?` (20, at most 100), `mode?` → `rooms`: public ones with a free seat, the nearest first',
+    answer: roomList,
+  },
+  {
+    id: 'gameye_room_join',
+    caller: 'player',
+    fields: ['code', 'id'],
+    doc: '`code?`, or `id?` of a public room → `status: matched`, `match` and `room`; or `status: starting`: ask again',
+    answer: roomJoin,
+  },
+  {
+    id: 'gameye_room_update',
+    caller: 'player',
+    fields: ['open', 'public'],
+    doc: '`open?`, `public?` → the room; for its host only, who closes it when the game starts',
+    answer: roomUpdate,
+  },
+  {
+    id: 'gameye_room_rematch',
+    caller: 'player',
+    fields: [],
+    doc: ' → the new room, for everybody who sits in the old one; for its host only',
+    answer: (call, _payload, userId) => rematch(call, userId),
+  },
+  {
+    id: 'gameye_room_invite',
+    caller: 'player',
+    fields: ['user_id'],
+    doc: '`user_id` of a mutual friend → `invited`; the friend gets the notification `gameye_room_invitation` with the code',
+    answer: roomInvite,
   },
   {
     id: 'gameye_ping_targets',

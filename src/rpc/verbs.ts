@@ -1,6 +1,7 @@
 import type { StartingInstance } from '../allocation/pending';
 import { knownFieldsOnly } from '../fields';
-import type { SessionInfo } from '../fleet/seats';
+import type { Found } from '../fleet/find-or-create';
+import type { Joined, JoinOptions } from '../fleet/join';
 import { guarded } from '../nakama/guard';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
 import type { Instance, Latency } from '../records';
@@ -10,10 +11,13 @@ import { rpcOf } from './table';
 
 /** What `create` takes; the payload of `fleet_create`. */
 export interface CreateRequest {
-  max_players: number;
+  /** Needed unless the mode, or GAMEYE_MAX_PLAYERS, says it. */
+  max_players?: number;
   /** Nakama user ids: they are notified and get seats. */
   user_ids?: string[];
   latencies?: Latency[];
+  /** The name of a mode of GAMEYE_MODES. */
+  mode?: string;
   /** Instead of the configured ones, in order of preference. */
   regions?: string[];
   image?: string;
@@ -23,12 +27,27 @@ export interface CreateRequest {
   metadata?: { [key: string]: unknown };
   /** The name of a callback that was given to configure(). */
   callback?: string;
+  /** Asked again with the same id, on any node, it is the same session. Remembered for two days and while that runs. */
+  request_id?: string;
+  /** False: nobody else is seated there, whether by backfill or by `findOrCreate`. */
+  backfill?: boolean;
+  /** Without players: stopped when nobody has come after so many seconds. */
+  empty_timeout?: number;
+}
+
+/** What `findOrCreate` takes; the payload of `fleet_find_or_create`. */
+export interface FindRequest extends Omit<CreateRequest, 'user_ids' | 'empty_timeout'> {
+  user_ids: string[];
+  /** Which running sessions will do, in the language of `list`. Empty: any. */
+  query?: string;
+  /** False: the players hear of it from the caller only. */
+  notify?: boolean;
 }
 
 /**
  * Nakama's Go `runtime.FleetManager` with its words and JSON. Refusals are thrown as `{message, code}` with a gRPC code: an
- * RPC that does not catch them passes them on to its caller. `get`, `join`, `leave` and `delete` use the network and wait
- * for it: not in a matchmaker hook.
+ * RPC that does not catch them passes them on to its caller. `get`, `join`, `findOrCreate`, `leave` and `delete` use the network
+ * and wait for it: not in a matchmaker hook.
  */
 export interface FleetManager {
   /** Answers the session's id at once; its players are told when it runs, and the callback is called. */
@@ -40,12 +59,10 @@ export interface FleetManager {
     instances: Instance[];
     cursor: string;
   };
-  /** Reserves seats for all of them or, with `partial`, for as many as fit. */
-  join(
-    id: string,
-    userIds: string[],
-    options?: { partial?: boolean },
-  ): { instance_info: Instance; session_info: SessionInfo[] };
+  /** Seats for all of them or, with `partial`, for as many as fit; they are notified, unless `notify` is false. */
+  join(id: string, userIds: string[], options?: JoinOptions): Joined;
+  /** Seats for all of them in the best running session, or in a new one: then they are notified when it runs. */
+  findOrCreate(request: FindRequest): Found;
   leave(id: string, userIds: string[]): { instance_info: Instance };
   update(
     id: string,
@@ -71,6 +88,7 @@ export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetMan
     get: (id) => ask('fleet_get', { id }),
     list: (options = {}) => ask('fleet_list', options),
     join: (id, userIds, options = {}) => ask('fleet_join', { ...options, id, user_ids: userIds }),
+    findOrCreate: (request) => ask('fleet_find_or_create', request),
     leave: (id, userIds) => ask('fleet_leave', { id, user_ids: userIds }),
     update: (id, change) => ask('fleet_update', { ...change, id }),
     delete: (id) => void ask('fleet_delete', { id }),

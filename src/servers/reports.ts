@@ -26,12 +26,12 @@ export function serverIsReady(call: Call, sessionId: string): void {
   rpcError(Code.NOT_FOUND, 'This session is not being started (any more).');
 }
 
-/** Opens an instance to backfill or closes it; answers whether it is open now. Code 9: it takes no part in backfill. */
+/** Opens an instance to others or closes it; answers whether it is open now. Code 9: nobody else may be seated there. */
 export function openToBackfill(call: Call, id: string, open: boolean): boolean {
-  const takesPart = setOpen(call.nk, call.config.fleet, id, open) ?? notFound(id);
-  if (takesPart || !open) return takesPart && open;
+  const isShared = setOpen(call.nk, call.config.fleet, id, open) ?? notFound(id);
+  if (isShared || !open) return isShared && open;
   return rpcError(
     Code.FAILED_PRECONDITION,
-    'Nobody is seated here by backfill: GAMEYE_BACKFILL was off when the session was started, or its match did not want it.',
+    'Nobody else is seated here: its request said so (backfill: false), or its record was lost for a time.',
   );
 }

@@ -5,7 +5,7 @@ import type { Dialect } from '../config';
 import type { Call } from '../nakama/caller';
 import type { FailureReason, Instance } from '../records';
 import { isRpcError } from '../refusal';
-import { matchContent } from './content';
+import { matchContent, type MatchContent } from './content';
 
 /** Subjects and codes are those of Gameye's reference game, */
 const MATCH = { subject: 'gameye_match', code: 7300 };
@@ -16,6 +16,9 @@ const CONNECTION_INFO = { subject: 'connection-info', code: 111 };
 const CREATE_TIMEOUT = { subject: 'create-timeout', code: 112 };
 const CREATE_FAILED = { subject: 'create-failed', code: 113 };
 
+/** A friend asks a player into a room. */
+const INVITATION = { subject: 'gameye_room_invitation', code: 7302 };
+
 /** What came of telling players where they play. */
 export interface Told {
   /** Who could not be told, such as deleted users. */
@@ -24,11 +27,19 @@ export interface Told {
   failed: string[];
 }
 
-/** Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. */
-export function notifyMatch(call: Call, instance: Instance, userIds: string[]): Told {
+/**
+ * Tells players where their game server is. Persistent: who is offline finds it in the list of notifications. `contentOf`: what
+ * a player is told, where that was made already.
+ */
+export function notifyMatch(
+  call: Call,
+  instance: Instance,
+  userIds: string[],
+  contentOf = (userId: string): MatchContent => matchContent(call, instance, userId),
+): Told {
   const { nk, logger, config } = call;
   const isOurs = config.notify.includes('gameye');
-  const { notifications, failed } = isOurs ? contents(call, instance, userIds) : { notifications: [], failed: [] };
+  const { notifications, failed } = isOurs ? contents(userIds, contentOf) : { notifications: [], failed: [] };
   const missed = sendAll(nk, logger, notifications);
   if (!config.notify.includes('connection-info')) return { missed, failed };
   const { ip_address: IpAddress, dns_name: DnsName, port: Port } = instance.connection_info;
@@ -39,15 +50,14 @@ export function notifyMatch(call: Call, instance: Instance, userIds: string[]): 
 }
 
 function contents(
-  call: Call,
-  instance: Instance,
   userIds: string[],
+  contentOf: (userId: string) => MatchContent,
 ): { notifications: NotificationRequest[]; failed: string[] } {
   const notifications: NotificationRequest[] = [];
   const failed: string[] = [];
   for (const userId of userIds) {
     try {
-      notifications.push({ ...MATCH, userId, persistent: true, content: matchContent(call, instance, userId) });
+      notifications.push({ ...MATCH, userId, persistent: true, content: contentOf(userId) });
     } catch (error) {
       if (!isRpcError(error)) throw error;
       failed.push(userId);
@@ -74,6 +84,11 @@ export function notifyFailed(
   ]);
 }
 
+/** Asks a player into a room. Not persistent: tomorrow it is over. False: there is no such player, or the database fails. */
+export function notifyInvitation(call: Call, userId: string, content: { [field: string]: unknown }): boolean {
+  return sendAll(call.nk, call.logger, toEach([userId], INVITATION, content)).length === 0;
+}
+
 function toEach(
   userIds: string[],
   kind: { subject: string; code: number },
@@ -86,7 +101,7 @@ function toEach(
 function sendAll(nk: Nakama, logger: Logger, notifications: NotificationRequest[]): string[] {
   if (notifications.length === 0) return [];
   const missed = sendEach(nk, logger, notifications);
-  for (const { subject } of [MATCH, FAILED, CONNECTION_INFO, CREATE_TIMEOUT, CREATE_FAILED]) {
+  for (const { subject } of [MATCH, FAILED, INVITATION, CONNECTION_INFO, CREATE_TIMEOUT, CREATE_FAILED]) {
     const sent = notifications.filter((one) => one.subject === subject);
     const lost = sent.filter((one) => missed.includes(one.userId)).length;
     count(nk, 'gameye_notifications', { subject, outcome: 'sent' }, sent.length - lost);

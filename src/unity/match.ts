@@ -1,12 +1,10 @@
-import { KEEP_MS, newAllocation, startAllocation } from '../allocation/create';
-import { derivedId } from '../credentials/derived-id';
+import { onceId, startOnce } from '../allocation/once';
 import { readAllocation } from '../database/allocations';
 import { findInstance } from '../database/instances';
 import { isLive } from '../gameye/wire';
 import { LOST, STARTING } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import type { AllocationRequest, FailureReason, Instance } from '../records';
-import { Code, rpcError } from '../refusal';
 
 /** How a match of Unity's Matchmaker stands. */
 export type Standing =
@@ -15,11 +13,9 @@ export type Standing =
   /** `reason`: it got no server; without: its session is over. */
   | { state: 'over'; reason?: FailureReason };
 
-const MOST_TRIES = 3;
-
 /** The allocation of a match: always the same, so that a repeated request cannot start another session. */
 export function allocationIdOf(call: Call, matchId: string): string {
-  return derivedId(call.nk, matchId, `gameye-unity:${call.config.fleet}`);
+  return onceId(call, 'unity', matchId);
 }
 
 /**
@@ -28,14 +24,10 @@ export function allocationIdOf(call: Call, matchId: string): string {
  */
 export function allocateMatch(call: Call, matchId: string, request: AllocationRequest): Standing {
   const id = allocationIdOf(call, matchId);
-  for (let i = 0; i < MOST_TRIES; i++) {
-    const standing = standingOf(call, id);
-    if (standing) return standing;
-    const allocation = { ...newAllocation(call, request, false), id, session_id: id };
-    if (startAllocation(call, allocation, { keepMs: KEEP_MS }) === 'started') return { state: 'pending' };
-    // Somebody asks for the same match at the same time.
-  }
-  return rpcError(Code.ABORTED, 'The match is being allocated just now. Try again.');
+  const standing = standingOf(call, id);
+  if (standing) return standing;
+  const isNew = startOnce(call, id, request) === 'started';
+  return (isNew ? undefined : standingOf(call, id)) ?? { state: 'pending' };
 }
 
 /** How a match stands that was asked for within the last two days; undefined: nobody asked. */

@@ -42,6 +42,7 @@ describe('InitModule', () => {
 describe('in a frozen VM', () => {
   const payloads: { [rpc: string]: object } = {
     fleet_create: { max_players: 4, user_ids: [USER], metadata: JSON.parse(INHERITED) as object, regions: ['eu'] },
+    fleet_find_or_create: { user_ids: [OTHER], query: '*' },
     fleet_get: { id: 's1' },
     fleet_list: { query: '*' },
     fleet_join: { id: 's1', user_ids: [OTHER] },

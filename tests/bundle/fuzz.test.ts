@@ -119,7 +119,7 @@ const instancesOf = (dumped: string): unknown => (JSON.parse(dumped) as { rows: 
 
 it('there are RPCs to fuzz', () => {
   expect(rpcs.size).toBeGreaterThan(15);
-  expect(fieldsOf('fleet_join')).toEqual(['id', 'user_ids', 'partial']);
+  expect(fieldsOf('fleet_join')).toEqual(['id', 'user_ids', 'partial', 'notify']);
 });
 
 describe.each([...rpcs.keys()])('%s', (rpc) => {

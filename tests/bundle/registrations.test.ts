@@ -62,7 +62,13 @@ describe('a registered function', () => {
     expect(names).toEqual(
       expect.arrayContaining([
         ...['fleet_create', 'fleet_get', 'fleet_list', 'fleet_join', 'fleet_leave', 'fleet_update', 'fleet_delete'],
-        ...['update_instance_info', 'delete_instance_info', 'gameye_server_join', 'gameye_server_leave'],
+        ...[
+          'fleet_find_or_create',
+          'update_instance_info',
+          'delete_instance_info',
+          'gameye_server_join',
+          'gameye_server_leave',
+        ],
         'gameye_allocator',
       ]),
     );

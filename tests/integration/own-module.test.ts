@@ -62,7 +62,9 @@ forEachRuntime((runtime) => {
 
     // Its own RPCs, which use the fleet manager's verbs, for players.
     expect(await third.rpc('duels')).toMatchObject({ payload: [{ id: sessionId, open_seats: 2 }] });
-    expect(await third.rpc('join_duel', { id: sessionId })).toMatchObject({ payload: { host, port } });
+    expect(await third.rpc('join_duel', { id: sessionId })).toMatchObject({
+      payload: { host, port, session_id: sessionId, seat_token: expect.stringMatching(/^v1\./) },
+    });
     expect(await third.rpc('duels')).toMatchObject({ payload: [{ id: sessionId, open_seats: 1 }] });
     expect(await third.rpc('join_duel', { id: 'nobody-has-this' })).toMatchObject({
       code: 5,

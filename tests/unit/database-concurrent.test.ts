@@ -11,6 +11,7 @@ import {
   type NewInstance,
   NO_LIMIT,
 } from '../../src/database/allocations';
+import { findSeats, FIRST_VALUE } from '../../src/database/finding';
 import { lapseSeats, removeInstance } from '../../src/database/instances';
 import { arrive, updateInstance } from '../../src/database/reports';
 import { leaveSeats, takeSeats } from '../../src/database/seats';
@@ -97,6 +98,37 @@ describe('seats that many take at once', () => {
     ]);
     expect(await db.wrongBooks()).toEqual([]);
   });
+  it.each([false, true])(
+    'are found in whichever session has room, one waiting for another or not: %s',
+    async (waits) => {
+      await Promise.all(['s1', 's2', 's3'].map((id) => putSession(id, 20)));
+      const look = (user: string) => (nk: Nakama) =>
+        findSeats(
+          nk,
+          {
+            ...{
+              fleet: FLEET,
+              user_ids: [user],
+              regions: ['eu'],
+              image: 'my-game',
+              version: null,
+              mode: null,
+              least_left_ms: 0,
+            },
+            ...{ seat_ms: 60_000, where: { sql: `i.region = $${FIRST_VALUE}::text`, values: ['eu'] } },
+          },
+          waits,
+        );
+      const { found = 0, overtaken = 0, none = 0 } = kindsOf(await db.together(names(150).map(look)));
+      expect(found + overtaken + none).toBe(150);
+      // Who is passed over looks again; who waits has a seat as long as there is one.
+      expect(found).toBeLessThanOrEqual(60);
+      if (waits) expect(found).toBe(60);
+      const [books] = await db.query<{ seats: number }>('SELECT sum(player_count)::int4 AS seats FROM gameye_instance');
+      expect(books?.seats).toBe(found);
+      expect(await db.wrongBooks()).toEqual([]);
+    },
+  );
   it('go to whole groups only, whatever their sizes', async () => {
     await putSession('s1', 40);
     const groups = names(60).map((user, i) => Array.from({ length: 1 + (i % 4) }, (_, seat) => `${user}-${seat}`));

@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { configure } from '../../src/extension/extension';
 import { tellDeparture } from '../../src/allocation/departure';
-import { join, leave } from '../../src/fleet/seats';
+import { join } from '../../src/fleet/join';
+import { leave } from '../../src/fleet/seats';
 import { update } from '../../src/fleet/update';
 import type { Call } from '../../src/nakama/caller';
 import { openToBackfill, playersArrived, serverIsReady } from '../../src/servers/reports';
@@ -37,6 +39,51 @@ describe('join', () => {
     expect(instanceIn(fake)?.seats).toMatchObject({ u1: { state: 'joined' }, u2: { state: 'reserved' } });
     expect(sentTo('put')).toEqual([{ session: 's1', players: ['u2'] }]);
   });
+  it('gives what a match gives: the answer and the notification say how each of them reaches the session', () => {
+    putInstance(fake, { max_players: 3 }, u1Plays);
+    gameye = { put: () => answer(200, {}) };
+    const { matches } = join(call, 's1', ['u2', 'u3']);
+    expect(matches).toMatchObject([
+      { user_id: 'u2', host: '1.2.3.4', port: 20001, session_id: 's1', map: 'dust', exp: expect.any(Number) },
+      { user_id: 'u3', seat_token: expect.stringMatching(/^v1\./) },
+    ]);
+    expect(fake.sent().map(({ userId, content }) => ({ user_id: userId, ...content }))).toEqual(matches);
+    expect(fake.sent()[0]).toMatchObject({ subject: 'gameye_match', code: 7300, persistent: true });
+  });
+  it('tells nobody when the caller does, nobody who is refused, and nobody who is in the game', () => {
+    putInstance(fake, { max_players: 3 }, u1Plays);
+    gameye = { put: () => answer(200, {}) };
+    join(call, 's1', ['u2'], { notify: false });
+    refusal(() => join(call, 's1', ['u3', 'u4']));
+    expect(fake.sent()).toEqual([]);
+    expect(join(call, 's1', ['u1', 'u3']).matches).toHaveLength(2);
+    expect(fake.sent().map(({ userId }) => userId)).toEqual(['u3']);
+  });
+  it('tells them again when it is repeated, because the first call may have died before it did', () => {
+    putInstance(fake);
+    gameye = { put: () => answer(200, {}) };
+    for (let i = 0; i < 2; i++) join(call, 's1', ['u1']);
+    expect(fake.sent().map(({ userId }) => userId)).toEqual(['u1', 'u1']);
+  });
+  it('seats nobody when the extras of one of them fail, and with partial the others', () => {
+    configure({
+      extras: (_ctx, _logger, _nk, _instance, userId) => {
+        if (userId === 'u2') throw new Error('no team');
+        return { team: 'red' };
+      },
+    });
+    putInstance(fake, { max_players: 4 }, u1Plays);
+    gameye = { put: () => answer(200, {}), delete: () => answer(200, {}) };
+    expect(refusal(() => join(call, 's1', ['u2', 'u3'])).code).toBe(14);
+    expect(refusal(() => join(call, 's1', ['u2'], { partial: true })).code).toBe(14);
+    expect(Object.keys(instanceIn(fake)!.seats)).toEqual(['u1']);
+    expect(fake.sent()).toEqual([]);
+    const joined = join(call, 's1', ['u2', 'u3'], { partial: true });
+    expect(joined).toMatchObject({ instance_info: { player_count: 2 }, session_info: [{ user_id: 'u3' }] });
+    expect(joined.matches).toMatchObject([{ user_id: 'u3', team: 'red' }]);
+    expect(sentTo('delete').at(-1)).toEqual({ session: 's1', players: ['u2'] });
+    configure({});
+  });
   it('takes all or none, and changes nothing when the instance is full', () => {
     putInstance(fake, {}, u1Plays);
     expect(refusal(() => join(call, 's1', ['u2', 'u3'])).code).toBe(8);
@@ -46,11 +93,11 @@ describe('join', () => {
   it('takes as many as fit when asked, in their order, and says who; those who have a seat count as fitting', () => {
     putInstance(fake, { max_players: 3 }, u1Plays);
     gameye = { put: () => answer(200, {}) };
-    const { instance_info, session_info } = join(call, 's1', ['u2', 'u3', 'u4', 'u1'], true);
+    const { instance_info, session_info } = join(call, 's1', ['u2', 'u3', 'u4', 'u1'], { partial: true });
     expect(session_info.map((one) => one.user_id)).toEqual(['u2', 'u3', 'u1']);
     expect(instance_info).toMatchObject({ player_count: 3, open_seats: 0 });
     expect(sentTo('put')).toEqual([{ session: 's1', players: ['u2', 'u3'] }]);
-    expect(refusal(() => join(call, 's1', ['u4', 'u5'], true)).code).toBe(8);
+    expect(refusal(() => join(call, 's1', ['u4', 'u5'], { partial: true })).code).toBe(8);
     expect(refusal(() => join(call, 's1', ['u4', 'u1'])).code).toBe(8);
     expect(Object.keys(instanceIn(fake)!.seats)).toEqual(['u1', 'u2', 'u3']);
   });
@@ -363,13 +410,13 @@ describe('a game server', () => {
       message: 'This session is not being started (any more).',
     });
   });
-  it('closes its session to backfill and opens it again, unless it takes no part in that', () => {
+  it('closes its session to others and opens it again, unless it was to be alone from the start', () => {
     putInstance(fake, { pool: 'p1' });
     expect(openToBackfill(call, 's1', false)).toBe(false);
     expect(instanceIn(fake)).toMatchObject({ open: false });
     expect(openToBackfill(call, 's1', true)).toBe(true);
     expect(instanceIn(fake)).toMatchObject({ open: true });
-    putInstance(fake, { id: 's2' });
+    putInstance(fake, { id: 's2', shared: false });
     expect(openToBackfill(call, 's2', false)).toBe(false);
     expect(refusal(() => openToBackfill(call, 's2', true)).code).toBe(9);
     expect(refusal(() => openToBackfill(call, 'x', true)).code).toBe(5);

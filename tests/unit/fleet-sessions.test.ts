@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { forgetOver } from '../../src/database/allocations';
 import { create } from '../../src/fleet/create';
 import { get } from '../../src/fleet/get';
 import { remove } from '../../src/fleet/remove';
-import { join } from '../../src/fleet/seats';
+import { join } from '../../src/fleet/join';
 import type { Call } from '../../src/nakama/caller';
 import { answering, callOn, type Replies } from './support/fleet';
 import { answer } from './support/gameye';
@@ -63,6 +64,32 @@ describe('create', () => {
   it('always starts a session, also where groups are seated in running ones', () => {
     const { session_id } = create({ ...call, config: { ...call.config, backfill: true } }, request);
     expect(allocationIn(fake, session_id)).toMatchObject({ doc: { next: 'run' } });
+  });
+  it('answers the same session to the same request_id, on any node, whatever became of it and though no more may run', () => {
+    const named = { request_id: 'r1', asked: 'x' };
+    const { session_id } = create(call, request, named);
+    const beside = callOn(fakeNakama(fake));
+    expect(create(beside, request, named)).toEqual({ session_id });
+    fake.query("UPDATE gameye_allocation SET state = 'over', keep_until = now() + interval '1 day'");
+    putInstance(fake, { id: session_id });
+    const full = { ...beside, config: { ...call.config, maxSessions: 1 } };
+    expect(create(full, request, named)).toEqual({ session_id });
+    expect([rowsIn(fake, 'allocation'), fake.events.filter(({ kind }) => kind === 'match').length]).toEqual([1, 1]);
+    expect(create(call, request, { ...named, request_id: 'r2' }).session_id).not.toBe(session_id);
+  });
+  it('refuses another request under the same request_id with 10, and changes nothing', () => {
+    create(call, request, { request_id: 'r1', asked: 'x' });
+    const rows = fake.query('SELECT * FROM gameye_allocation');
+    expect(refusal(() => create(call, request, { request_id: 'r1', asked: 'y' }))).toMatchObject({ code: 10 });
+    expect(fake.query('SELECT * FROM gameye_allocation')).toEqual(rows);
+  });
+  it('forgets a request_id two days after its players were told, but not while its session runs', () => {
+    const { session_id } = create(call, request, { request_id: 'r1', asked: 'x' });
+    fake.query("UPDATE gameye_allocation SET state = 'over', keep_until = now() - interval '1 second'");
+    putInstance(fake, { id: session_id });
+    expect([forgetOver(fake.nk, 'default'), rowsIn(fake, 'allocation')]).toEqual([0, 1]);
+    fake.query('DELETE FROM gameye_instance');
+    expect([forgetOver(fake.nk, 'default'), rowsIn(fake, 'allocation')]).toEqual([1, 0]);
   });
   it('leaves the request to another node when this one shuts down', () => {
     fake.before = (event) => {

@@ -148,7 +148,9 @@ describe('a player who plays alone', () => {
       nk: fake.nk,
       config: configWith({ GAMEYE_MODES: '{"duel": {}}' }),
     };
-    startSolo(call, 'u1', { mode: 'duel', latencies: { 'eu-central-1': 90, 'us-east-1': 10 } });
+    const measured = { 'eu-central-1': 90, 'us-east-1': 10 };
+    const latencies = Object.entries(measured).map(([region, ms]) => ({ user_id: 'u1', region, ms }));
+    startSolo(call, 'u1', { mode: 'duel', latencies });
     const started = fake.events.find((event) => event.kind === 'match');
     const { request, regions } = JSON.parse(String(started?.params['allocation'])) as Waiting;
     expect(regions).toEqual(['us-east-1', 'eu-central-1']);

@@ -40,6 +40,31 @@ describe('an instance is retired', () => {
     ['at once when it drains and nobody was ever in it', { players: 0, status: 'draining' }, stop(NOW, 'drained')],
     ['at its ttl when it was started for nobody', { players: 0, expiresAt: ends }, stop(NOW + MINUTE, 'expired')],
     ['not before, when it was started for nobody', { players: 0, expiresAt: NOW + MINUTE }, undefined],
+    [
+      'when nobody came within the time that its request says',
+      { players: 0, awaitedUntil: NOW + 90_000, expiresAt: NOW + 30 * MINUTE },
+      stop(NOW + 90_000, 'no_show'),
+    ],
+    [
+      'at its ttl, when it may wait longer',
+      { players: 0, awaitedUntil: NOW + MINUTE, expiresAt: ends - MINUTE },
+      stop(NOW, 'expired'),
+    ],
+    [
+      'after the grace once somebody was in it, however long it might have waited',
+      { players: 0, visited: true, emptySince: NOW, awaitedUntil: NOW + 90 * MINUTE },
+      stop(NOW + MINUTE, 'empty'),
+    ],
+    [
+      'not before that time is over, when a reservation ran out',
+      { players: 0, emptySince: NOW - MINUTE, awaitedUntil: NOW + 90_000 },
+      stop(NOW + 90_000, 'no_show'),
+    ],
+    [
+      'not while somebody is in it who came in time',
+      { awaitedUntil: NOW - MINUTE, expiresAt: NOW + MINUTE },
+      undefined,
+    ],
     ['never, when it was adopted with players and nobody knows its ttl', {}, undefined],
     ['not while it drains and somebody is in it', { status: 'draining' }, undefined],
   ];

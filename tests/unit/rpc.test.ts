@@ -40,6 +40,7 @@ describe('null in a payload', () => {
   /** A payload that each RPC takes, with its required fields only. */
   const payloads: { [id: string]: object } = {
     fleet_create: { max_players: 2 },
+    fleet_find_or_create: { user_ids: [B] },
     fleet_get: { id: 's1' },
     fleet_list: {},
     fleet_join: { id: 's1', user_ids: [B] },
@@ -56,6 +57,10 @@ describe('null in a payload', () => {
     gameye_server_result: { id: 's1', result: { winner: A } },
     gameye_server_backfill: { id: 's1', open: false },
     gameye_join_friend: { user_id: B },
+    gameye_room_create: { max_players: 2 },
+    gameye_room_join: { code: 'K7QM-2XPA' },
+    gameye_room_update: { open: false },
+    gameye_room_invite: { user_id: B },
     gameye_drain: { id: 's1' },
     gameye_terminate: { id: 's1' },
     gameye_set_version: { version: '1.0', force: true },
@@ -74,7 +79,10 @@ describe('null in a payload', () => {
       said = error;
     }
     const rows = fake.query('SELECT doc FROM gameye_allocation');
-    return JSON.stringify([said, rows]).replace(/[0-9a-f]{8}-[0-9a-f-]{27}|\d{13}|\d{4}-\d\d-\d\dT[\d:.]+Z/g, '*');
+    return JSON.stringify([said, rows]).replace(
+      /[0-9a-f]{8}-[0-9a-f-]{27}|[0-9A-Z]{4}-[0-9A-Z]{4}|\d{13}|\d{4}-\d\d-\d\dT[\d:.]+Z/g,
+      '*',
+    );
   };
   it.each(RPCS.map((rpc) => [rpc.id, rpc] as const))('is the same as nothing: %s', (id, { fields, nulls = [] }) => {
     vi.useFakeTimers({ toFake: ['Date'], now: 1_700_000_000_000 });
@@ -104,9 +112,23 @@ describe('fleet_create', () => {
       latencies: [{ user_id: A, region: 'us', ms: 12.5 }],
       metadata: { map: 'dust', 'gameye.env': { X: 'y' } },
       regions: ['eu', 'us'],
+      backfill: false,
     };
     const { session_id } = ask('fleet_create', payload, fake) as { session_id: string };
     expect((allocationIn(fake, session_id)!.doc as { request: object }).request).toEqual(payload);
+  });
+  it('is the same request whatever the order of its fields, and another one when it says something else', () => {
+    const fake = fakeNakama();
+    const first = ask('fleet_create', { max_players: 2, metadata: { a: 1, b: 2 }, request_id: 'r1' }, fake);
+    const same = { request_id: 'r1', metadata: { b: 2, a: 1 }, image: null, max_players: 2 };
+    expect(ask('fleet_create', same, fake)).toEqual(first);
+    const other = { max_players: 3, metadata: { a: 1, b: 2 }, request_id: 'r1' };
+    expect(refusal(() => ask('fleet_create', other, fake)).code).toBe(10);
+  });
+  it('may say how long a session for nobody waits', () => {
+    const fake = fakeNakama();
+    const { session_id } = ask('fleet_create', { max_players: 1, empty_timeout: 90 }, fake) as { session_id: string };
+    expect(allocationIn(fake, session_id)!.doc).toMatchObject({ request: { empty_timeout_ms: 90_000 } });
   });
   it('needs no players and no regions', () => {
     const fake = fakeNakama();
@@ -151,6 +173,9 @@ describe('the other verbs', () => {
     ['fleet_list', { query: '*', limit: 1000, order: ['-open_seats', 'create_time'] }, { instances: [{}], cursor: '' }],
     ['fleet_join', { id: 's1', user_ids: [B] }, { session_info: [{ user_id: B, session_id: 's1' }] }],
     ['fleet_join', { id: 's1', user_ids: [B], partial: true }, { instance_info: { player_count: 2 } }],
+    ['fleet_join', { id: 's1', user_ids: [B], notify: false }, { matches: [{ user_id: B, session_id: 's1' }] }],
+    ['fleet_find_or_create', { user_ids: [B], regions: ['eu'] }, { session_id: 's1', created: false, matches: [{}] }],
+    ['fleet_find_or_create', { user_ids: [B], query: '-id:s1' }, { created: true }],
     ['fleet_leave', { id: 's1', user_ids: [A] }, { instance_info: { player_count: 0 } }],
     ['fleet_update', { id: 's1', player_count: 3 }, { instance_info: { player_count: 3 } }],
     ['fleet_update', { id: 's1', playerCount: 0, metadata: { a: 1 } }, { instance_info: { metadata: { a: 1 } } }],
@@ -179,6 +204,22 @@ describe('the other verbs', () => {
     ['fleet_join', { id: 's1', user_ids: [B], partial: 'yes' }, 3],
     ['fleet_join', { id: 's1' }, 3],
     ['fleet_join', { id: 's1', user_ids: [] }, 3],
+    ['fleet_join', { id: 's1', user_ids: [B], notify: 'no' }, 3],
+    ['fleet_find_or_create', {}, 3],
+    ['fleet_find_or_create', { user_ids: [] }, 3],
+    ['fleet_find_or_create', { user_ids: [B], query: 7 }, 3],
+    ['fleet_find_or_create', { user_ids: [B], query: 'duel' }, 3],
+    ['fleet_find_or_create', { user_ids: [A, B], max_players: 1 }, 3],
+    ['fleet_find_or_create', { user_ids: [B], notify: 1 }, 3],
+    ['fleet_find_or_create', { user_ids: [B], request_id: '' }, 3],
+    ['fleet_find_or_create', { user_ids: [B], empty_timeout: 9 }, 3],
+    ['fleet_create', { max_players: 1, request_id: 'a b' }, 3],
+    ['fleet_create', { max_players: 1, request_id: 'x'.repeat(201) }, 3],
+    ['fleet_create', { max_players: 1, backfill: 'no' }, 3],
+    ['fleet_create', { max_players: 1, empty_timeout: 0 }, 3],
+    ['fleet_create', { max_players: 1, empty_timeout: 1.5 }, 3],
+    ['fleet_create', { max_players: 1, empty_timeout: 86_401 }, 3],
+    ['fleet_create', { max_players: 1, user_ids: [A], empty_timeout: 60 }, 3],
     ['fleet_leave', { user_ids: [A] }, 3],
     ['fleet_update', { id: 's1' }, 3],
     ['fleet_update', { id: 's1', player_count: 1, playerCount: 1 }, 3],

@@ -4,7 +4,7 @@ import { arrive } from '../../src/database/reports';
 import { banPlayers } from '../../src/database/absent';
 import { takeSeats } from '../../src/database/seats';
 import { seekSeats } from '../../src/database/seeking';
-import { join } from '../../src/fleet/seats';
+import { seat } from '../../src/fleet/seats';
 import type { Call } from '../../src/nakama/caller';
 import { joinFriend } from '../../src/players/friend';
 import { standing } from '../../src/players/standing';
@@ -108,10 +108,10 @@ describe('a player whom the game server sends away', () => {
     fake.nk.friendsList = () => ({ friends: [{ user: { userId: 'u2' } }], cursor: '' });
     expect(playersKicked(call, 's1', ['u1', 'u9'], true)).toEqual({ player_count: 1 });
     playersKicked(call, 's1', ['u1'], true);
-    expect(refusal(() => join(call, 's1', ['u1'])).code).toBe(7);
-    expect(refusal(() => join(call, 's1', ['u3', 'u1'])).code).toBe(7);
+    expect(refusal(() => seat(call, 's1', ['u1'])).code).toBe(7);
+    expect(refusal(() => seat(call, 's1', ['u3', 'u1'])).code).toBe(7);
     expect(refusal(() => joinFriend(call, 'u9', 'u2')).code).toBe(7);
-    expect(join(call, 's1', ['u1', 'u3'], true).session_info).toEqual([{ user_id: 'u3', session_id: 's1' }]);
+    expect(seat(call, 's1', ['u1', 'u3'], true).session_info).toEqual([{ user_id: 'u3', session_id: 's1' }]);
     expect(arrive(fake.nk, FLEET, 's1', ['u1', 'u4'])).toEqual({ player_count: 3, refused: ['u1'] });
     expect(standing(call, 'u1')).toEqual({ state: 'none' });
     // A seat that ran out before the ban.

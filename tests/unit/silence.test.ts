@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { get } from '../../src/fleet/get';
-import { join, leave } from '../../src/fleet/seats';
+import { join } from '../../src/fleet/join';
+import { leave } from '../../src/fleet/seats';
 import type { Call } from '../../src/nakama/caller';
 import { standing } from '../../src/players/standing';
 import { callOn } from './support/fleet';

@@ -11,6 +11,9 @@ import { absent, boolean, define, exportValue, float, goMap, integer, isInteger,
 import { GoTime, string, stringArray, stringMap, uuid } from './values.ts';
 
 type Native = (...args: unknown[]) => unknown;
+/** The mode of a party's stream. */
+const PARTY = 7;
+
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD'];
 
 /** Arrays that Nakama made of Go slices holding JavaScript objects: they cannot be passed on to another VM. */
@@ -100,6 +103,13 @@ function userFunctions(bridge: Bridge): Record<string, Native> {
       return goMap(
         bridge.call('friendsList', [user, most, absent(state) ? null : integer(state)], 'error listing friends: '),
       );
+    },
+    streamUserList: (stream) => {
+      if (!isMap(stream)) throw new TypeError('expects a stream object');
+      const { mode, subject, label } = exportValue(stream) as { [key: string]: unknown };
+      if (mode !== PARTY) throw new Error('the embedded runtime lists the streams of parties only');
+      const party = uuid(string(subject), 'stream subject must be a valid identifier');
+      return goMap(bridge.call('partyMembers', [`${party}.${string(label)}`], 'error listing stream users: '));
     },
     authenticateTokenGenerate: (id, username, exp, vars) => {
       const text = string(id);

@@ -18,7 +18,7 @@ const NOT_IMPLEMENTED =
   'notificationsDelete purchaseGetByTransactionId purchaseValidateApple purchaseValidateFacebookInstant ' +
   'purchaseValidateGoogle purchaseValidateHuawei purchasesList rsaSha256Hash sessionDisconnect sessionLogout ' +
   'storageDelete storageIndexList storageList storageRead storageWrite streamClose streamCount streamSend ' +
-  'streamSendRaw streamUserGet streamUserJoin streamUserKick streamUserLeave streamUserList ' +
+  'streamSendRaw streamUserGet streamUserJoin streamUserKick streamUserLeave ' +
   'streamUserUpdate subscriptionGetByProductId subscriptionValidateApple subscriptionValidateGoogle subscriptionsList tournamentAddAttempt tournamentCreate tournamentDelete ' +
   'tournamentJoin tournamentList tournamentRecordDelete tournamentRecordWrite tournamentRecordsHaystack ' +
   'tournamentRecordsList tournamentsGetId unlinkApple unlinkCustom unlinkDevice unlinkEmail unlinkFacebook ' +

@@ -23,6 +23,8 @@ export interface RecordLike {
   visited?: boolean;
   createdAt?: number;
   emptySince?: number;
+  /** Until when it may wait for its first player. */
+  awaitedUntil?: number;
   expiresAt?: number;
   missed?: number;
 }
@@ -30,15 +32,22 @@ export interface RecordLike {
 /** Stores an instance: one player is in it, and it is ten minutes old. */
 export function store(fake: FakeNakama, id: string, more: RecordLike = {}): void {
   const { fleet = FLEET, status = 'running', host = '1.2.3.4', ports = { '7777/udp': 20001 }, players = 1 } = more;
-  const { visited = players > 0, createdAt = fake.clock() - 10 * MINUTE, emptySince, expiresAt, missed = 0 } = more;
+  const {
+    visited = players > 0,
+    createdAt = fake.clock() - 10 * MINUTE,
+    emptySince,
+    awaitedUntil,
+    expiresAt,
+    missed = 0,
+  } = more;
   const at = (ms: number | undefined): string | null => (ms === undefined ? null : new Date(ms).toISOString());
   fake.query(
     `INSERT INTO gameye_instance (id, allocation_id, fleet, status, region, image, ip_address, port, ports, max_players, joined,
-       player_count, open_seats, visited, missed, create_time, empty_since, expires_at)
-     VALUES ($1, $1, $2, $3, 'eu', 'my-game', $4, $5, $6, 4, $7, $7, 4 - $7, $8, $9, $10, $11, $12)`,
+       player_count, open_seats, visited, missed, create_time, empty_since, expires_at, awaited_until)
+     VALUES ($1, $1, $2, $3, 'eu', 'my-game', $4, $5, $6, 4, $7, $7, 4 - $7, $8, $9, $10, $11, $12, $13)`,
     [
       ...[id, fleet, status, host, Object.values(ports)[0] ?? 0, JSON.stringify(ports), players, visited, missed],
-      ...[at(createdAt), at(emptySince), at(expiresAt)],
+      ...[at(createdAt), at(emptySince), at(expiresAt), at(awaitedUntil)],
     ],
   );
 }

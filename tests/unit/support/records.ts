@@ -20,6 +20,11 @@ export interface InstanceLike {
   metadata: object;
   pool: string;
   open: boolean;
+  shared: boolean;
+  code: string;
+  public: boolean;
+  host: string;
+  mode: string;
 }
 
 /** Players with a seat: joined, or reserved until a time of the database's clock. */
@@ -30,17 +35,19 @@ export interface SeatsLike {
 /** Stores an instance, `s1` unless it is named, with seats for up to two players, and these seats. */
 export function putInstance(fake: FakeNakama, more: Partial<InstanceLike> = {}, seats: SeatsLike = {}): void {
   const { id = 's1', allocation_id = id, status = 'running', region = 'eu', version = '', max_players = 2 } = more;
-  const { unseated = 0, metadata = { map: 'dust' }, pool = null, open = true } = more;
+  const { unseated = 0, metadata = { map: 'dust' }, pool = null, open = true, shared = true } = more;
+  const { code = null, public: isPublic = false, host = '', mode = '' } = more;
   const joined = Object.values(seats).filter((seat) => seat === 'joined').length;
   const reserved = Object.keys(seats).length - joined;
   const count = joined + reserved + unseated;
   fake.query(
     `INSERT INTO gameye_instance (id, allocation_id, fleet, status, region, image, version, ip_address, port, ports, max_players, reserved,
-       joined, unseated, player_count, open_seats, metadata, pool, open, visited)
-     VALUES ($1, $2, $3, $4, $5, 'my-game', $6, '1.2.3.4', 20001, '{"7777/udp": 20001}', $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+       joined, unseated, player_count, open_seats, metadata, pool, open, visited, shared, code, public, host, mode)
+     VALUES ($1, $2, $3, $4, $5, 'my-game', $6, '1.2.3.4', 20001, '{"7777/udp": 20001}', $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
     [
       ...[id, allocation_id, FLEET, status, region, version, max_players, reserved, joined, unseated, count],
-      ...[Math.max(0, max_players - count), JSON.stringify(metadata), pool, open, joined > 0],
+      ...[Math.max(0, max_players - count), JSON.stringify(metadata), pool, open, joined > 0, shared],
+      ...[code, isPublic, host, mode],
     ],
   );
   for (const [userId, seat] of Object.entries(seats)) {

@@ -1,0 +1,198 @@
+import { newAllocation, refuseWhenClosed, refuseWhenFull, startAllocation } from '../allocation/create';
+import { acceptableRegions, rankRegions } from '../allocation/regions';
+import { readAllocation } from '../database/allocations';
+import { changeRoom, findRoom, listRooms, type ListedRoom } from '../database/rooms';
+import { readStanding, type Standing as Row } from '../database/standing';
+import { leastLeftMs, STARTING } from '../instances/instance';
+import { inMode, type Call } from '../nakama/caller';
+import { count } from '../nakama/metrics';
+import type { AllocationRequest, Instance, Latency, Room } from '../records';
+import { Code, rpcError } from '../refusal';
+import type { MatchContent } from '../told/content';
+import { notifyInvitation } from '../told/notify';
+import { enter } from './enter';
+import { areFriends } from './friend';
+import { refuseWhenSpent, spend } from './per-minute';
+import { codeFrom } from './room-code';
+import { isWaiting } from './standing';
+
+/*
+ * Rooms: a player starts a session that others enter by its code, from the list, or by invitation, until its host closes it. A
+ * room is an instance like any other, stopped when the last one has left it; nobody else is ever seated there.
+ */
+
+/** What a player may do within a minute. What starts a session counts as `gameye_solo_match` does. */
+const LISTS_PER_MINUTE = 60;
+const JOINS_PER_MINUTE = 30;
+const WRONG_PER_MINUTE = 10;
+const CHANGES_PER_MINUTE = 30;
+const INVITATIONS_PER_MINUTE = 20;
+
+const MOST_TRIES = 5;
+
+/** A room as who is in it sees it. */
+export interface ShownRoom extends Omit<Room, 'open'> {
+  /** `starting`: its game server is. `closed`: nobody else gets in, because its host has started the game. */
+  state: 'starting' | 'open' | 'closed';
+  id: string;
+  max_players: number;
+  /** `joined`: in the game, as its game server says. */
+  players: { user_id: string; state: 'starting' | 'reserved' | 'joined' }[];
+}
+
+export type OwnRoom = ShownRoom | { state: 'none' };
+
+/** What a player says of the room that they make. */
+export interface AskedRoom {
+  public: boolean;
+  max_players: number;
+  latencies: Latency[];
+  mode?: string;
+}
+
+/**
+ * A room for a player and those who come along, who hear by `gameye_match` when it runs. While one is on its way for the player
+ * it is the answer. Code 9 while one of several waits or plays elsewhere: nobody is taken out of a game by others.
+ */
+export function createRoom(call: Call, userId: string, asked: AskedRoom, others: string[] = []): ShownRoom {
+  return startRoom(call, [userId, ...others], asked, others.length > 0 ? 'playing' : 'waiting');
+}
+
+function startRoom(call: Call, userIds: string[], asked: AskedRoom, unless: 'waiting' | 'playing'): ShownRoom {
+  const { nk, config } = call;
+  const [userId = ''] = userIds;
+  if (userIds.length > asked.max_players) return rpcError(Code.RESOURCE_EXHAUSTED, 'So many do not fit into the room.');
+  for (let i = 0; i < MOST_TRIES; i++) {
+    const row = readStanding(nk, config.fleet, userId);
+    if (isWaiting(row)) return startingRoom(call, row) ?? busy('You wait for a match. Use gameye_cancel first.');
+    const room = { code: codeFrom(nk.uuidv4()), public: asked.public };
+    const request: AllocationRequest = { ...sessionFor(call, userIds, asked), room };
+    refuseWhenFull(call, request.mode);
+    const allocation = newAllocation(call, request, false);
+    refuseWhenClosed(call, allocation.regions);
+    switch (startAllocation(call, allocation, { alone: { most: config.soloPerMinute, unless } })) {
+      case 'started':
+        return shownStarting(allocation.id, request, room);
+      case 'too-often':
+        count(nk, 'gameye_refusals', { reason: 'solo_per_minute' });
+        return rpcError(Code.RESOURCE_EXHAUSTED, 'Too many sessions in a short time. Try again in a minute.');
+      case 'busy':
+      case 'exists':
+      // Another request of one of them was faster, another room has this code, or one of them is busy.
+    }
+  }
+  return busy('Somebody of you waits for a match or plays elsewhere. Ask again when they have left that.');
+}
+
+/** Where, is for the one who asks to say: the others come along, whatever they measured. */
+function sessionFor(call: Call, user_ids: string[], { max_players, latencies, mode }: AskedRoom): AllocationRequest {
+  const own = mode === undefined ? {} : { mode };
+  const regions = acceptableRegions(inMode(call, own).config, { user_ids: user_ids.slice(0, 1), latencies });
+  return { user_ids, max_players, latencies: [], regions, metadata: {}, backfill: false, solo: true, ...own };
+}
+
+/**
+ * The same group once more: a new session for everybody who sits in the room, with the same settings, in its region first. Its
+ * host says so. What they leave is stopped.
+ */
+export function rematch(call: Call, userId: string): ShownRoom {
+  const room = ownRoom(call, userId);
+  if (room.state === 'starting') return room;
+  const instance = readStanding(call.nk, call.config.fleet, userId)?.instance;
+  if (room.state === 'none' || instance?.id !== room.id) return busy('You are in no room that runs.');
+  if (room.host !== userId) return rpcError(Code.PERMISSION_DENIED, 'Only the host of the room may ask for a rematch.');
+  const others = room.players.map(({ user_id }) => user_id).filter((id) => id !== userId);
+  const { mode, region } = instance;
+  const asked = {
+    ...{ public: room.public, max_players: room.max_players, latencies: [{ user_id: userId, region, ms: 0 }] },
+    ...(mode === undefined ? {} : { mode }),
+  };
+  return startRoom(call, [userId, ...others], asked, 'waiting');
+}
+
+function busy(why: string): never {
+  return rpcError(Code.FAILED_PRECONDITION, why);
+}
+
+/** The room in which a player sits, or that is being started for them. */
+export function ownRoom(call: Call, userId: string): OwnRoom {
+  const row = readStanding(call.nk, call.config.fleet, userId);
+  if (isWaiting(row)) return startingRoom(call, row) ?? { state: 'none' };
+  const isThere = row?.state === 'reserved' || row?.state === 'joined';
+  return (isThere && row.instance && shown(row.instance)) || { state: 'none' };
+}
+
+function startingRoom(call: Call, row: Row | undefined): ShownRoom | undefined {
+  const found = readAllocation(call.nk, call.config.fleet, row?.allocation_id ?? '');
+  const request = (found?.doc as { request?: AllocationRequest } | undefined)?.request;
+  return found && request?.room && shownStarting(found.id, request, request.room);
+}
+
+function shownStarting(id: string, request: AllocationRequest, room: { code: string; public: boolean }): ShownRoom {
+  const { user_ids, max_players } = request;
+  const players = user_ids.map((user_id) => ({ user_id, state: 'starting' as const }));
+  return { state: 'starting', id, ...room, host: user_ids[0] ?? '', max_players, players };
+}
+
+/** Undefined: it is no room. */
+function shown({ id, room, max_players, seats }: Instance): ShownRoom | undefined {
+  if (!room) return undefined;
+  const { open, ...rest } = room;
+  const players = Object.entries(seats).map(([user_id, { state }]) => ({ user_id, state }));
+  return { state: open ? 'open' : 'closed', id, ...rest, max_players, players };
+}
+
+/** Public rooms with a free seat: the nearest region first, by what the player measured or as configured; then the fullest. */
+export function publicRooms(
+  call: Call,
+  userId: string,
+  { latencies, limit, mode }: { latencies: Latency[]; limit: number; mode?: string },
+): ListedRoom[] {
+  spend(call, userId, 'room_list', LISTS_PER_MINUTE);
+  const { config } = inMode(call, mode === undefined ? {} : { mode });
+  const regions = rankRegions(config.regions, [userId], latencies);
+  return listRooms(call.nk, config.fleet, { regions, mode: mode ?? null, least_left_ms: leastLeftMs(config), limit });
+}
+
+export type JoinedRoom = { status: 'starting' } | { status: 'matched'; match: MatchContent; room: ShownRoom };
+
+/**
+ * A seat in the room with this code, or in the public one with this id. `starting`: its game server is, ask again. Code 5 when
+ * there is none, which is all that a guess learns; 8 when it is full, or after too many guesses; 9 when it is closed.
+ */
+export function joinRoom(call: Call, userId: string, by: { code: string } | { id: string }): JoinedRoom {
+  spend(call, userId, 'room_join', JOINS_PER_MINUTE);
+  refuseWhenSpent(call, userId, 'wrong_room', WRONG_PER_MINUTE);
+  const found = findRoom(call.nk, call.config.fleet, by);
+  if (found.instance && found.instance.status !== STARTING) {
+    const { instance, match } = enter(call, userId, found.instance, { open: true });
+    const room = shown(instance);
+    if (room) return { status: 'matched', match, room };
+  }
+  if (found.starting) return { status: 'starting' };
+  spend(call, userId, 'wrong_room', WRONG_PER_MINUTE);
+  return rpcError(Code.NOT_FOUND, 'There is no such room (any more). Ask for its code again.');
+}
+
+/** What the host says of the room: `open: false` when the game starts. Code 7 for its other players, 9 for who is in none. */
+export function updateRoom(call: Call, userId: string, change: { open?: boolean; public?: boolean }): ShownRoom {
+  spend(call, userId, 'room_update', CHANGES_PER_MINUTE);
+  const isHost = changeRoom(call.nk, call.config.fleet, userId, change);
+  const room = ownRoom(call, userId);
+  if (room.state === 'none' || room.state === 'starting') {
+    return rpcError(Code.FAILED_PRECONDITION, 'You are in no room, or its game server is still being started.');
+  }
+  return isHost ? room : rpcError(Code.PERMISSION_DENIED, 'Only the host of the room may change it.');
+}
+
+/** Tells a mutual friend of the room in which the player sits. False: the friend could not be told. */
+export function inviteToRoom(call: Call, userId: string, friendId: string): boolean {
+  spend(call, userId, 'room_invite', INVITATIONS_PER_MINUTE);
+  const room = ownRoom(call, userId);
+  if (room.state !== 'open') return rpcError(Code.FAILED_PRECONDITION, 'You are in no room that is open.');
+  if (!areFriends(call, userId, friendId)) {
+    return rpcError(Code.NOT_FOUND, 'No friend of yours has this user id.');
+  }
+  const { id, code } = room;
+  return notifyInvitation(call, friendId, { room_id: id, ...(code === undefined ? {} : { code }), user_id: userId });
+}
