@@ -226,7 +226,7 @@ function repetitions(): RepetitionVector[] {
     {
       name: 'well after all kinds',
       call: 'left',
-      answers: [busy, away, conflict, well],
+      answers: [conflict, busy, away, well],
       waits_ms: WAITS_MS.slice(0, 3),
       outcome: 'done',
       code: 0,
