@@ -2,18 +2,26 @@
  * The game server kit for C++17, for Unreal and native servers: this one header, the standard library only, no
  * exceptions. What it is about: kits/README.md. HTTP and waiting come from outside, so they may block or not.
  *
- *   gameye::GameServer server(gameye::Options::from_environment(), send, later);
+ *   gameye::GameServer server(gameye::Options::from_environment(), send_request, call_later);
  *   server.ready();
  *
+ *   // A player has sent their seat token.
  *   const gameye::Seat seat = server.verify_seat_token(token);
  *   if (!seat.refused.empty()) return refuse(seat.refused);
  *   server.joined({seat.user_id}, [=](const gameye::Answer& answer) {
- *     if (!answer.refused.empty()) refuse("no seat");
+ *     if (!answer.refused.empty()) return refuse("no seat");
  *   });
  *
- * `send` sends a request and hands over what came; `later` does something after a pause. Both may do so at once or when
- * the engine comes to it, but in the thread that uses the server. Calls go out one after the other, in the order they
- * were made.
+ *   // A player has left. `hold`: they lost the connection, and may come back.
+ *   server.left({user_id}, hold);
+ *
+ *   // The game is over.
+ *   server.result("{\"played\":[" + played + "]}");
+ *   server.end();
+ *
+ * `send_request` sends a request and hands over what came; `call_later` does something after a pause. Both may do so at
+ * once or when the engine comes to it, but in the thread that uses the server. Calls go out one after the other, in the
+ * order they were made.
  */
 #pragma once
 

@@ -8,11 +8,12 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <csignal>
 #include <iostream>
 #include <map>
 #include <set>
@@ -25,9 +26,17 @@ namespace {
 constexpr auto heartbeat_every = std::chrono::seconds(10);
 /** Far more than a token has: nobody makes the server keep an endless line. */
 constexpr std::size_t longest_line = 2000;
+constexpr int not_found = 5;
+
+volatile std::sig_atomic_t is_ending = 0;
+
+/** Gameye stops the session like that. When we have asked for it, the answer is still on its way. */
+void on_stop(int) {
+  if (is_ending == 0) _exit(0);
+}
 
 /** Sends a request and waits for what comes. */
-void send_blocking(const gameye::Request& request, std::function<void(gameye::Response)> back) {
+void send_request(const gameye::Request& request, std::function<void(gameye::Response)> back) {
   const std::size_t host_at = std::string("http://").size();
   const std::size_t path_at = request.url.find('/', host_at);
   const std::string authority = request.url.substr(host_at, path_at - host_at);
@@ -53,7 +62,9 @@ void send_blocking(const gameye::Request& request, std::function<void(gameye::Re
   std::string in;
   if (connected && write(fd, out.data(), out.size()) == static_cast<ssize_t>(out.size())) {
     char buffer[4096];
-    for (ssize_t got; (got = read(fd, buffer, sizeof buffer)) > 0;) in.append(buffer, static_cast<std::size_t>(got));
+    for (ssize_t got; (got = read(fd, buffer, sizeof buffer)) > 0 || (got < 0 && errno == EINTR);) {
+      if (got > 0) in.append(buffer, static_cast<std::size_t>(got));
+    }
   }
   close(fd);
   const std::size_t head_ends = in.find("\r\n\r\n");
@@ -61,13 +72,13 @@ void send_blocking(const gameye::Request& request, std::function<void(gameye::Re
   back({std::atoi(in.c_str() + 9), in.substr(head_ends + 4)});
 }
 
-void sleep_then(std::chrono::milliseconds pause, std::function<void()> go) {
+void call_later(std::chrono::milliseconds pause, std::function<void()> go) {
   std::this_thread::sleep_for(pause);
   go();
 }
 
 /** Says how a report went; the game goes on without Nakama. */
-gameye::GameServer::Done said(const std::string& what) {
+gameye::GameServer::Done log(const std::string& what) {
   return [what](const gameye::Answer& answer) {
     std::cout << what << ": ";
     if (answer.outcome == gameye::Outcome::done) {
@@ -80,61 +91,61 @@ gameye::GameServer::Done said(const std::string& what) {
 
 class Game {
  public:
-  explicit Game(gameye::GameServer& server) : server_(server) {}
+  explicit Game(gameye::GameServer& speaker) : server(speaker) {}
 
   void hear(int fd, const std::string& line) {
-    const auto player = users_.find(fd);
-    if (player == users_.end()) return admit(fd, line);
+    const auto player = users.find(fd);
+    if (player == users.end()) return admit(fd, line);
     if (line == "bye") leave(fd, false);
   }
 
   void closed(int fd) {
-    if (users_.count(fd) > 0) leave(fd, true);
+    if (users.count(fd) > 0) leave(fd, true);
   }
 
-  bool is_over() const { return is_over_; }
+  bool is_over() const { return over; }
   /** Connections that are to be closed. */
   std::set<int> done_with;
 
  private:
-  gameye::GameServer& server_;
-  std::map<int, std::string> users_;
-  std::set<std::string> played_;
-  bool is_over_ = false;
-
-  void refuse(int fd, const std::string& why) {
-    say(fd, "refused " + why);
-    done_with.insert(fd);
-  }
+  gameye::GameServer& server;
+  std::map<int, std::string> users;
+  std::set<std::string> played_ids;
+  bool over = false;
 
   void admit(int fd, const std::string& token) {
-    const gameye::Seat seat = server_.verify_seat_token(token);
-    if (!seat.refused.empty()) return refuse(fd, seat.refused);
-    server_.joined({seat.user_id}, [=](const gameye::Answer& answer) {
-      said("joined")(answer);
-      if (!answer.refused.empty()) return refuse(fd, "no seat");
-      for (auto before = users_.begin(); before != users_.end();) {
+    const auto refuse = [=](const std::string& why) {
+      say(fd, "refused " + why);
+      done_with.insert(fd);
+    };
+    const gameye::Seat seat = server.verify_seat_token(token);
+    if (!seat.refused.empty()) return refuse(seat.refused);
+    server.joined({seat.user_id}, [=](const gameye::Answer& answer) {
+      log("joined")(answer);
+      if (!answer.refused.empty()) return refuse("no seat");
+      for (auto before = users.begin(); before != users.end();) {
         if (before->second == seat.user_id) done_with.insert(before->first);
-        before = before->second == seat.user_id ? users_.erase(before) : std::next(before);
+        before = before->second == seat.user_id ? users.erase(before) : std::next(before);
       }
-      users_[fd] = seat.user_id;
-      played_.insert(seat.user_id);
+      users[fd] = seat.user_id;
+      played_ids.insert(seat.user_id);
       say(fd, "welcome " + seat.user_id);
     });
   }
 
   void leave(int fd, bool hold) {
-    const std::string user_id = users_[fd];
-    users_.erase(fd);
+    const std::string user_id = users[fd];
+    users.erase(fd);
     done_with.insert(fd);
-    server_.left({user_id}, hold, said("left"));
-    if (hold || !users_.empty()) return;
+    server.left({user_id}, hold, log("left"));
+    if (hold || !users.empty()) return;
     std::string played;
-    for (const std::string& id : played_) played += (played.empty() ? "" : ",") + gameye::Json::quoted(id);
-    server_.closed(said("closed"));
-    server_.result("{\"played\":[" + played + "]}", "", said("result"));
-    server_.end(said("end"));
-    is_over_ = true;
+    for (const std::string& id : played_ids) played += (played.empty() ? "" : ",") + gameye::Json::quoted(id);
+    over = true;
+    is_ending = 1;
+    server.closed(log("closed"));
+    server.result("{\"played\":[" + played + "]}", "", log("result"));
+    server.end(log("end"));
   }
 
   static void say(int fd, const std::string& line) {
@@ -160,20 +171,26 @@ int listen_at(const char* host, int port) {
 
 int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGTERM, on_stop);
   const int port = argc > 1 ? std::atoi(argv[1]) : 7777;
   const int listening = listen_at(argc > 2 ? argv[2] : "0.0.0.0", port);
   if (listening < 0) {
     std::cerr << "cannot listen on port " << port << std::endl;
     return 1;
   }
-  gameye::GameServer server(gameye::Options::from_environment(), send_blocking, sleep_then);
-  server.ready(said("ready"));
+  gameye::GameServer server(gameye::Options::from_environment(), send_request, call_later);
+  server.ready(log("ready"));
   Game game(server);
   std::map<int, std::string> connections;
   auto heartbeat_at = std::chrono::steady_clock::now();
-  while (!game.is_over()) {
+  bool is_known = true;
+  while (is_known && !game.is_over()) {
     if (std::chrono::steady_clock::now() >= heartbeat_at) {
-      server.heartbeat(said("heartbeat"));
+      server.heartbeat([&](const gameye::Answer& answer) {
+        log("heartbeat")(answer);
+        // Nakama does not know the session any more: nobody will come.
+        is_known = answer.outcome != gameye::Outcome::refused || answer.code != not_found;
+      });
       heartbeat_at = std::chrono::steady_clock::now() + heartbeat_every;
     }
     std::vector<pollfd> waiting = {{listening, POLLIN, 0}};

@@ -1,17 +1,26 @@
 // Package gameye is the game server kit for Go 1.21 and newer: this one file, the standard library only. What it is
 // about: kits/README.md.
 //
-//	server := gameye.FromEnvironment()
+//	var server = gameye.FromEnvironment()
 //	server.Ready(ctx)
 //
+//	// A player has sent their seat token.
 //	userID, err := server.VerifySeatToken(token)
 //	if err != nil {
-//		return refuse(err.Error())
+//		return "", err
 //	}
-//	_, refused, _ := server.Joined(ctx, userID)
+//	_, refused, err := server.Joined(ctx, userID)
 //	if slices.Contains(refused, userID) {
-//		return refuse("no seat")
+//		return "", errors.New("no seat")
 //	}
+//
+//	// A player has lost the connection and may come back; or has left.
+//	server.Lost(ctx, userID)
+//	server.Left(ctx, userID)
+//
+//	// The game is over.
+//	server.Result(ctx, map[string]any{"played": played}, "")
+//	server.End(ctx)
 //
 // A call that is not done answers an *Error: refused (a repetition does not help), or Unavailable (Nakama did not answer
 // for half a minute). Calls go out one after the other.

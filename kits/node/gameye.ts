@@ -4,10 +4,18 @@
  *   const server = GameServer.fromEnvironment();
  *   await server.ready();
  *
+ *   // A player has sent their seat token.
  *   const seat = server.verifySeatToken(token);
  *   if ('refused' in seat) return refuse(seat.refused);
  *   const joined = await server.joined([seat.userId]);
  *   if (joined.outcome === 'done' && joined.refused.includes(seat.userId)) return refuse('no seat');
+ *
+ *   // A player has left. `hold`: they lost the connection, and may come back.
+ *   await server.left([userId], hold);
+ *
+ *   // The game is over.
+ *   await server.result({ played: [...played] });
+ *   await server.end();
  *
  * A call never rejects: it answers `done`, `refused` (a repetition does not help) or `unavailable` (Nakama did not answer
  * for half a minute). Calls go out one after the other, in the order they were made.

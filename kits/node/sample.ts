@@ -10,33 +10,36 @@ const [port = '7777', host = '0.0.0.0'] = process.argv.slice(2);
 const HEARTBEAT_MS = 10_000;
 /** Far more than a token has: nobody makes the server keep an endless line. */
 const LONGEST_LINE = 2_000;
+const NOT_FOUND = 5;
 
 const server = GameServer.fromEnvironment();
 const present = new Map<string, Socket>();
 const played = new Set<string>();
+let isOver = false;
 
 /** Lets a player in; answers their user id, or nothing. */
 async function admit(token: string, socket: Socket): Promise<string | undefined> {
   const refuse = (why: string): undefined => void socket.end(`refused ${why}\n`);
   const seat = server.verifySeatToken(token);
   if ('refused' in seat) return refuse(seat.refused);
-  const { userId } = seat;
-  const joined = await report('joined', server.joined([userId]));
-  if (joined.outcome === 'done' && joined.refused.includes(userId)) return refuse('no seat');
-  present.get(userId)?.destroy();
-  present.set(userId, socket);
-  played.add(userId);
-  socket.write(`welcome ${userId}\n`);
-  return userId;
+  const joined = await server.joined([seat.userId]);
+  log('joined', joined);
+  if (joined.outcome === 'done' && joined.refused.includes(seat.userId)) return refuse('no seat');
+  present.get(seat.userId)?.destroy();
+  present.set(seat.userId, socket);
+  played.add(seat.userId);
+  socket.write(`welcome ${seat.userId}\n`);
+  return seat.userId;
 }
 
 async function leave(userId: string, hold: boolean): Promise<void> {
   present.delete(userId);
-  void report('left', server.left([userId], hold));
-  if (hold || present.size > 0) return;
-  void report('closed', server.closed());
-  void report('result', server.result({ played: [...played] }));
-  await report('end', server.end());
+  log('left', await server.left([userId], hold));
+  if (hold || present.size > 0 || isOver) return;
+  isOver = true;
+  log('closed', await server.closed());
+  log('result', await server.result({ played: [...played] }));
+  log('end', await server.end());
   process.exit(0);
 }
 
@@ -66,16 +69,24 @@ function converse(socket: Socket): void {
   });
 }
 
-/** Says how a report went; the game goes on without Nakama. */
-async function report<Kind extends Answer>(what: string, answer: Promise<Kind>): Promise<Kind> {
-  const settled = await answer;
-  const why = settled.outcome === 'done' ? '' : ` (${settled.code}: ${settled.message})`;
-  console.log(`${what}: ${settled.outcome}${why}`);
-  return settled;
+async function heartbeat(): Promise<void> {
+  const answer = await server.heartbeat();
+  log('heartbeat', answer);
+  // Nakama does not know the session any more: nobody will come.
+  if (answer.outcome === 'refused' && answer.code === NOT_FOUND) process.exit(0);
 }
 
-createServer(converse).listen(Number(port), host, () => {
-  void report('ready', server.ready());
-  void report('heartbeat', server.heartbeat());
-  setInterval(() => void report('heartbeat', server.heartbeat()), HEARTBEAT_MS);
+/** The game goes on without Nakama. */
+function log(what: string, answer: Answer): void {
+  console.log(`${what}: ${answer.outcome === 'done' ? 'done' : `code ${answer.code}, ${answer.message}`}`);
+}
+
+// Gameye stops the session like that. When we have asked for it, the answer is still on its way.
+process.on('SIGTERM', () => {
+  if (!isOver) process.exit(0);
+});
+createServer(converse).listen(Number(port), host, async () => {
+  log('ready', await server.ready());
+  await heartbeat();
+  setInterval(() => void heartbeat(), HEARTBEAT_MS);
 });

@@ -13,6 +13,8 @@ import { LineClient } from './support/line-client.ts';
 /** A compiler that was never here compiles its standard library first. */
 const TIMEOUT_MS = 300_000;
 
+const CALLS = ['ready', 'heartbeat', 'joined', 'left', 'closed', 'result', 'end'];
+
 async function written(stack: Stack, sessionId: string): Promise<string> {
   const headers = { authorization: `Bearer ${API_TOKEN}` };
   return (await fetch(`${stack.simulator.url}/logs?id=${sessionId}`, { headers })).text();
@@ -55,9 +57,12 @@ forEachRuntime('long', (runtime) => {
       await until(async () => (await joinedTo(stack, sessionId)).length === 2, 10_000, 'both as joined');
       expect((await joinedTo(stack, sessionId)).sort()).toEqual(both);
 
-      // Who is cut off comes back with the token that they have.
+      // Who is cut off keeps the seat, and comes back with a fresh token.
       first.player.cut();
-      const again = await show(annsToken);
+      await until(async () => (await joinedTo(stack, sessionId)).length === 1, 10_000, 'one of them as cut off');
+      const where = (await ann.rpc('gameye_assignment')).payload as { state: string; seat_token: string };
+      expect(where).toMatchObject({ state: 'ready', host, port, session_id: sessionId });
+      const again = await show(where.seat_token);
       expect(again.said).toBe(`welcome ${ann.userId}`);
       await until(async () => (await joinedTo(stack, sessionId)).length === 2, 10_000, 'both as joined again');
 
@@ -70,8 +75,11 @@ forEachRuntime('long', (runtime) => {
       await until(ended, 20_000, 'the end of the session');
       await until(async () => (await instanceRows(stack, [sessionId])).length === 0, 10_000, 'that it is forgotten');
       const log = await written(stack, sessionId);
-      // Whether the process hears that its end is done before it is stopped is open.
-      for (const call of ['ready', 'joined', 'left', 'closed']) expect(log).toContain(`${call}: done\n`);
+      for (const call of CALLS) expect(log).toContain(`${call}: done\n`);
+      const { payload } = await stack.nakama.rpc('gameye_results', { session_id: sessionId });
+      expect(payload).toMatchObject({
+        results: [{ session_id: sessionId, user_ids: both, result: { played: expect.anything() } }],
+      });
 
       await expectNothingRunning(stack);
       await expectNoSecrets(stack, players);

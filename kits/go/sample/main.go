@@ -11,8 +11,11 @@ import (
 	"log"
 	"net"
 	"os"
+	"os/signal"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"gameye"
@@ -22,14 +25,18 @@ const (
 	heartbeatEvery = 10 * time.Second
 	// Far more than a token has: nobody makes the server keep an endless line.
 	longestLine = 2000
+	notFound    = 5
 )
 
-type game struct {
-	server  *gameye.GameServer
+var server = gameye.FromEnvironment()
+
+var (
+	ctx     = context.Background()
 	mutex   sync.Mutex
-	present map[string]net.Conn
-	played  []string
-}
+	present = map[string]net.Conn{}
+	played  = []string{}
+	isOver  atomic.Bool
+)
 
 func main() {
 	port, host := "7777", "0.0.0.0"
@@ -43,33 +50,49 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	ctx := context.Background()
-	server := gameye.FromEnvironment()
+	go endWhenStopped()
 	report("ready", server.Ready(ctx))
-	go func() {
-		for {
-			report("heartbeat", server.Heartbeat(ctx))
-			time.Sleep(heartbeatEvery)
-		}
-	}()
-	g := &game{server: server, present: map[string]net.Conn{}}
+	go sayAlive()
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
 			log.Fatal(err)
 		}
-		go g.converse(ctx, connection)
+		go converse(connection)
 	}
 }
 
-func (g *game) converse(ctx context.Context, connection net.Conn) {
+// endWhenStopped ends the process when Gameye stops the session. When we have asked for it, the answer is on its way.
+func endWhenStopped() {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM)
+	for range stop {
+		if !isOver.Load() {
+			os.Exit(0)
+		}
+	}
+}
+
+func sayAlive() {
+	for {
+		err := server.Heartbeat(ctx)
+		report("heartbeat", err)
+		var refusal *gameye.Error
+		if errors.As(err, &refusal) && refusal.Code == notFound {
+			os.Exit(0) // Nakama does not know the session any more: nobody will come.
+		}
+		time.Sleep(heartbeatEvery)
+	}
+}
+
+func converse(connection net.Conn) {
 	defer connection.Close()
 	lines := bufio.NewScanner(connection)
 	lines.Buffer(nil, longestLine)
 	if !lines.Scan() {
 		return
 	}
-	userID, err := g.admit(ctx, lines.Text(), connection)
+	userID, err := admit(lines.Text(), connection)
 	if err != nil {
 		fmt.Fprintf(connection, "refused %v\n", err)
 		return
@@ -79,54 +102,55 @@ func (g *game) converse(ctx context.Context, connection net.Conn) {
 	for !saidBye && lines.Scan() {
 		saidBye = lines.Text() == "bye"
 	}
-	g.leave(ctx, userID, connection, saidBye)
+	leave(userID, connection, saidBye)
 }
 
-func (g *game) admit(ctx context.Context, token string, connection net.Conn) (string, error) {
-	userID, err := g.server.VerifySeatToken(token)
+func admit(token string, connection net.Conn) (string, error) {
+	userID, err := server.VerifySeatToken(token)
 	if err != nil {
 		return "", err
 	}
-	_, refused, err := g.server.Joined(ctx, userID)
+	_, refused, err := server.Joined(ctx, userID)
 	report("joined", err)
 	if slices.Contains(refused, userID) {
 		return "", errors.New("no seat")
 	}
-	g.mutex.Lock()
-	defer g.mutex.Unlock()
-	if before := g.present[userID]; before != nil {
+	mutex.Lock()
+	defer mutex.Unlock()
+	if before := present[userID]; before != nil {
 		before.Close()
 	}
-	g.present[userID] = connection
-	if !slices.Contains(g.played, userID) {
-		g.played = append(g.played, userID)
+	present[userID] = connection
+	if !slices.Contains(played, userID) {
+		played = append(played, userID)
 	}
 	return userID, nil
 }
 
 // leave says that a player is gone, unless they have come back over another connection.
-func (g *game) leave(ctx context.Context, userID string, connection net.Conn, saidBye bool) {
-	g.mutex.Lock()
-	defer g.mutex.Unlock()
-	if g.present[userID] != connection {
+func leave(userID string, connection net.Conn, saidBye bool) {
+	mutex.Lock()
+	defer mutex.Unlock()
+	if present[userID] != connection {
 		return
 	}
-	delete(g.present, userID)
+	delete(present, userID)
 	if !saidBye {
-		_, err := g.server.Lost(ctx, userID)
+		_, err := server.Lost(ctx, userID)
 		report("left", err)
 		return
 	}
-	_, err := g.server.Left(ctx, userID)
+	_, err := server.Left(ctx, userID)
 	report("left", err)
-	if len(g.present) > 0 {
+	if len(present) > 0 {
 		return
 	}
-	_, err = g.server.Closed(ctx)
+	isOver.Store(true)
+	_, err = server.Closed(ctx)
 	report("closed", err)
-	_, _, err = g.server.Result(ctx, map[string]any{"played": g.played}, "")
+	_, _, err = server.Result(ctx, map[string]any{"played": played}, "")
 	report("result", err)
-	report("end", g.server.End(ctx))
+	report("end", server.End(ctx))
 	os.Exit(0)
 }
 

@@ -14,8 +14,10 @@ export type Program = 'test' | 'sample';
 export interface Kit {
   /** Its folder in kits/. */
   name: string;
-  /** The files that a studio copies; their first lines show how the kit is used. */
-  files: string[];
+  /** What its code blocks are called on the page about the kits. */
+  language: string;
+  /** The file that a studio copies; its first lines show how the kit is used. */
+  file: string;
   /** Where its sample server is. */
   sample: string;
   /** The programs that have to be on the PATH. */
@@ -35,7 +37,8 @@ const GO_ENV = {
 export const KITS: Kit[] = [
   {
     name: 'node',
-    files: ['gameye.ts'],
+    language: 'ts',
+    file: 'gameye.ts',
     sample: 'sample.ts',
     tools: ['node'],
     hint: 'install Node 20 or newer',
@@ -48,7 +51,8 @@ export const KITS: Kit[] = [
   },
   {
     name: 'go',
-    files: ['gameye.go'],
+    language: 'go',
+    file: 'gameye.go',
     sample: 'sample/main.go',
     tools: ['go'],
     hint: 'install Go 1.21 or newer from https://go.dev/dl',
@@ -61,7 +65,8 @@ export const KITS: Kit[] = [
   },
   {
     name: 'cpp',
-    files: ['gameye.hpp'],
+    language: 'cpp',
+    file: 'gameye.hpp',
     sample: 'sample.cpp',
     tools: ['g++'],
     hint: 'install a C++17 compiler that is called g++',
