@@ -187,8 +187,10 @@ interface Asking {
 }
 
 /** Ends a search from within. */
-class Ended {
-  constructor(readonly outcome: Outcome) {}
+class Ended extends Error {
+  constructor(readonly outcome: Outcome) {
+    super('the search has ended');
+  }
 }
 
 class Running implements Search {

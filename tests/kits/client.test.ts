@@ -38,7 +38,8 @@ class Fake {
     rpc: async (_session: Session, id: string) => {
       this.calls.push(id);
       const payload = this.rpcs[id]?.() as Json;
-      if (payload === undefined || payload instanceof Error || typeof payload['status'] === 'number') throw payload;
+      if (payload === undefined || payload instanceof Error || typeof payload['status'] === 'number')
+        return Promise.reject(payload);
       return { payload };
     },
   };
