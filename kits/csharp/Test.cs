@@ -26,11 +26,27 @@ namespace Gameye
         {
             // A list is none for the kit's reader: it only ever reads objects.
             var tokens = Json.ObjectIn("{\"all\":" + File.ReadAllText(folder + "/tokens.json") + "}");
-            foreach (var vector in List(tokens, "all")) Token(vector);
+            foreach (var vector in List(tokens, "all"))
+            {
+                Token(vector);
+                ran++;
+            }
             var calls = Json.ObjectIn(File.ReadAllText(folder + "/calls.json"));
-            foreach (var vector in List(calls, "requests")) await Requested(vector);
-            foreach (var vector in List(calls, "answers")) await Answered(vector);
-            foreach (var vector in List(calls, "repetitions")) await Repeated(vector);
+            foreach (var vector in List(calls, "requests"))
+            {
+                await Requested(vector);
+                ran++;
+            }
+            foreach (var vector in List(calls, "answers"))
+            {
+                await Answered(vector);
+                ran++;
+            }
+            foreach (var vector in List(calls, "repetitions"))
+            {
+                await Repeated(vector);
+                ran++;
+            }
         }
 
         private static void Token(Fields vector)
@@ -151,7 +167,6 @@ namespace Gameye
 
         private static void Check(Fields vector, object found, object expected)
         {
-            ran += found is int ? 0 : 1;
             if (found.Equals(expected)) return;
             hasFailed = true;
             Console.Error.WriteLine(Text(vector, "name") + ": found " + found + ", expected " + expected);
