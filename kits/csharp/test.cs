@@ -1,4 +1,4 @@
-// Runs the vectors against the kit: mcs GameyeJson.cs GameyeServer.cs Test.cs && mono Test.exe <folder of the vectors>
+// Runs the vectors against the kit: mcs GameyeJson.cs GameyeServer.cs test.cs && mono test.exe <folder of the vectors>
 using System;
 using System.Collections.Generic;
 using System.IO;

@@ -1,5 +1,5 @@
 // Plays the client helper against a Nakama in which a player stands where a test says, with a clock that the tests move:
-// mcs GameyeJson.cs GameyeClient.cs ClientTest.cs && mono ClientTest.exe
+// mcs GameyeJson.cs GameyeClient.cs client-test.cs && mono client-test.exe
 using System;
 using System.Collections.Generic;
 using System.Linq;
