@@ -36,7 +36,7 @@ export default defineConfig(
     files: ['**/*.ts'],
     languageOptions: {
       parserOptions: {
-        project: ['./tsconfig.json', './dev/tsconfig.json', './examples/*/tsconfig.json', './kits/*/tsconfig.json'],
+        project: ['./tsconfig.json', './dev/tsconfig.json', './examples/*/tsconfig.json'],
         tsconfigRootDir: import.meta.dirname,
       },
     },

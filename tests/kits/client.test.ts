@@ -1,5 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import path from 'node:path';
 import type { Client, Session, Socket } from '@heroiclabs/nakama-js';
+import ts from 'typescript';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { projectRoot } from '../../dev/stack/paths.ts';
 import { GameyeClient, type GameyeOptions, type Outcome, type Search } from '../../kits/client/gameye-client.ts';
 
 type Json = Record<string, unknown>;
@@ -434,4 +437,12 @@ describe('a player for whom somebody else asks, who asks alone, or who comes bac
     fake.notify(1, { text: 'hello' });
     expect(heard).toEqual([{ code: 1, content: { text: 'hello' } }]);
   });
+});
+
+it('is a file that a browser project can compile, where Node has no say', () => {
+  const folder = path.join(projectRoot, 'kits/client');
+  const { config } = ts.readConfigFile(path.join(folder, 'tsconfig.json'), ts.sys.readFile) as { config: unknown };
+  const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, folder);
+  const complaints = ts.getPreEmitDiagnostics(ts.createProgram(fileNames, options));
+  expect(complaints.map(({ messageText }) => messageText)).toEqual([]);
 });

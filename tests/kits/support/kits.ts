@@ -77,6 +77,31 @@ export const KITS: Kit[] = [
       return [file];
     },
   },
+  {
+    name: 'csharp',
+    files: ['GameyeServer.cs', 'GameyeJson.cs'],
+    sample: 'sample.cs',
+    tools: ['mcs', 'mono'],
+    hint: 'install Mono, on Debian the packages mono-mcs, mono-runtime, libmono-system-core4.0-cil and libmono-system-net-http4.0-cil',
+    build: async (program, folder) => {
+      const file = path.join(folder, `${program}.exe`);
+      const files = ['GameyeJson.cs', 'GameyeServer.cs', `${program}.cs`];
+      await run('mcs', ['-langversion:7', '-warnaserror', `-out:${file}`, ...files], { cwd: folderOf('csharp') });
+      return ['mono', file];
+    },
+  },
+  {
+    name: 'godot',
+    files: ['gameye_server.gd'],
+    sample: 'sample.gd',
+    tools: ['godot'],
+    hint: 'install Godot 4.2 or newer from https://godotengine.org and call it godot',
+    build: async (program) => {
+      const script = path.join(folderOf('godot'), `${program}.gd`);
+      const folder = program === 'test' ? [path.join(projectRoot, 'kits/vectors')] : [];
+      return ['godot', '--headless', '--script', script, '--', ...folder];
+    },
+  },
 ];
 
 export function folderOf(kit: string): string {
