@@ -4,10 +4,18 @@
 //   var server = GameServer.FromEnvironment();
 //   await server.Ready();
 //
+//   // A player has sent their seat token.
 //   var seat = server.VerifySeatToken(token);
 //   if (seat.Refused != null) return Refuse(seat.Refused);
 //   var joined = await server.Joined(new[] { seat.UserId });
 //   if (joined.Refused.Contains(seat.UserId)) return Refuse("no seat");
+//
+//   // A player has left. hold: they lost the connection, and may come back.
+//   await server.Left(new[] { userId }, hold);
+//
+//   // The game is over.
+//   await server.Result(new Dictionary<string, object> { { "played", played } });
+//   await server.End();
 //
 // A call never throws for what Nakama answers: its answer is done, refused (a repetition does not help) or unavailable
 // (Nakama did not answer for half a minute). Calls go out one after the other, in the order they were made.

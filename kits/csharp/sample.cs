@@ -4,7 +4,6 @@
 using System;
 using System.Collections.Generic;
 using System.IO;
-using System.Linq;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
@@ -13,42 +12,53 @@ using System.Threading.Tasks;
 
 namespace Gameye
 {
-    public static class Sample
+    public sealed class Sample
     {
         private const int HeartbeatMs = 10000;
         /// <summary>Far more than a token has: nobody makes the server keep an endless line.</summary>
         private const int LongestLine = 2000;
+        private const int NotFound = 5;
 
-        private static readonly GameServer Server = GameServer.FromEnvironment();
+        private readonly GameServer server;
         /// <summary>One player after the other: who comes and who leaves must not cross.</summary>
-        private static readonly SemaphoreSlim Turn = new SemaphoreSlim(1);
-        private static readonly Dictionary<string, TcpClient> Present = new Dictionary<string, TcpClient>();
-        private static readonly HashSet<string> Played = new HashSet<string>();
+        private readonly SemaphoreSlim turn = new SemaphoreSlim(1);
+        private readonly Dictionary<string, TcpClient> present = new Dictionary<string, TcpClient>();
+        private readonly HashSet<string> played = new HashSet<string>();
+
+        private Sample(GameServer server)
+        {
+            this.server = server;
+        }
 
         public static void Main(string[] arguments)
         {
+            var server = GameServer.FromEnvironment();
             var host = IPAddress.Parse(arguments.Length > 1 ? arguments[1] : "0.0.0.0");
             var listener = new TcpListener(host, int.Parse(arguments.Length > 0 ? arguments[0] : "7777"));
             listener.Start();
-            Task.WaitAll(Accept(listener), Live());
+            var sample = new Sample(server);
+            Task.WaitAll(sample.Accept(listener), sample.Live());
         }
 
-        private static async Task Live()
+        private async Task Live()
         {
-            await Report("ready", Server.Ready());
+            Log("ready", await server.Ready());
             while (true)
             {
-                await Report("heartbeat", Server.Heartbeat());
+                var answer = await server.Heartbeat();
+                Log("heartbeat", answer);
+                // Nakama does not know the session any more: nobody will come.
+                if (answer.Outcome == Outcome.Refused && answer.Code == NotFound) Environment.Exit(0);
                 await Task.Delay(HeartbeatMs);
             }
         }
 
-        private static async Task Accept(TcpListener listener)
+        private async Task Accept(TcpListener listener)
         {
             while (true) _ = Converse(await listener.AcceptTcpClientAsync());
         }
 
-        private static async Task Converse(TcpClient client)
+        private async Task Converse(TcpClient client)
         {
             string userId = null;
             try
@@ -78,58 +88,56 @@ namespace Gameye
             }
         }
 
-        private static async Task<string> Admit(string token, Stream stream, TcpClient client)
+        /// <summary>Lets a player in; answers their user id, or null.</summary>
+        private async Task<string> Admit(string token, Stream stream, TcpClient client)
         {
-            var seat = Server.VerifySeatToken(token);
-            if (seat.Refused != null) return await Refuse(stream, seat.Refused);
-            var joined = await Report("joined", Server.Joined(new[] { seat.UserId }));
-            if (joined.Refused.Contains(seat.UserId)) return await Refuse(stream, "no seat");
+            Func<string, string> Refuse = why => Say(stream, "refused " + why, null);
+            var seat = server.VerifySeatToken(token);
+            if (seat.Refused != null) return Refuse(seat.Refused);
+            var joined = await server.Joined(new[] { seat.UserId });
+            Log("joined", joined);
+            if (joined.Refused.Contains(seat.UserId)) return Refuse("no seat");
             TcpClient before;
-            if (Present.TryGetValue(seat.UserId, out before)) before.Close();
-            Present[seat.UserId] = client;
-            Played.Add(seat.UserId);
-            await Say(stream, "welcome " + seat.UserId);
-            return seat.UserId;
+            if (present.TryGetValue(seat.UserId, out before)) before.Close();
+            present[seat.UserId] = client;
+            played.Add(seat.UserId);
+            return Say(stream, "welcome " + seat.UserId, seat.UserId);
         }
 
-        private static async Task<string> Leave(string userId, TcpClient client, bool hold)
+        private async Task<string> Leave(string userId, TcpClient client, bool hold)
         {
-            TcpClient present;
-            if (!Present.TryGetValue(userId, out present) || present != client) return null;
-            Present.Remove(userId);
+            TcpClient known;
+            if (!present.TryGetValue(userId, out known) || known != client) return null;
+            present.Remove(userId);
             client.Close();
-            await Report("left", Server.Left(new[] { userId }, hold));
-            if (hold || Present.Count > 0) return null;
-            await Report("closed", Server.Closed());
-            await Report("result", Server.Result(new Dictionary<string, object> { { "played", Played.ToList() } }));
-            await Report("end", Server.End());
+            Log("left", await server.Left(new[] { userId }, hold));
+            if (hold || present.Count > 0) return null;
+            Log("closed", await server.Closed());
+            Log("result", await server.Result(new Dictionary<string, object> { { "played", played } }));
+            Log("end", await server.End());
             Environment.Exit(0);
             return null;
         }
 
-        private static async Task<string> InTurn(Func<Task<string>> act)
+        private async Task<string> InTurn(Func<Task<string>> act)
         {
-            await Turn.WaitAsync();
+            await turn.WaitAsync();
             try
             {
                 return await act();
             }
             finally
             {
-                Turn.Release();
+                turn.Release();
             }
         }
 
-        private static async Task<string> Refuse(Stream stream, string why)
-        {
-            await Say(stream, "refused " + why);
-            return null;
-        }
-
-        private static Task Say(Stream stream, string line)
+        /// <summary>Answers what it is given, for whoever says something as the last thing.</summary>
+        private static string Say(Stream stream, string line, string answer)
         {
             var bytes = Encoding.UTF8.GetBytes(line + "\n");
-            return stream.WriteAsync(bytes, 0, bytes.Length);
+            stream.Write(bytes, 0, bytes.Length);
+            return answer;
         }
 
         /// <summary>The next line; null when there is none, or when it is too long.</summary>
@@ -146,13 +154,11 @@ namespace Gameye
             return null;
         }
 
-        /// <summary>Says how a report went; the game goes on without Nakama.</summary>
-        private static async Task<Answer> Report(string what, Task<Answer> report)
+        /// <summary>The game goes on without Nakama.</summary>
+        private static void Log(string what, Answer answer)
         {
-            var answer = await report;
-            var why = answer.Outcome == Outcome.Done ? "" : " (" + answer.Code + ": " + answer.Message + ")";
-            Console.WriteLine(what + ": " + answer.Outcome.ToString().ToLowerInvariant() + why);
-            return answer;
+            var how = answer.Outcome == Outcome.Done ? "done" : "code " + answer.Code + ", " + answer.Message;
+            Console.WriteLine(what + ": " + how);
         }
     }
 }

@@ -6,12 +6,20 @@ extends Node
 ##     add_child(server)
 ##     await server.ready_for_players()
 ##
+##     # A player has sent their seat token.
 ##     var seat := server.verify_seat_token(token)
 ##     if seat.has("refused"):
 ##         return refuse(seat.refused)
 ##     var joined := await server.joined([seat.user_id])
 ##     if joined.outcome == "done" and seat.user_id in joined.refused:
 ##         return refuse("no seat")
+##
+##     # A player has left. hold: they lost the connection, and may come back.
+##     await server.left([user_id], hold)
+##
+##     # The game is over.
+##     await server.result({"played": played})
+##     await server.end()
 ##
 ## Every call is awaited and answers a Dictionary with `outcome`: `done`, `refused` (a repetition does not help) or
 ## `unavailable` (Nakama did not answer for half a minute); in the last two, `code` and `message`. Calls go out one after the
