@@ -79,7 +79,8 @@ export const KITS: Kit[] = [
   },
   {
     name: 'csharp',
-    files: ['GameyeServer.cs', 'GameyeJson.cs'],
+    language: 'csharp',
+    file: 'GameyeServer.cs',
     sample: 'sample.cs',
     tools: ['mcs', 'mono'],
     hint: 'install Mono, on Debian the packages mono-mcs, mono-runtime, libmono-system-core4.0-cil and libmono-system-net-http4.0-cil',
@@ -92,7 +93,8 @@ export const KITS: Kit[] = [
   },
   {
     name: 'godot',
-    files: ['gameye_server.gd'],
+    language: 'gdscript',
+    file: 'gameye_server.gd',
     sample: 'sample.gd',
     tools: ['godot'],
     hint: 'install Godot 4.2 or newer from https://godotengine.org and call it godot',
