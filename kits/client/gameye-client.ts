@@ -169,11 +169,22 @@ export class GameyeClient {
   private async measure(): Promise<Record<string, number>> {
     const { client, session, ping } = this.options;
     if (!ping) return {};
-    const measured = async (): Promise<Record<string, number>> => {
-      const { payload } = await client.rpc(session, 'gameye_ping_targets', {});
-      return ping((payload as { targets?: PingTarget[] } | undefined)?.targets ?? []);
+    const endAtMs = Date.now() + PINGS_MS;
+    const targets = async (): Promise<PingTarget[]> => {
+      try {
+        const { payload } = await client.rpc(session, 'gameye_ping_targets', {});
+        return (payload as { targets?: PingTarget[] } | undefined)?.targets ?? [];
+      } catch (error) {
+        // Just after Nakama's start the targets may not be known yet.
+        if ((await refusalOf(error)) !== undefined || Date.now() >= endAtMs) return [];
+        await delay(SHORTEST_MS / 2);
+        return targets();
+      }
     };
-    return within(measured(), PINGS_MS).catch(() => ({}));
+    return within(
+      targets().then((found) => (found.length > 0 ? ping(found) : {})),
+      PINGS_MS,
+    ).catch(() => ({}));
   }
 }
 

@@ -204,9 +204,26 @@ namespace Gameye
             }
         }
 
+        /// <summary>Just after Nakama's start the targets may not be known yet.</summary>
+        private async Task<Fields> AskTargets(long endAt)
+        {
+            while (true)
+            {
+                try
+                {
+                    return Json.ObjectIn(await nakama.Rpc("gameye_ping_targets"));
+                }
+                catch (NakamaRefusal refusal) when (refusal.Status >= 500 && options.Now() < endAt)
+                {
+                    // Asked again below.
+                }
+                await options.Sleep(PingsMs / 10);
+            }
+        }
+
         private async Task<Dictionary<string, double>> MeasureTargets()
         {
-            var answer = Json.ObjectIn(await nakama.Rpc("gameye_ping_targets"));
+            var answer = await AskTargets(options.Now() + PingsMs);
             var targets = new List<PingTarget>();
             foreach (var item in Json.Field<List<object>>(answer, "targets") ?? new List<object>())
             {
@@ -218,7 +235,7 @@ namespace Gameye
                     Property = Json.Field<string>(target, "property"),
                 });
             }
-            return await options.Ping(targets);
+            return targets.Count > 0 ? await options.Ping(targets) : new Dictionary<string, double>();
         }
     }
 

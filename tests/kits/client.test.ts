@@ -246,7 +246,13 @@ describe('a player who queues', () => {
     fake.rpcs['gameye_ping_targets'] = () => refusal(400);
     fake.gameye({ ping }).queue(duel);
     await pass(0);
-    expect(fake.tickets).toBe(3);
+    expect([fake.tickets, fake.numbers]).toEqual([3, {}]);
+    fake.rpcs['gameye_ping_targets'] = () => refusal(503);
+    fake.gameye({ ping }).queue(duel);
+    await pass(1_000);
+    fake.rpcs['gameye_ping_targets'] = () => ({ targets: [{ region: 'x', host: 'x', property: 'ping_x' }] });
+    await pass(1_000);
+    expect([fake.tickets, fake.numbers]).toEqual([4, { ping_x: 12 }]);
   });
 });
 

@@ -170,7 +170,7 @@ namespace Gameye
         public static void Main(string[] arguments)
         {
             var unity = new Unity { Key = arguments[1] };
-            var config = new GameyeAllocatorConfig { NakamaUrl = arguments[0], LongestMs = 4000 };
+            var config = new GameyeAllocatorConfig { NakamaUrl = arguments[0], LongestMs = arguments.Length < 5 ? 30000 : 4000 };
             var allocator = new GameyeAllocator(unity, config, unity);
             var properties = new Dictionary<string, object> { { "Region", arguments[3] }, { "Players", "[{},{},{}]" } };
             var results = new MatchmakingResults { PoolName = "duels", MatchProperties = properties };
