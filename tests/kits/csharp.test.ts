@@ -12,6 +12,8 @@ import { folderOf, KITS, missingTools, skippedBecause } from './support/kits.ts'
 const run = promisify(execFile);
 const csharp = KITS.find(({ name }) => name === 'csharp')!;
 const isMissing = missingTools(csharp).length > 0;
+/** Mono compiles while other tests keep the machine busy. */
+const TIMEOUT_MS = 120_000;
 
 /** Compiles files of kits/csharp, and answers the program. */
 async function compile(files: string[], ...options: string[]): Promise<string> {
@@ -24,18 +26,22 @@ async function compile(files: string[], ...options: string[]): Promise<string> {
 }
 
 describe('the client helper in C#', () => {
-  it.skipIf(isMissing)(`finds every match that the one in TypeScript finds${skippedBecause(csharp)}`, async () => {
-    const program = await compile(['GameyeJson.cs', 'GameyeClient.cs', 'client-test.cs']);
-    const { stdout, stderr } = await run('mono', [program]);
-    expect(stderr).toBe('');
-    expect(stdout).toMatch(/^\d+ checks\n$/);
-  });
+  it.skipIf(isMissing)(
+    `finds every match that the one in TypeScript finds${skippedBecause(csharp)}`,
+    { timeout: TIMEOUT_MS },
+    async () => {
+      const program = await compile(['GameyeJson.cs', 'GameyeClient.cs', 'client-test.cs']);
+      const { stdout, stderr } = await run('mono', [program]);
+      expect(stderr).toBe('');
+      expect(stdout).toMatch(/^\d+ checks\n$/);
+    },
+  );
 });
 
 describe('the Cloud Code module for Unity', () => {
   const stack = useStack({ kind: 'embedded' }, { leavesSessions: 'Unity ends its matches, not the module' });
 
-  it.skipIf(isMissing)(`gets a match of Unity a server${skippedBecause(csharp)}`, async () => {
+  it.skipIf(isMissing)(`gets a match of Unity a server${skippedBecause(csharp)}`, { timeout: TIMEOUT_MS }, async () => {
     const stubs = path.join(projectRoot, 'tests/kits/support/UnityStubs.cs');
     const program = await compile(['GameyeJson.cs', 'GameyeAllocator.cs', stubs], '-r:System.Net.Http.dll');
     const { nakama, simulator } = stack();
