@@ -27,13 +27,12 @@ export function joinLate(
   const asked = running.then(async () => {
     const player = await Player.connect(stack.nakama, { username: name });
     const askedAtMs = Date.now();
-    const { status, message } = await player.rpc('gameye_solo_match');
-    if (status !== 200) throw new Error(`gameye_solo_match answered ${status}: ${message}`);
-    const result = await waitForAnswer(name, player);
+    const result = await waitForAnswer(name, player.userId, player.gameye.solo());
     player.closeSocket();
     const { answer } = result;
     if (answer?.kind === 'match') {
-      const where = answer.sessionId === sessionId ? 'is seated in the running game' : 'gets a session of their own';
+      const where =
+        answer.match.session_id === sessionId ? 'is seated in the running game' : 'gets a session of their own';
       tell(`${name} asks for a game alone and ${where}, ${answer.atMs - askedAtMs} ms later`);
     }
     seen = watchRecord(stack, sessionId, plan.players.length + 1);

@@ -2,7 +2,8 @@ import type { Stack } from '../stack/stack.ts';
 import { until } from '../stack/until.ts';
 import { playGame, Refused } from './game/client.ts';
 import { joinLate, type LateResult } from './latecomer.ts';
-import { Player, type Answer } from './player.ts';
+import type { Match, PingTarget, Search } from '../../kits/client/gameye-client.ts';
+import { Player } from './player.ts';
 import { play, waitForAnswer, watchRecord, type PlayerResult } from './player-result.ts';
 import type { MatchPlan } from './scenario.ts';
 import { count, shortId, type Timeline } from './timeline.ts';
@@ -25,12 +26,15 @@ const ENDED_MS = 15_000;
 
 /** Plays one match as its players would, and writes what happens to the timeline. Does not throw for what players met. */
 export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timeline): Promise<MatchResult> {
-  const players = await Promise.all(plan.players.map((username) => Player.connect(stack.nakama, { username })));
+  const ping = measured(plan);
+  const players = await Promise.all(plan.players.map((username) => Player.connect(stack.nakama, { username, ping })));
   const size = players.length;
   const tell = (text: string): void => timeline.event(plan.name, text);
-  await queue(plan, players, tell);
+  const searches = await queue(plan, players, tell);
 
-  const results = await Promise.all(players.map((player, i) => waitForAnswer(plan.players[i] as string, player)));
+  const results = await Promise.all(
+    searches.map((search, i) => waitForAnswer(plan.players[i] as string, players[i]?.userId as string, search)),
+  );
   const matchedAtMs = Math.min(...players.map((player) => player.matchedAtMs[0] ?? Date.now()));
   const first = results.find((result) => result.answer?.kind === 'match')?.answer;
   const outcome: MatchResult = {
@@ -41,11 +45,11 @@ export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timelin
     partyKept: partyKept(plan, players),
   };
   if (first?.kind === 'match') {
-    const { sessionId, host, port } = first;
+    const { session_id: sessionId, host, port } = first.match;
     const afterMs = Math.max(...results.map((result) => result.answer?.atMs ?? 0)) - matchedAtMs;
     const region = stack.simulator.ledger.get(sessionId)?.region ?? 'an unknown region';
     tell(`session ${shortId(sessionId)} in ${region} at ${host}:${port}, ${afterMs} ms after the match was made`);
-    if (plan.guest) await tryToGetIn(outcome, first, tell);
+    if (plan.guest) await tryToGetIn(outcome, first.match, tell);
     const watching = watchRecord(stack, sessionId, size);
     const { latecomer } = plan;
     const late = latecomer && joinLate({ ...plan, latecomer }, stack, sessionId, watching, tell);
@@ -61,8 +65,8 @@ export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timelin
   return outcome;
 }
 
-/** Everybody queues, a party with one ticket. */
-async function queue(plan: MatchPlan, players: Player[], tell: (text: string) => void): Promise<void> {
+/** Everybody queues, a party with one ticket. Answers what each of them waits for. */
+async function queue(plan: MatchPlan, players: Player[], tell: (text: string) => void): Promise<Search[]> {
   const { party = [] } = plan;
   const alone = plan.players.filter((name) => !party.includes(name)).join(', ');
   const who = party.length > 0 ? `${party.join(' and ')} as a party, ${alone}` : alone;
@@ -70,10 +74,11 @@ async function queue(plan: MatchPlan, players: Player[], tell: (text: string) =>
   const [leader, ...members] = players.filter((_player, i) => party.includes(plan.players[i] ?? ''));
   const partyId = await leader?.createParty(party.length);
   for (const member of members) await member.joinParty(partyId ?? '');
-  const queueing = players.filter((player) => !members.includes(player));
-  await Promise.all(
-    queueing.map((player) => player.matchmake(ticketOf(plan), player === leader ? partyId : undefined)),
-  );
+  return players.map(({ gameye }, i) => {
+    const player = players[i] as Player;
+    if (members.includes(player)) return gameye.follow();
+    return gameye.queue({ ...ticketOf(plan), ...(partyId && player === leader && { partyId }) });
+  });
 }
 
 /** As the matchmaker told every player: the party's members, and they only, have its id. */
@@ -89,10 +94,13 @@ function partyKept({ players: names, party = [] }: MatchPlan, players: Player[])
 
 function ticketOf(plan: MatchPlan) {
   const size = plan.players.length;
-  const pings = Object.entries(plan.pings).map(([region, ms]) => [`ping_${region}`, ms] as const);
-  const strings = { match: plan.name };
-  const query = `+properties.match:${plan.name}`;
-  return { query, minCount: size, maxCount: size, strings, numbers: Object.fromEntries(pings) };
+  return { query: `+properties.match:${plan.name}`, minCount: size, maxCount: size, strings: { match: plan.name } };
+}
+
+/** The demo's regions are all on this machine, so their distances are made up. */
+function measured({ pings }: MatchPlan) {
+  return async (targets: PingTarget[]): Promise<Record<string, number>> =>
+    Object.fromEntries(targets.flatMap(({ region, property }) => (pings[region] ? [[property, pings[region]]] : [])));
 }
 
 function metTrouble({ trouble }: MatchPlan, stack: Stack): boolean {
@@ -104,10 +112,9 @@ function metTrouble({ trouble }: MatchPlan, stack: Stack): boolean {
 /** Somebody who knows the address but has no seat, and copies another player's token. */
 async function tryToGetIn(
   outcome: MatchResult,
-  address: Answer & { kind: 'match' },
+  { host, port, seat_token: token }: Match,
   tell: (text: string) => void,
 ): Promise<void> {
-  const { host, port, seatToken: token } = address;
   const name = outcome.plan.guest as string;
   try {
     await playGame({ host, port, userId: name, token, moves: 1, deadlineMs: 5_000 });

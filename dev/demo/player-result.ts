@@ -1,13 +1,13 @@
 import type { Stack } from '../stack/stack.ts';
 import { until } from '../stack/until.ts';
 import { playGame, type GameRecord } from './game/client.ts';
-import type { Answer, Player } from './player.ts';
+import type { Outcome, Search } from '../../kits/client/gameye-client.ts';
 
 /** What became of one player. */
 export interface PlayerResult {
   name: string;
   userId: string;
-  answer?: Answer;
+  answer?: Outcome & { atMs: number };
   /** Who was in the game when the server let this player in, the player included. */
   metAtWelcome?: string[];
   game?: GameRecord;
@@ -15,17 +15,11 @@ export interface PlayerResult {
   error?: string;
 }
 
-const ANSWER_MS = 45_000;
-
-/** Waits for the one answer that a player gets; what went wrong is in the result. */
-export async function waitForAnswer(name: string, player: Player): Promise<PlayerResult> {
-  const result: PlayerResult = { name, userId: player.userId };
-  try {
-    result.answer = await player.waitForAnswer(ANSWER_MS);
-    if (result.answer.kind === 'failed') result.error = `was told "${result.answer.reason}" instead of an address`;
-  } catch (error) {
-    result.error = (error as Error).message;
-  }
+/** Waits for what comes of a player's search; what went wrong is in the result. */
+export async function waitForAnswer(name: string, userId: string, search: Search): Promise<PlayerResult> {
+  const answer = { ...(await search.result), atMs: Date.now() };
+  const result: PlayerResult = { name, userId, answer };
+  if (answer.kind === 'failed') result.error = `was told "${answer.message ?? answer.reason}" instead of an address`;
   return result;
 }
 
@@ -34,7 +28,7 @@ export async function play(moves: number, result: PlayerResult, stayUntil: Promi
   const { answer, userId } = result;
   if (answer?.kind !== 'match') return;
   try {
-    const { host, port, seatToken: token } = answer;
+    const { host, port, seat_token: token } = answer.match;
     const onWelcome = (players: string[]): void => void (result.metAtWelcome = players);
     result.game = await playGame({ host, port, userId, token, moves, stayUntil, onWelcome });
   } catch (error) {

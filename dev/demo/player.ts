@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, type MatchmakerMatched, type Notification, type Session, type Socket } from '@heroiclabs/nakama-js';
 import WebSocket from 'ws';
 import { measurePings, type PingTarget } from '../../examples/client/ping.ts';
+import { GameyeClient } from '../../kits/client/gameye-client.ts';
 import { callRpc, type RpcResult } from '../stack/rpc.ts';
 import { until } from '../stack/until.ts';
 
@@ -44,6 +45,8 @@ export interface AccountOptions {
   username?: string;
   /** Session variables, which players may choose freely. */
   vars?: Record<string, string>;
+  /** How the client helper measures the regions; default: it does not. */
+  ping?: (targets: PingTarget[]) => Promise<Record<string, number>>;
 }
 
 const MATCH_CODE = 7300;
@@ -64,18 +67,20 @@ export class Player {
   queuedAtMs = 0;
   private socket: Socket | undefined;
   private open = false;
+  private helper: GameyeClient | undefined;
 
   private constructor(
     private nakama: NakamaAddress,
     private client: Client,
     private session: Session,
+    private readonly ping: AccountOptions['ping'],
   ) {}
 
   /** Makes an account (or signs in to the one of the device) and does not connect yet. */
   static async authenticate(nakama: NakamaAddress, account: AccountOptions = {}): Promise<Player> {
     const client = clientOf(nakama);
-    const { deviceId = randomUUID(), username, vars } = account;
-    return new Player(nakama, client, await client.authenticateDevice(deviceId, true, username, vars));
+    const { deviceId = randomUUID(), username, vars, ping } = account;
+    return new Player(nakama, client, await client.authenticateDevice(deviceId, true, username, vars), ping);
   }
 
   /** An account and a live connection. */
@@ -102,6 +107,12 @@ export class Player {
     return this.session.token;
   }
 
+  /** What a game uses to get from a ticket to an address; tests of what Nakama sends look at the notifications instead. */
+  get gameye(): GameyeClient {
+    if (!this.helper) throw new Error(`${this.username} has no live connection; call openSocket() first`);
+    return this.helper;
+  }
+
   /** Connects (again); to another node when one is given. */
   async openSocket(nakama: NakamaAddress = this.nakama): Promise<void> {
     if (nakama !== this.nakama) {
@@ -119,7 +130,9 @@ export class Player {
     };
     socket.onerror = () => {};
     socket.onheartbeattimeout = () => {};
-    await socket.connect(this.session, true);
+    const { client, session, ping } = this;
+    this.helper = new GameyeClient({ client, session, socket, ...(ping && { ping }) });
+    await socket.connect(session, true);
     this.socket = socket;
     this.open = true;
   }
@@ -128,18 +141,15 @@ export class Player {
   closeSocket(): void {
     this.socket?.disconnect(false);
     this.socket = undefined;
+    this.helper = undefined;
     this.open = false;
   }
 
-  /** Queues for a match, with the whole party when its leader does so, and answers the ticket. */
-  async matchmake(request: MatchmakerRequest, partyId?: string): Promise<string> {
+  /** Queues for a match, and answers the ticket. */
+  async matchmake(request: MatchmakerRequest): Promise<string> {
     this.queuedAtMs = Date.now();
     const { query = '*', minCount, maxCount, strings, numbers } = request;
-    const socket = this.connected();
-    const { ticket } = partyId
-      ? await socket.addMatchmakerParty(partyId, query, minCount, maxCount, strings, numbers)
-      : await socket.addMatchmaker(query, minCount, maxCount, strings, numbers);
-    return ticket;
+    return (await this.connected().addMatchmaker(query, minCount, maxCount, strings, numbers)).ticket;
   }
 
   /** Makes a party of this player that others may join, and answers its id. */

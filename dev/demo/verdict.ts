@@ -1,4 +1,5 @@
 import type { LedgerEntry } from '../gameye/ledger.ts';
+import type { Match } from '../../kits/client/gameye-client.ts';
 import type { LateResult } from './latecomer.ts';
 import type { MatchResult } from './play-match.ts';
 import type { PlayerResult } from './player-result.ts';
@@ -60,7 +61,7 @@ function playerProblems(
 ): string[] {
   if (error) return [`${plan.name}: ${name}: ${error}`];
   if (answer?.kind !== 'match') return [`${plan.name}: ${name} got no address`];
-  if (!answer.seatToken) return [`${plan.name}: ${name} got no seat token`];
+  if (!answer.match.seat_token) return [`${plan.name}: ${name} got no seat token`];
   if (!game || game.confirmedMoves < plan.moves) {
     return [
       `${plan.name}: only ${game?.confirmedMoves ?? 0} of ${name}'s ${plan.moves} moves were confirmed by the server`,
@@ -77,14 +78,8 @@ function lateProblems({ plan, players, late }: MatchResult, session: LedgerEntry
   if (!late) return [`${plan.name}: ${plan.latecomer} never came`];
   const problems = playerProblems({ plan, players }, late);
   if (problems.length > 0) return problems;
-  const {
-    name,
-    answer,
-    askedAtMs,
-    metAtWelcome = [],
-    nakamaSaw,
-  } = late as LateResult & { answer: { sessionId: string } };
-  if (answer.sessionId !== session?.id) return [`${plan.name}: ${name} was not seated in the running game`];
+  const { name, answer, askedAtMs, metAtWelcome = [], nakamaSaw } = late as LateResult & { answer: { match: Match } };
+  if (answer.match.session_id !== session?.id) return [`${plan.name}: ${name} was not seated in the running game`];
   if (!(session.runningAtMs !== undefined && session.runningAtMs < askedAtMs)) {
     problems.push(`${plan.name}: the game was not running yet when ${name} asked for one`);
   }
@@ -117,5 +112,5 @@ function sessionIdsOf(result: MatchResult): string[] {
 }
 
 function idOf(player: PlayerResult | undefined): string[] {
-  return player?.answer?.kind === 'match' ? [player.answer.sessionId] : [];
+  return player?.answer?.kind === 'match' ? [player.answer.match.session_id] : [];
 }

@@ -8,18 +8,15 @@ import { problemsOf, summary } from '../../dev/demo/verdict.ts';
 
 const plan = matchPlans.find((one) => one.guest !== undefined) as MatchPlan;
 
+function inSession(session_id: string): NonNullable<PlayerResult['answer']> {
+  return { kind: 'match', match: { host: '127.0.0.1', port: 20_001, session_id, seat_token: 'v1.a.b' }, atMs: 1 };
+}
+
 function player(name: string, change: Partial<PlayerResult> = {}): PlayerResult {
-  const answer = {
-    kind: 'match',
-    host: '127.0.0.1',
-    port: 20_001,
-    sessionId: 'session-1',
-    seatToken: 'v1.a.b',
-  } as const;
   return {
     name,
     userId: `id-of-${name}`,
-    answer: { ...answer, atMs: 1, via: 'live', notificationId: name, content: {} },
+    answer: inSession('session-1'),
     game: {
       welcomedAtMs: 1,
       leftAtMs: 2,
@@ -112,7 +109,7 @@ describe('the verdict on a demo', () => {
       );
     });
 
-    const elsewhere = { ...player('jo').answer, sessionId: 'session-2' } as NonNullable<LateResult['answer']>;
+    const elsewhere = inSession('session-2');
     it.each<[string, LateResult | undefined, LedgerEntry[], RegExp]>([
       ['one who never came', undefined, [session()], /jo never came/],
       ['one who got no answer', late({ error: 'no answer' }), [session()], /jo: no answer/],
@@ -134,7 +131,7 @@ describe('the verdict on a demo', () => {
 
   it('names players who were sent to different sessions', () => {
     const [first, ...others] = match().players as [PlayerResult, ...PlayerResult[]];
-    const elsewhere = { ...first, answer: { ...first.answer, sessionId: 'session-2' } } as PlayerResult;
+    const elsewhere = { ...first, answer: inSession('session-2') };
     const problems = problemsOf(
       [match({ players: [elsewhere, ...others] })],
       [session(), session({ id: 'session-2' })],

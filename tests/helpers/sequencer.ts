@@ -6,7 +6,17 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  */
 const LONGEST_FIRST = [
   ...['faults/chaos', 'unit/crash-points', 'integration/reconcile.', 'integration/lying-', 'faults/', 'bundle/fuzz'],
-  ...['integration/', 'unit/worker-model', 'gameye/page', 'gameye/start', 'nakama/', 'project/', 'gameye/', 'demo/'],
+  ...[
+    'integration/',
+    'unit/worker-model',
+    'gameye/page',
+    'gameye/start',
+    'nakama/',
+    'kits/',
+    'project/',
+    'gameye/',
+    'demo/',
+  ],
 ];
 
 /** Starts the files that take longest first, so that none of them is alone at the end. */

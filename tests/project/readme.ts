@@ -7,7 +7,7 @@ export interface Block {
   text: string;
 }
 
-/** One page: the README, those of docs/, and those that stand beside the README. */
+/** One page: the README, those of docs/ and kits/, and those that stand beside the README. */
 export interface Page {
   /** From the project's root, such as `docs/rpc.md`. */
   file: string;
@@ -46,7 +46,14 @@ export const docs: Page[] = readdirSync(`${projectRoot}/docs`)
   .sort()
   .map((name) => pageOf(`docs/${name}`));
 
-export const pages: Page[] = [readme, ...docs, ...['CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].map(pageOf)];
+export const kits = pageOf('kits/README.md');
+
+export const pages: Page[] = [
+  readme,
+  ...docs,
+  kits,
+  ...['kits/vectors/README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].map(pageOf),
+];
 
 /** The page of docs/ with this name. */
 export function doc(name: string): Page {

@@ -1,0 +1,3 @@
+module gameye
+
+go 1.21
