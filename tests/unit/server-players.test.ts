@@ -111,7 +111,7 @@ describe('a player whom the game server sends away', () => {
     expect(refusal(() => seat(call, 's1', ['u1'])).code).toBe(7);
     expect(refusal(() => seat(call, 's1', ['u3', 'u1'])).code).toBe(7);
     expect(refusal(() => joinFriend(call, 'u9', 'u2')).code).toBe(7);
-    expect(seat(call, 's1', ['u1', 'u3'], true).session_info).toEqual([{ user_id: 'u3', session_id: 's1' }]);
+    expect(seat(call, 's1', ['u1', 'u3'], { partial: true }).userIds).toEqual(['u3']);
     expect(arrive(fake.nk, FLEET, 's1', ['u1', 'u4'])).toEqual({ player_count: 3, refused: ['u1'] });
     expect(standing(call, 'u1')).toEqual({ state: 'none' });
     // A seat that ran out before the ban.
