@@ -46,6 +46,8 @@ export interface Instance {
   pool?: string;
   /** With a pool: whether others are seated here. */
   open?: boolean;
+  /** It was started for nobody yet, as one of the warm buffer, and nobody has a seat in it. */
+  warm?: true;
   /** Somebody was in it at some time; missing while players are only expected. */
   visited?: true;
   /** When Gameye ends it at the latest: the end of its ttl. Missing for an adopted session, whose ttl nobody knows. */
@@ -83,6 +85,8 @@ export interface AllocationRequest {
   settings?: Settings;
   /** A player asked for it alone. */
   solo?: true;
+  /** For nobody: one of the sessions that are kept started and empty. */
+  warm?: true;
   /** The name of the module's function that is called when the allocation has ended. */
   callback?: string;
 }

@@ -86,7 +86,7 @@ export const ROW = `json_build_object('id', a.id, 'state', a.state, 'session_id'
   'created_at_ms', ${ms('a.create_time')}, 'deadline_ms', ${ms('a.deadline')}, 'lease_until_ms', ${ms('a.lease_until')},
   'cancelled', a.cancelled, 'server_ready', a.server_ready, 'guests', a.guests, 'doc', a.doc)`;
 
-const LEASE = (milliseconds: string): string => `now() + ${milliseconds}::float8 * interval '1 millisecond'`;
+export const LEASE = (milliseconds: string): string => `now() + ${milliseconds}::float8 * interval '1 millisecond'`;
 
 /** Starts of the last minute in a row of gameye_seat. Those that nobody asked for alone are stored below zero. */
 const RECENT = `start::float8 > ${ms('now()')} - 60000`;
@@ -278,16 +278,16 @@ WITH mine AS (
   SELECT count(*)::int4 AS waiting, CASE WHEN $11::boolean THEN count(*)::int4 ELSE 0 END AS seated FROM seated
 ), made AS (
   INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, mode, solo, ip_address, dns_name, port, ports,
-    max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at)
+    max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at, warm)
   SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, x.mode, x.solo, x.ip_address, x.dns_name, x.port, x.ports,
     x.max_players, CASE WHEN $12::float8 IS NULL THEN 0 ELSE n.seated END, CASE WHEN $12::float8 IS NULL THEN n.seated ELSE 0 END,
     n.seated, x.max_players - n.seated, x.metadata, x.pool, $12::float8 IS NULL AND n.seated > 0, mine.server_ready, now(),
-    now() + x.ttl_ms * interval '1 millisecond'
+    now() + x.ttl_ms * interval '1 millisecond', CASE WHEN n.waiting = 0 THEN x.warm END
   FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text, solo boolean,
-    ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8), mine, n
+    ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8, warm text), mine, n
   WHERE n.waiting > 0 OR NOT $13::boolean
   ON CONFLICT (id) DO UPDATE SET allocation_id = EXCLUDED.allocation_id, status = EXCLUDED.status, pool = EXCLUDED.pool,
-    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL, reported = i.reported OR EXCLUDED.reported,
+    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, warm = EXCLUDED.warm, empty_since = NULL, reported = i.reported OR EXCLUDED.reported,
     reserved = i.reserved + EXCLUDED.reserved, joined = i.joined + EXCLUDED.joined,
     player_count = i.player_count + EXCLUDED.player_count,
     max_players = greatest(EXCLUDED.max_players, i.player_count + EXCLUDED.player_count),
@@ -315,6 +315,8 @@ export interface NewInstance {
   metadata: Instance['metadata'];
   pool: string | null;
   ttl_ms: number;
+  /** Of the warm buffer: which groups may take it. Null: it is none of those. */
+  warm: string | null;
 }
 
 export interface Started {

@@ -26,7 +26,7 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),
   'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL THEN i.open END,
-  'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
+  'warm', CASE WHEN i.warm IS NOT NULL THEN true END, 'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
 
 /** The instance of a session id, or of the id that `fleet_create` answered. */
 export const FIND = `i.fleet = $1::text AND i.id = coalesce(
@@ -74,7 +74,7 @@ ${answer('EXISTS (SELECT 1 FROM made)')}`;
 export function adoptInstance(
   nk: Nakama,
   fleet: string,
-  instance: Omit<NewInstance, 'pool' | 'ttl_ms' | 'solo'>,
+  instance: Omit<NewInstance, 'pool' | 'ttl_ms' | 'solo' | 'warm'>,
   userIds: string[],
   createdAtMs: number,
 ): boolean {

@@ -19,6 +19,7 @@ export const COUNTERS = {
   gameye_retired: ['reason'],
   gameye_notifications: ['subject', 'outcome'],
   gameye_session_seconds: ['mode', 'use'],
+  gameye_warm_sessions: ['change'],
 } as const;
 
 export const TIMERS = {
@@ -32,6 +33,7 @@ export const GAUGES = {
   gameye_running_sessions: ['mode', 'region', 'version'],
   gameye_running_players: ['mode', 'region', 'version'],
   gameye_open_seats: ['mode', 'region', 'version'],
+  gameye_warm: ['state'],
 } as const;
 
 type Labels<Names extends readonly string[]> = { [name in Names[number]]: string };

@@ -1,3 +1,4 @@
+import { hasWarm } from '../allocation/warm';
 import { MINUTE, SECOND } from '../config';
 import { forgetOver } from '../database/allocations';
 import { forgetChanges } from '../database/changes';
@@ -12,6 +13,7 @@ import { showGauges } from '../supervision/gauges';
 import { beatSupervisor, ensureReconciler } from '../supervision/heartbeat';
 import { watchName } from '../supervision/namesake';
 import { resumeAllocations } from '../supervision/resume';
+import { keepWarm, showWarm } from '../supervision/warm';
 
 /**
  * A worker as supervisor, what runs on its own on every node: a match that never ends and that nobody joins. It is started
@@ -44,9 +46,13 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
   try {
     lapseSeats(call.nk, call.config.fleet);
     resumeAllocations(call);
-    if (isAhead(state.forget_at_ms, now, FORGET_MS)) return state;
+    const isRare = !isAhead(state.forget_at_ms, now, FORGET_MS);
+    // Without a warm buffer there may be sessions of one that was configured before.
+    if (isRare || hasWarm(call.config)) keepWarm(call);
+    if (!isRare) return state;
     forget(call);
     showGauges(call);
+    showWarm(call);
     watchName(call);
     return { ...state, forget_at_ms: now + FORGET_MS };
   } catch (error) {

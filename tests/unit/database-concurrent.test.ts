@@ -55,6 +55,7 @@ const session = (id: string, maxPlayers = 8): NewInstance => ({
     pool: null,
     mode: '',
     solo: false,
+    warm: null,
     ttl_ms: 1_800_000,
   },
 });
