@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newAllocation } from '../../src/allocation/create';
 import type { Config } from '../../src/config';
+import { markReady } from '../../src/database/allocations';
 import { leaveSeats } from '../../src/database/seats';
 import { compareSessions } from '../../src/database/reconcile';
 import { changeOrders } from '../../src/allocation/orders';
@@ -303,6 +304,23 @@ describe('the warm buffer', () => {
     );
     expect(warmRows().map((one) => one.id)).not.toContain(id);
     expect(match(call).id).not.toBe(id);
+  });
+
+  it('gives nobody a session whose game server is not ready, where that is waited for', () => {
+    const call = callOf(withModes({ duel: { ...MODES.duel, regions: ['eu'], warm: 1, ready: 'server' } }));
+    keepWarm(call);
+    const [first] = fake.events.flatMap((event) => (event.kind === 'match' ? [event.params as object] : []));
+    let state: AllocatorState | undefined = { wake_at_ms: 0, ...(first as { allocation: string }) };
+    const ticks = (count: number): void => {
+      for (let i = 0; state && i < count; i++, wait(300)) state = loopAllocator(call, state);
+    };
+    ticks(5);
+    expect(warmRows().map(({ status }) => status)).toEqual(['starting']);
+    keepWarm(call);
+    expect(fake.events.filter((event) => event.kind === 'match')).toHaveLength(1);
+    markReady(fake.nk, FLEET, warmRows()[0]!.id);
+    ticks(5);
+    expect([ready(), match(call).posts]).toEqual([1, 0]);
   });
 
   it('starts another one for one that was cancelled while it started', () => {
