@@ -91,7 +91,7 @@ forEachRuntime((runtime) => {
   it('another version replaces all of them', { timeout: 60_000 }, async () => {
     await filled();
     const before = await warmIds(stack());
-    await ask(stack().nakama, 'gameye_set_version', { version: '2.0', force: true });
+    await ask(stack().nakama, 'gameye_set_version', { mode: 'duel', version: '2.0', force: true });
     const replaced = async () => {
       const now = await warmIds(stack());
       return now.length === WARM && now.every((id) => !before.includes(id));
