@@ -2,7 +2,8 @@ import type { Context, Nakama } from './nakama/runtime';
 import { isPlainUrl, isPrivate } from './address';
 import { readEnvironment, type Lookup, type Problem } from './environment';
 import { parseModes, type Modes } from './modes';
-import { isPortName, parseDuration } from './values';
+import { isPortName, parseDuration, parseJson } from './values';
+import { readWarmRule, warmProblem, type WarmRule } from './warm-rule';
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -55,6 +56,8 @@ export interface Config {
   args?: string[];
   env?: { [name: string]: string };
   metadata?: { [key: string]: unknown };
+  /** How many sessions are kept started and empty; of a mode what it says itself. */
+  warm?: WarmRule;
   /** A matchmaker property that marks a ticket as ours; undefined: every match is. */
   matchProperty?: { name: string; value?: string };
   pingPrefix: string;
@@ -98,6 +101,7 @@ const KNOWN = [
   'GAMEYE_STARTS_PER_MINUTE',
   'GAMEYE_MAX_SESSIONS',
   'GAMEYE_MAX_MINUTES_PER_DAY',
+  'GAMEYE_WARM',
   'GAMEYE_MODES',
   'GAMEYE_MODE_PROPERTY',
   'GAMEYE_MATCH_PROPERTY',
@@ -289,6 +293,18 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
     modesText === undefined ? { modes: {}, problems: [] } : parseModes(modesText, nakamaUrl !== undefined);
   wrongModes.forEach(({ variable, advice }) => problem(variable, advice));
 
+  const warmText = value('GAMEYE_WARM');
+  const warm =
+    warmText === undefined
+      ? undefined
+      : readWarmRule(parseJson(warmText), (path, rule) => void problem('GAMEYE_WARM', `${path} ${rule}`.trim()));
+  const unkept = warm && warmProblem(warm, regions, maxPlayers);
+  if (unkept !== undefined) problem('GAMEYE_WARM', unkept.trim().replace('max_players', 'GAMEYE_MAX_PLAYERS'));
+  for (const [name, mode] of Object.entries(modes)) {
+    const wrong = mode.warm && warmProblem(mode.warm, mode.regions ?? regions, mode.maxPlayers ?? maxPlayers);
+    if (wrong !== undefined) problem('GAMEYE_MODES', `${name}.warm${wrong}`);
+  }
+
   const warnings = [...environment.warnings, ...addressWarnings(apiUrl, nakamaUrl)];
   for (const name of environment.names) {
     if (KNOWN.includes(name.replace(/_FILE$/, ''))) continue;
@@ -322,6 +338,7 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
       mode: '',
       modes,
       modeProperty,
+      ...(warm ? { warm } : {}),
       ...(matchProperty === undefined ? {} : { matchProperty }),
       pingPrefix: value('GAMEYE_PING_PREFIX') ?? 'ping_',
       ...(maxPingMs === undefined ? {} : { maxPingMs }),

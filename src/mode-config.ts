@@ -10,7 +10,10 @@ import type { Settings } from './settings';
 
 /** The configuration of a mode; the variables' own when it has no such mode, as after a restart with other modes. */
 export function modeConfig(config: Config, mode: string): Config {
-  return mode === config.mode ? config : withSettings({ ...config, mode }, config.modes[mode]);
+  if (mode === config.mode) return config;
+  // Warm sessions cost money: a mode has those that it asks for, not those of the variables.
+  const { warm: _warm, ...rest } = config;
+  return withSettings({ ...rest, mode }, config.modes[mode]);
 }
 
 /** The configuration for one request: that of its mode, and what it says itself. The same when it is applied again. */

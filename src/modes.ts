@@ -1,6 +1,6 @@
 import type { Problem } from './environment';
 import { MODE_FIELDS, readSettings, type Settings } from './settings';
-import { isObject } from './values';
+import { isObject, parseJson } from './values';
 
 /** What each mode says instead of the variables, by its name. */
 export type Modes = { [name: string]: Settings };
@@ -12,7 +12,7 @@ export function parseModes(text: string, canReport: boolean): { modes: Modes; pr
   const problems: Problem[] = [];
   const problem = (advice: string): number => problems.push({ variable: 'GAMEYE_MODES', advice });
   const modes: Modes = {};
-  const given = parsed(text);
+  const given = parseJson(text);
   if (!isObject(given)) {
     problem('must be a JSON object of modes, such as {"duel": {"max_players": 2}}.');
     return { modes, problems };
@@ -31,14 +31,6 @@ export function parseModes(text: string, canReport: boolean): { modes: Modes; pr
     }
   }
   return { modes, problems };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** True for what can be the name of a mode; a label's value and part of ids. */

@@ -54,6 +54,8 @@ export interface Instance {
   open?: boolean;
   /** Of a room: whom players join by name. */
   room?: Room;
+  /** It was started for nobody yet, as one of the warm buffer, and nobody has a seat in it. */
+  warm?: true;
   /** Somebody was in it at some time; missing while players are only expected. */
   visited?: true;
   /** When Gameye ends it at the latest: the end of its ttl. Missing for an adopted session, whose ttl nobody knows. */
@@ -107,6 +109,8 @@ export interface AllocationRequest {
   notify?: boolean;
   /** A player asked for it alone. */
   solo?: true;
+  /** For nobody: one of the sessions that are kept started and empty. */
+  warm?: true;
   /** The name of the module's function that is called when the allocation has ended. */
   callback?: string;
 }

@@ -1,6 +1,7 @@
 import { metadataProblem } from './metadata';
 import { hasUnstorable, isRegionName } from './text';
 import { isEnvironment, isImageName, isObject, isPortName, parseDuration } from './values';
+import { readWarmRule, type WarmRule } from './warm-rule';
 
 /*
  * What a mode can say instead of the variables (GAMEYE_MODES), and a request instead of its mode. Names as in JSON are those
@@ -27,13 +28,15 @@ export interface Settings {
   serverTimeoutMs?: number;
   reconnectMs?: number;
   backfill?: boolean;
+  /** How many sessions are kept started and empty, so that a match finds one. */
+  warm?: WarmRule;
 }
 
 /** Says what is wrong with a field. */
 export type Complain = (field: string, rule: string) => void;
 
-/** Undefined: the value is wrong. */
-type Reader = (value: unknown) => Settings | undefined;
+/** Undefined: the value is wrong. One with parts says itself which are, by their path in the value. */
+type Reader = (value: unknown, wrong: (path: string, rule: string) => void) => Settings | undefined;
 
 const whole = (most: number, make: (value: number) => Settings): Reader => {
   return (value) =>
@@ -107,6 +110,13 @@ const READERS: { [field: string]: { read: Reader; rule: string } } = {
     read: (value) => (typeof value === 'boolean' ? { backfill: value } : undefined),
     rule: 'must be true or false.',
   },
+  warm: {
+    read: (value, wrong) => {
+      const warm = readWarmRule(value, wrong);
+      return warm ? { warm } : {};
+    },
+    rule: '',
+  },
 };
 
 /** Everything that a mode can say. */
@@ -127,7 +137,7 @@ export function readSettings(
     const value = payload[field];
     if (value === undefined || value === null) continue;
     const { read, rule } = READERS[field] as (typeof READERS)[string];
-    const own = read(value);
+    const own = read(value, (path, why) => complain(`${field}${path}`, why));
     if (!own) complain(field, rule);
     else settings = { ...settings, ...own };
     const problem = own?.metadata && metadataProblem(own.metadata);

@@ -58,6 +58,8 @@ export interface Common {
   pool?: string;
   /** By which orders of operators its regions and version were decided; missing: by none yet. */
   orders?: number;
+  /** Which empty sessions of the warm buffer suit its players, who then have it alone; of such a session: which it is. */
+  warm?: string;
   /** Running sessions that turned out to be gone. */
   passed: string[];
   /** Groups that became part of it while its session was being started. */
@@ -198,6 +200,7 @@ export function common(a: Allocation): Common {
     ...(a.last_failure ? { last_failure: a.last_failure } : {}),
     ...(a.pool === undefined ? {} : { pool: a.pool }),
     ...(a.orders === undefined ? {} : { orders: a.orders }),
+    ...(a.warm === undefined ? {} : { warm: a.warm }),
     ...(a.keep_ms === undefined ? {} : { keep_ms: a.keep_ms }),
     ...(a.asked === undefined ? {} : { asked: a.asked }),
   };

@@ -19,18 +19,20 @@ import { acceptableRegions } from './regions';
 import { tellRefused } from './refused';
 
 /** Its worker begins within a tick of the match that was asked for; after this any node's supervisor looks for another one. */
-const START_GRACE_MS = 5 * SECOND;
+export const START_GRACE_MS = 5 * SECOND;
 
 /**
  * A new allocation for a request, not stored yet; its id is the idempotency key of everything that follows. With
- * GAMEYE_BACKFILL it looks for seats in running sessions first, unless the request says no or `seeks` is false.
+ * GAMEYE_BACKFILL it looks for seats in running sessions first, unless the request says no or `seeks` is false; with a warm
+ * buffer for an empty one.
  */
 export function newAllocation(call: Call, asked: AllocationRequest, seeks = true): Waiting {
   const config = configFor(call.config, asked);
   const request = withModeMetadata(config, asked);
   const regions = acceptableRegions(config, request);
   const a = allocationOf(call.nk.uuidv4(), request, regions, config.createTimeoutMs, databaseNow());
-  return seeks && config.backfill && request.backfill !== false ? { ...a, next: 'seek' } : a;
+  const mayFindSeats = (config.backfill && request.backfill !== false) || config.warm !== undefined;
+  return seeks && mayFindSeats ? { ...a, next: 'seek' } : a;
 }
 
 /**

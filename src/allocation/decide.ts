@@ -3,17 +3,17 @@ import { databaseNow } from '../database/clock';
 import type { Nakama } from '../nakama/runtime';
 import type { Ended, Waiting } from './allocation';
 import { ordersInForce, type Orders } from './orders';
-import { poolOf } from './pool';
+import { poolOf, warmOf } from './pool';
 import { acceptableRegions } from './regions';
 import { fail } from './transitions';
 import { isDraining, withVersion } from './version';
 
 /**
  * What is decided once, before anything is sent, by the orders of operators: regions that are open, the version of its session,
- * and with backfill its pool. One without an open region ends, and so does one for a version that drains.
+ * and with backfill its pool, or else which warm sessions suit it. One of those is decided already. One without an open region ends, and so does one for a version that drains.
  */
 export function decided(nk: Nakama, config: Config, a: Waiting): Waiting | Ended {
-  if (a.attempts > 0 || a.orders !== undefined) return a;
+  if (a.attempts > 0 || a.orders !== undefined || a.request.warm) return a;
   const orders = ordersInForce(nk, config);
   const regions = openRegions(orders, a.regions);
   if (regions.length === 0) {
@@ -23,7 +23,8 @@ export function decided(nk: Nakama, config: Config, a: Waiting): Waiting | Ended
   const request = withVersion(orders, config, a.request, regions, Math.random());
   if (isDraining(orders, config, request.version ?? '')) return fail(a, 'misconfigured', databaseNow());
   const made = { ...a, orders: orders.count, regions, request };
-  return config.backfill && request.backfill !== false ? { ...made, pool: poolOf(nk, config, request) } : made;
+  if (config.backfill && request.backfill !== false) return { ...made, pool: poolOf(nk, config, request) };
+  return config.warm ? { ...made, warm: warmOf(nk, config, request) } : made;
 }
 
 /**
@@ -31,7 +32,7 @@ export function decided(nk: Nakama, config: Config, a: Waiting): Waiting | Ended
  * one that it had: so it gets a session of its own.
  */
 export function undecided(config: Config, a: Waiting): Waiting {
-  const { orders: _orders, pool: _pool, ...rest } = a;
+  const { orders: _orders, pool: _pool, warm: _warm, ...rest } = a;
   const { version, versions, ...asked } = a.request;
   const request = { ...asked, ...(version === undefined || versions ? {} : { version }), backfill: false };
   return { ...rest, request, regions: acceptableRegions(config, request), region_index: 0, next: 'run' };

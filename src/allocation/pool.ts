@@ -1,5 +1,5 @@
 import type { Config } from '../config';
-import { ENV_KEY, publicMetadata } from '../metadata';
+import { ENV_KEY, EXTERNAL_ID_KEY, publicMetadata } from '../metadata';
 import type { Nakama } from '../nakama/runtime';
 import type { AllocationRequest } from '../records';
 import type { Common } from './allocation';
@@ -16,6 +16,16 @@ export function poolOf(nk: Nakama, config: Config, request: AllocationRequest): 
   const own = request.mode || request.settings ? [request.mode ?? '', request.settings ?? {}] : [];
   const wanted = [config.fleet, image, version, max_players, publicMetadata(metadata), metadata[ENV_KEY] ?? {}, ...own];
   return `p${shortHash(nk, canonical(wanted))}`;
+}
+
+/**
+ * Which warm sessions suit a request: those that were started as its own would be, of the same pool and with the same of what
+ * only a mode says. One that Gameye shall know by a name of its own has none.
+ */
+export function warmOf(nk: Nakama, config: Config, request: AllocationRequest): string {
+  const { args = [], port = '', ttl } = config;
+  const wanted = [poolOf(nk, config, request), ttl, port, args, request.metadata[EXTERNAL_ID_KEY] ?? ''];
+  return `w${shortHash(nk, canonical(wanted))}`;
 }
 
 /**

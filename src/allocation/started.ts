@@ -60,12 +60,13 @@ function sessionOf(call: Call, a: Started): Parameters<typeof newInstance>[1] {
   // Its pool is of the version that it was started with there.
   const pool = a.pool === undefined ? null : poolOf(call.nk, call.config, { ...a.request, version });
   const session = { id: a.session_id, region, image, version, max_players, metadata, pool };
-  return { ...session, mode, solo, waits: a.waits };
+  const warm = a.request.warm ? (a.warm ?? null) : null;
+  return { ...session, mode, solo, warm, waits: a.waits };
 }
 
 /** The instance as it was just stored, without asking for it again; `now`: not later than the statement. */
 function shown(begun: NewInstance, userIds: string[], reservedMs: number | null, now: number): Instance {
-  const { ip_address, dns_name, port, ttl_ms, pool, mode, solo: _solo, ...rest } = begun;
+  const { ip_address, dns_name, port, ttl_ms, pool, mode, solo: _solo, warm, ...rest } = begun;
   const seat: Seats[string] =
     reservedMs === null ? { state: 'joined' } : { state: 'reserved', until_ms: now + reservedMs };
   return {
@@ -78,6 +79,7 @@ function shown(begun: NewInstance, userIds: string[], reservedMs: number | null,
     unseated: 0,
     ...(mode === '' ? {} : { mode }),
     ...(pool === null ? {} : { pool, open: true }),
+    ...(warm === null || userIds.length > 0 ? {} : { warm: true as const }),
     ...(reservedMs === null && userIds.length > 0 ? { visited: true as const } : {}),
     expires_at_ms: now + ttl_ms,
   };

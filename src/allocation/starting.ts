@@ -143,7 +143,8 @@ function known(call: Call, a: Waiting): Allocation | undefined {
   return stored;
 }
 
-function limitsOf({ maxSessions, mostOfMode }: Config): MostSessions {
+/** How many sessions may run at once. */
+export function limitsOf({ maxSessions, mostOfMode }: Config): MostSessions {
   return { of_fleet: maxSessions ?? null, of_mode: mostOfMode ?? null };
 }
 

@@ -8,7 +8,7 @@ import { nearRegions } from '../allocation/regions';
 import { SECOND, type Config } from '../config';
 import { databaseNow } from '../database/clock';
 import { lapseSeats } from '../database/instances';
-import { mergeIntoStart, seekSeats } from '../database/seeking';
+import { mergeIntoStart, seekSeats, type Seeker } from '../database/seeking';
 import { leastLeftMs, seatMs } from '../instances/instance';
 import type { Call } from '../nakama/caller';
 import { withFields } from '../nakama/log';
@@ -18,7 +18,7 @@ import { processId } from '../nakama/process-id';
 /*
  * Seats for a group before a session of its own. The group goes, whole, to a running session that has room: regions in the
  * group's order, then the fullest. Else it becomes part of an allocation of its pool that is just being started. Else it
- * starts one.
+ * starts one. Without backfill it goes to an empty session of the warm buffer, which it has alone, or starts one.
  */
 
 /** A group that others overtake goes on for this part of its time to get a server; then it starts a session. */
@@ -38,12 +38,14 @@ export function seek(call: Call, before: Waiting): Allocation | undefined {
   const a: Waiting = { ...settled, state: 'starting' };
   const stored = a.version === 0 ? storeFirst(call, a) : a;
   if (stored?.state !== 'starting') return stored;
+  const [room, key] = stored.pool === undefined ? (['warm', stored.warm] as const) : (['pool', stored.pool] as const);
   // Another configuration after a restart: nobody looks for seats any more.
-  if (stored.pool === undefined || stored.passed.length >= MOST_PASSED) return { ...stored, next: 'run' };
-  const sought = look(call, stored, stored.pool);
+  if (key === undefined || stored.passed.length >= MOST_PASSED) return { ...stored, next: 'run' };
+  const sought = look(call, stored, room, key);
   switch (sought.kind) {
     case 'seated':
     case 'changed': {
+      if (sought.kind === 'seated' && sought.warm) count(nk, 'gameye_warm_sessions', { change: 'taken' });
       // What they had before is only in this worker's memory yet.
       const fresh = reread(call, stored);
       return fresh && { ...fresh, before: stored.before };
@@ -51,7 +53,7 @@ export function seek(call: Call, before: Waiting): Allocation | undefined {
     case 'overtaken':
       return again(call, stored, PATIENCE * (stored.deadline_ms - stored.created_at_ms));
     case 'none':
-      return join(call, stored);
+      return room === 'pool' ? join(call, stored) : start(call, stored);
   }
 }
 
@@ -61,13 +63,14 @@ function placesFor(a: Waiting, config: Config): string[] {
   return nearRegions(config, a).filter((region) => !versions || versions[region] === version);
 }
 
-function look(call: Call, a: Waiting, pool: string): ReturnType<typeof seekSeats> {
+function look(call: Call, a: Waiting, room: Seeker['room'], key: string): ReturnType<typeof seekSeats> {
   const { nk, config } = call;
   const seeker = {
     id: a.id,
     version: a.version,
     fleet: config.fleet,
-    pool,
+    room,
+    key,
     regions: placesFor(a, config),
     passed: a.passed,
     least_left_ms: leastLeftMs(config),

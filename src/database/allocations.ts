@@ -88,7 +88,7 @@ export const ROW = `json_build_object('id', a.id, 'state', a.state, 'session_id'
   'created_at_ms', ${ms('a.create_time')}, 'deadline_ms', ${ms('a.deadline')}, 'lease_until_ms', ${ms('a.lease_until')},
   'cancelled', a.cancelled, 'server_ready', a.server_ready, 'guests', a.guests, 'doc', a.doc)`;
 
-const LEASE = (milliseconds: string): string => `now() + ${milliseconds}::float8 * interval '1 millisecond'`;
+export const LEASE = (milliseconds: string): string => `now() + ${milliseconds}::float8 * interval '1 millisecond'`;
 
 /** Starts of the last minute in a row of gameye_seat. Those that nobody asked for alone are stored below zero. */
 const RECENT = `start::float8 > ${ms('now()')} - 60000`;
@@ -286,7 +286,7 @@ WITH mine AS (
 ), made AS (
   INSERT INTO gameye_instance AS i (id, allocation_id, fleet, status, region, image, version, mode, solo, ip_address, dns_name, port, ports,
     max_players, reserved, joined, player_count, open_seats, metadata, pool, visited, reported, create_time, expires_at, shared, awaited_until,
-    code, public, host)
+    code, public, host, warm)
   SELECT x.id, $1::text, mine.fleet, x.status, x.region, x.image, x.version, x.mode, x.solo, x.ip_address, x.dns_name, x.port, x.ports,
     x.max_players, CASE WHEN $12::float8 IS NULL THEN 0 ELSE n.seated END, CASE WHEN $12::float8 IS NULL THEN n.seated ELSE 0 END,
     n.seated, x.max_players - n.seated, x.metadata, x.pool, $12::float8 IS NULL AND n.seated > 0, mine.server_ready, now(),
@@ -295,12 +295,13 @@ WITH mine AS (
     -- Its own from the start, unless another one got it in the one moment that nobody could look at both.
     CASE WHEN NOT EXISTS (SELECT 1 FROM gameye_instance o WHERE o.fleet = mine.fleet AND o.code = mine.code AND o.id <> x.id) THEN mine.code END,
     coalesce((mine.doc->'request'->'room'->>'public')::boolean, false),
-    CASE WHEN mine.code IS NULL THEN '' ELSE coalesce(mine.doc->'request'->'user_ids'->>0, '') END
+    CASE WHEN mine.code IS NULL THEN '' ELSE coalesce(mine.doc->'request'->'user_ids'->>0, '') END,
+    CASE WHEN n.waiting = 0 THEN x.warm END
   FROM jsonb_to_record($10::text::jsonb) AS x(id text, status text, region text, image text, version text, mode text, solo boolean,
-    ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8), mine, n
+    ip_address text, dns_name text, port int4, ports jsonb, max_players int4, metadata jsonb, pool text, ttl_ms float8, warm text), mine, n
   WHERE n.waiting > 0 OR NOT $13::boolean
   ON CONFLICT (id) DO UPDATE SET allocation_id = EXCLUDED.allocation_id, status = EXCLUDED.status, pool = EXCLUDED.pool,
-    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, empty_since = NULL,
+    metadata = EXCLUDED.metadata, expires_at = EXCLUDED.expires_at, warm = EXCLUDED.warm, empty_since = NULL,
     shared = EXCLUDED.shared, awaited_until = EXCLUDED.awaited_until,
     code = EXCLUDED.code, public = EXCLUDED.public, host = EXCLUDED.host, reported = i.reported OR EXCLUDED.reported,
     reserved = i.reserved + EXCLUDED.reserved, joined = i.joined + EXCLUDED.joined,
@@ -330,6 +331,8 @@ export interface NewInstance {
   metadata: Instance['metadata'];
   pool: string | null;
   ttl_ms: number;
+  /** Of the warm buffer: which groups may take it. Null: it is none of those. */
+  warm: string | null;
 }
 
 export interface Started {

@@ -22,7 +22,7 @@ export const emptySeconds = (
 
 /**
  * Seats that are taken come off the open ones by subtraction: should a statement ever take more than there are, the CHECK
- * of the table refuses it.
+ * of the table refuses it. A session in which somebody has a seat is none of the warm ones any more.
  */
 export const COUNT_SEATS = `
   reserved = i.reserved + d.reserved,
@@ -32,6 +32,7 @@ export const COUNT_SEATS = `
   open_seats = greatest(0, i.max_players - (${COUNT} - d.taken)) - d.taken,
   visited = i.visited OR d.joined > 0,
   empty_seconds = ${emptySeconds(COUNT)},
+  warm = CASE WHEN ${COUNT} > 0 THEN NULL ELSE i.warm END,
   empty_since = CASE WHEN ${COUNT} > 0 THEN NULL WHEN i.player_count > 0 THEN now() ELSE i.empty_since END`;
 
 /** Rows of `d` for the seats in `seats` (a name in the statement, with `session_id` and the state before) that were freed. */

@@ -34,7 +34,7 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),
   'empty_since_ms', ${ms('i.empty_since')}, 'pool', i.pool, 'open', CASE WHEN i.pool IS NOT NULL OR NOT i.open OR NOT i.shared THEN i.open AND i.shared AND coalesce(i.silent_at > now(), true) END,
   'room', CASE WHEN i.host <> '' THEN json_build_object('code', i.code, 'public', i.public, 'open', i.open, 'host', ${HOST}) END,
-  'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
+  'warm', CASE WHEN i.warm IS NOT NULL THEN true END, 'visited', CASE WHEN i.visited THEN true END, 'expires_at_ms', ${ms('i.expires_at')}))::text, 2))::json`;
 
 /**
  * Who really was in an instance `i`: whom its game server has ever named as arrived, and who counts as joined now. As a JSON
@@ -94,7 +94,7 @@ ${answer('EXISTS (SELECT 1 FROM made)')}`;
 export function adoptInstance(
   nk: Nakama,
   fleet: string,
-  instance: Omit<NewInstance, 'pool' | 'ttl_ms' | 'solo'>,
+  instance: Omit<NewInstance, 'pool' | 'ttl_ms' | 'solo' | 'warm'>,
   userIds: string[],
   createdAtMs: number,
 ): boolean {

@@ -124,6 +124,7 @@ WITH bound AS (
     reserved = s.reserved, unseated = s.others - i.joined, player_count = s.reserved + s.others,
     open_seats = greatest(0, i.max_players - s.reserved - s.others), visited = i.visited OR s.others > 0,
     empty_seconds = ${emptySeconds('s.reserved + s.others')},
+    warm = CASE WHEN s.reserved + s.others > 0 THEN NULL ELSE i.warm END,
     empty_since = CASE WHEN s.reserved + s.others > 0 THEN NULL WHEN i.player_count > 0 THEN now() ELSE i.empty_since END,
     reported = i.reported OR $3::int4 IS NOT NULL OR $5::boolean,
     -- Another report may have come between the look and this.

@@ -200,6 +200,36 @@ ALTER TABLE gameye_instance ADD COLUMN host text NOT NULL DEFAULT '';
 CREATE UNIQUE INDEX gameye_instance_code ON gameye_instance (fleet, code) WHERE code IS NOT NULL;
 CREATE INDEX gameye_instance_public ON gameye_instance (fleet, region, player_count DESC)
   WHERE public AND open AND open_seats > 0 AND status = 'running';
+ALTER TABLE gameye_allocation ADD COLUMN warm text;
+ALTER TABLE gameye_instance ADD COLUMN warm text;
+CREATE INDEX gameye_allocation_warm ON gameye_allocation (warm) WHERE warm IS NOT NULL;
+CREATE INDEX gameye_instance_warm ON gameye_instance (warm, region) WHERE warm IS NOT NULL;
+CREATE FUNCTION gameye_warm_starting(of_fleet text, of_warm text, of_region text) RETURNS int4 LANGUAGE sql STABLE AS '
+  SELECT (
+    (SELECT count(*) FROM gameye_instance i
+     WHERE i.fleet = of_fleet AND i.warm = of_warm AND i.region = of_region AND i.status = ''starting'') +
+    (SELECT count(*) FROM gameye_allocation a
+     WHERE a.fleet = of_fleet AND a.warm = of_warm AND a.doc->''regions''->>0 = of_region AND a.guests = ''[]''
+       AND (a.state <> ''over'' OR a.doc->>''reason'' IS NOT NULL)
+       AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = a.session_id))
+  )::int4
+';
+CREATE FUNCTION gameye_warm_running(of_fleet text, of_warm text, of_region text, least_ms float8) RETURNS int4 LANGUAGE sql STABLE AS '
+  SELECT count(*)::int4 FROM gameye_instance i
+  WHERE i.fleet = of_fleet AND i.warm = of_warm AND i.region = of_region AND i.player_count = 0 AND i.status = ''running''
+    AND (i.expires_at IS NULL OR i.expires_at > now() + least_ms * interval ''1 millisecond'')
+';
+CREATE FUNCTION gameye_warm_missing(of_fleet text, of_warm text, of_region text, least_ms float8, wanted int4,
+  most int4, of_mode text, most_of_mode int4) RETURNS int4 LANGUAGE plpgsql VOLATILE AS '
+BEGIN
+  PERFORM pg_advisory_xact_lock(${LOCK + 2}, hashtext(of_fleet));
+  RETURN (SELECT least(
+      wanted - gameye_warm_running(of_fleet, of_warm, of_region, least_ms) - gameye_warm_starting(of_fleet, of_warm, of_region),
+      most - gameye_sessions(of_fleet) - unsent.n, most_of_mode - gameye_sessions(of_fleet, of_mode) - unsent.n)
+    FROM (SELECT count(*)::int4 AS n FROM gameye_allocation a
+      WHERE a.fleet = of_fleet AND a.warm IS NOT NULL AND a.attempts = 0 AND a.state IN (''queued'', ''starting'')) unsent);
+END
+';
 `,
 ];
 

@@ -15,7 +15,10 @@ export interface Seeker {
   id: string;
   version: number;
   fleet: string;
-  pool: string;
+  /** Seats in a session of its pool, or a warm session that nobody is in and that it has alone from then on. */
+  room: 'pool' | 'warm';
+  /** Which pool, or which warm sessions. */
+  key: string;
   /** Those that suit all of its players, best first. */
   regions: string[];
   /** Sessions that turned out to be gone. */
@@ -29,7 +32,7 @@ export interface Seeker {
 
 export type Sought =
   /** Its players have seats in a running session; `state` of the allocation is `seated`. */
-  | { kind: 'seated'; session_id: string; region: string; version: number; user_ids: string[] }
+  | { kind: 'seated'; session_id: string; region: string; warm: boolean; version: number; user_ids: string[] }
   /** There is none with room. */
   | { kind: 'none' }
   /** Others took the seats that were there a moment ago, or hold them just now: look again. */
@@ -41,7 +44,7 @@ export type Sought =
 const WELCOMES_ALL = `(i.banned = '[]' OR NOT EXISTS (SELECT 1 FROM waiting w WHERE ${isBanned('i', 'w.user_id')}))`;
 
 // The limit of `best` keeps the planner from reading the whole table to lock one of the few that fit.
-const SEEK = `
+const seek = (room: string, change = ''): string => `
 WITH mine AS (
   SELECT a.* FROM gameye_allocation a WHERE a.id = $1::text AND a.version = $2::int8 AND NOT a.cancelled FOR UPDATE
 ), waiting AS (
@@ -54,7 +57,7 @@ WITH mine AS (
 ), fits AS (
   SELECT x.id, near.place, x.player_count FROM n, near, LATERAL (
     SELECT i.id, i.player_count FROM gameye_instance i
-    WHERE i.pool = $4::text AND i.region = near.region AND i.open AND i.status = 'running' AND i.open_seats > 0 AND ${isHeardOf('i')}
+    WHERE ${room} AND i.region = near.region AND i.open AND i.status = 'running' AND i.open_seats > 0 AND ${isHeardOf('i')}
       AND i.open_seats >= n.players AND i.fleet = $3::text
       AND (i.expires_at IS NULL OR i.expires_at > now() + $7::float8 * interval '1 millisecond')
       AND NOT EXISTS (SELECT 1 FROM jsonb_array_elements_text($6::text::jsonb) AS p(id) WHERE p.id = i.id)
@@ -64,8 +67,8 @@ WITH mine AS (
 ), best AS (
   SELECT * FROM fits ORDER BY place, player_count DESC, id LIMIT 20
 ), place AS (
-  SELECT i.id, i.region FROM gameye_instance i JOIN best ON best.id = i.id, n
-  WHERE i.open AND i.status = 'running' AND i.open_seats >= n.players AND ${isHeardOf('i')}
+  SELECT i.id, i.region, i.warm IS NOT NULL AS warm FROM gameye_instance i JOIN best ON best.id = i.id, n
+  WHERE ${room} AND i.open AND i.status = 'running' AND i.open_seats >= n.players AND ${isHeardOf('i')}
     AND ${WELCOMES_ALL}
   ORDER BY best.place, best.player_count DESC, i.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED
 ), seated AS (
@@ -74,7 +77,7 @@ WITH mine AS (
   FROM waiting w, place WHERE s.user_id = w.user_id
   RETURNING s.user_id
 ), counted AS (
-  UPDATE gameye_instance i SET ${COUNT_SEATS}
+  UPDATE gameye_instance i SET ${COUNT_SEATS}${change}
   FROM (SELECT place.id, CASE WHEN $8::float8 IS NULL THEN 0 ELSE n.players END AS reserved,
     CASE WHEN $8::float8 IS NULL THEN n.players ELSE 0 END AS joined, n.players AS taken, false AS arrived FROM place, n) d
   WHERE i.id = d.id
@@ -85,25 +88,34 @@ WITH mine AS (
   FROM place WHERE a.id = $1::text RETURNING a.version
 )
 ${answer(`json_build_object('mine', EXISTS (SELECT 1 FROM mine), 'fits', EXISTS (SELECT 1 FROM fits),
-  'place', (SELECT json_build_object('id', id, 'region', region) FROM place), 'version', (SELECT version FROM changed),
+  'place', (SELECT json_build_object('id', id, 'region', region, 'warm', warm) FROM place), 'version', (SELECT version FROM changed),
   'user_ids', (SELECT coalesce(json_agg(user_id), '[]') FROM seated))`)}`;
+
+const SEEK = {
+  pool: seek('i.pool = $4::text'),
+  warm: seek(
+    'i.warm = $4::text AND i.player_count = 0',
+    `, pool = NULL, solo = coalesce((SELECT (mine.doc->'request'->>'solo')::boolean FROM mine), false)`,
+  ),
+};
 
 /**
  * Seats all waiting players of an allocation in the best running session: regions in their order, then the fullest. Over all
- * nodes and sessions; a session that somebody else changes at this moment is passed over.
+ * nodes and sessions; a session that somebody else changes at this moment is passed over, so of two groups at once only one
+ * takes a warm session.
  */
 export function seekSeats(nk: Nakama, seeker: Seeker): Sought {
   const found = ask<{
     mine: boolean;
     fits: boolean;
-    place: { id: string; region: string } | null;
+    place: { id: string; region: string; warm: boolean } | null;
     version: number | null;
     user_ids: string[];
-  }>(nk, SEEK, [
+  }>(nk, SEEK[seeker.room], [
     seeker.id,
     seeker.version,
     seeker.fleet,
-    seeker.pool,
+    seeker.key,
     json(seeker.regions),
     json(seeker.passed),
     seeker.least_left_ms,
@@ -113,8 +125,8 @@ export function seekSeats(nk: Nakama, seeker: Seeker): Sought {
   ]);
   if (!found.mine) return { kind: 'changed' };
   if (found.place && found.version !== null) {
-    const { id: session_id, region } = found.place;
-    return { kind: 'seated', session_id, region, version: found.version, user_ids: found.user_ids };
+    const { id: session_id, region, warm } = found.place;
+    return { kind: 'seated', session_id, region, warm, version: found.version, user_ids: found.user_ids };
   }
   return { kind: found.fits ? 'overtaken' : 'none' };
 }

@@ -31,6 +31,7 @@ export function newInstance(
     max_players: number;
     metadata: { [key: string]: unknown };
     pool: string | null;
+    warm: string | null;
     waits: boolean;
   },
   where: { host: string; ports: Ports },
@@ -51,7 +52,7 @@ export function newInstance(
 
 /** An instance for a session that Gameye shows and we have no record of, and its players. */
 export interface Adoption {
-  instance: Omit<NewInstance, 'pool' | 'ttl_ms' | 'solo'>;
+  instance: Omit<NewInstance, 'pool' | 'ttl_ms' | 'solo' | 'warm'>;
   user_ids: string[];
   created_at_ms: number;
 }

@@ -20,6 +20,7 @@ export const COUNTERS = {
   gameye_notifications: ['subject', 'outcome'],
   gameye_session_seconds: ['mode', 'use'],
   gameye_callbacks: ['callback', 'outcome'],
+  gameye_warm_sessions: ['change'],
 } as const;
 
 export const TIMERS = {
@@ -33,6 +34,7 @@ export const GAUGES = {
   gameye_running_sessions: ['mode', 'region', 'version'],
   gameye_running_players: ['mode', 'region', 'version'],
   gameye_open_seats: ['mode', 'region', 'version'],
+  gameye_warm: ['state'],
 } as const;
 
 type Labels<Names extends readonly string[]> = { [name in Names[number]]: string };

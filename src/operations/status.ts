@@ -2,10 +2,12 @@ import { askedFor, fromRow, nextStep } from '../allocation/allocation';
 import { regionOf } from '../allocation/launch';
 import { readOrders, type Orders } from '../allocation/orders';
 import { versionInForce } from '../allocation/version';
+import { hasWarm, warmPlan, type WarmKind } from '../allocation/warm';
 import type { AllocationRow } from '../database/allocations';
 import { databaseNow } from '../database/clock';
 import { readControl } from '../database/control';
 import { groupInstances, queuedAllocations, type Group } from '../database/operators';
+import { countWarm } from '../database/warm';
 import type { FailureKind } from '../gameye/failure';
 import { modeConfig } from '../mode-config';
 import type { Call } from '../nakama/caller';
@@ -60,8 +62,19 @@ export interface Status {
     queue: Queued[];
     truncated: boolean;
   };
+  /** Sessions that are kept started and empty; missing without any. */
+  warm?: Warm[];
   /** The last comparison of records and sessions, on whatever node; missing before the first. */
   reconcile?: Reconciled;
+}
+
+/** The warm sessions of a mode in one region. */
+export interface Warm {
+  mode: string;
+  region: string;
+  wanted: number;
+  ready: number;
+  starting: number;
 }
 
 /** The job whose memory says how the last comparison of a fleet's records and sessions went. */
@@ -108,6 +121,7 @@ export function fleetStatus(call: Call, limit: number): Status {
     },
     instances: instances(call, limit),
     allocations: allocations(call, limit),
+    ...(hasWarm(config) ? { warm: warm(call) } : {}),
     ...(last ? { reconcile: last } : {}),
   };
 }
@@ -124,6 +138,14 @@ function allocations({ nk, config }: Call, limit: number): Status['allocations']
   const now = databaseNow();
   const queue = oldest.map((row) => queued(row, now));
   return { ...counted, oldest_age_ms: oldest_ms === null ? 0 : now - oldest_ms, queue };
+}
+
+function warm(call: Call): Warm[] {
+  const plan = warmPlan(call);
+  return countWarm(call.nk, call.config.fleet, plan).map(({ ready, starting }, i) => {
+    const { config, region, wanted } = plan[i] as WarmKind;
+    return { mode: config.mode, region, wanted, ready, starting };
+  });
 }
 
 function queued(row: AllocationRow, now: number): Queued {

@@ -1,3 +1,4 @@
+import { hasWarm } from '../allocation/warm';
 import { MINUTE, SECOND } from '../config';
 import { forgetOver } from '../database/allocations';
 import { forgetChanges } from '../database/changes';
@@ -15,6 +16,7 @@ import { beatSupervisor, ensureReconciler } from '../supervision/heartbeat';
 import { watchName } from '../supervision/namesake';
 import { resumeAllocations } from '../supervision/resume';
 import { findSilent, silenceLookMs } from '../supervision/silence';
+import { keepWarm, showWarm } from '../supervision/warm';
 
 /**
  * A worker as supervisor, what runs on its own on every node: a match that never ends and that nobody joins. It is started
@@ -51,9 +53,13 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
     resumeAllocations(call);
     const looked = lookForSilent(call, state, now);
     ensureFollowUp(call);
-    if (isAhead(looked.forget_at_ms, now, FORGET_MS)) return looked;
+    const isRare = !isAhead(state.forget_at_ms, now, FORGET_MS);
+    // Without a warm buffer there may be sessions of one that was configured before.
+    if (isRare || hasWarm(call.config)) keepWarm(call);
+    if (!isRare) return looked;
     forget(call);
     showGauges(call);
+    showWarm(call);
     watchName(call);
     return { ...looked, forget_at_ms: now + FORGET_MS };
   } catch (error) {

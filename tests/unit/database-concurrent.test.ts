@@ -56,6 +56,7 @@ const session = (id: string, maxPlayers = 8): NewInstance => ({
     pool: null,
     mode: '',
     solo: false,
+    warm: null,
     ttl_ms: 1_800_000,
   },
 });
@@ -263,7 +264,7 @@ describe('groups that look for seats at once', () => {
     const groups = names(30).map((user, i) => Array.from({ length: 1 + (i % 3) }, (_, seat) => `${user}-${seat}`));
     await db.together(groups.map((group, i) => store(allocation(`a${i}`, group))));
     const seeker = (i: number) => ({
-      ...{ id: `a${i}`, version: 1, fleet: FLEET, pool: POOL, regions: ['eu'], passed: [] },
+      ...{ id: `a${i}`, version: 1, fleet: FLEET, room: 'pool' as const, key: POOL, regions: ['eu'], passed: [] },
       ...{ least_left_ms: 1000, seat_ms: null, lease: { holder: 'm1.n1', ms: 20_000 } },
     });
     const results = await db.together(groups.map((_, i) => (nk: Nakama) => seekSeats(nk, seeker(i))));

@@ -6,7 +6,7 @@ const NOW = 1_700_000_000_000;
 const config = configWith();
 const session = {
   ...{ id: 's1', region: 'eu', image: 'my-game', version: '', mode: '', solo: false, max_players: 4 },
-  ...{ metadata: { map: 'dust', 'gameye.env': { A: 'b' } }, pool: null, waits: false },
+  ...{ metadata: { map: 'dust', 'gameye.env': { A: 'b' } }, pool: null, warm: null, waits: false },
 };
 const where = { host: '1.2.3.4', ports: { '7777/udp': 20001 } };
 
@@ -27,6 +27,7 @@ describe('a new instance', () => {
       max_players: 4,
       metadata: { map: 'dust' },
       pool: null,
+      warm: null,
       ttl_ms: 30 * 60_000,
     });
   });

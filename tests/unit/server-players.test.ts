@@ -121,7 +121,15 @@ describe('a player whom the game server sends away', () => {
     const group = (id: string, ...user_ids: string[]) => {
       putAllocation(fake, { user_ids }, { state: 'starting' }, id);
       const lease = { holder: 'h', ms: 1000 };
-      const rest = { pool: 'p', regions: ['eu'], passed: [], least_left_ms: 0, seat_ms: 60_000, lease };
+      const rest = {
+        room: 'pool' as const,
+        key: 'p',
+        regions: ['eu'],
+        passed: [],
+        least_left_ms: 0,
+        seat_ms: 60_000,
+        lease,
+      };
       return seekSeats(fake.nk, { id, version: 1, fleet: FLEET, ...rest }).kind;
     };
     expect([group('a1', 'u1'), group('a2', 'u6')]).toEqual(['none', 'seated']);

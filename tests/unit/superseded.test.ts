@@ -67,7 +67,7 @@ describe('a player who is matched again', () => {
         dns_name: '',
         port: 1,
       },
-      ...{ ports: {}, max_players: 2, metadata: {}, pool: null, mode: '', solo: false, ttl_ms: 1000 },
+      ...{ ports: {}, max_players: 2, metadata: {}, pool: null, mode: '', solo: false, warm: null, ttl_ms: 1000 },
     };
     const started = saveStarted(fake.nk, changeOf(before), version(), lease, instance, options);
     expect(started).toMatchObject({ made: false, user_ids: [] });
@@ -102,7 +102,7 @@ describe('a player who is matched again', () => {
         dns_name: '',
         port: 1,
       },
-      ...{ ports: {}, max_players: 2, metadata: {}, pool: null, mode: '', solo: false, ttl_ms: 1000 },
+      ...{ ports: {}, max_players: 2, metadata: {}, pool: null, mode: '', solo: false, warm: null, ttl_ms: 1000 },
     };
     const started = saveStarted(fake.nk, changeOf(before), version(), lease, instance, options);
     expect(started).toMatchObject({ made: true, user_ids: ['u2'] });

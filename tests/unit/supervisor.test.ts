@@ -292,11 +292,10 @@ describe('the supervisor of a node', () => {
 
   it('creates the tables when they are missing, and tries that once a minute at most', () => {
     run(1000);
-    const drop =
-      'DROP TABLE gameye_seat, gameye_instance, gameye_allocation, gameye_control, gameye_result, gameye_migration CASCADE';
-    const functions =
-      'gameye_sessions(text), gameye_sessions(text, text), gameye_json, gameye_admits(text, int4), gameye_admits(text, int4, text, int4)';
-    fake.query(`${drop}; DROP TABLE gameye_change, gameye_usage; DROP FUNCTION ${functions}`);
+    fake.query(`DO $$ DECLARE one text; BEGIN
+      FOR one IN SELECT 'TABLE ' || oid::regclass FROM pg_class WHERE relkind = 'r' AND relname LIKE 'gameye_%'
+        UNION ALL SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc WHERE proname LIKE 'gameye_%'
+      LOOP EXECUTE 'DROP ' || one; END LOOP; END $$`);
     let forbidden = 0;
     fake.before = (event) => {
       if (event.kind !== 'sql' || !event.statement.includes('CREATE TABLE')) return;
