@@ -10,7 +10,8 @@ import { isDraining, withVersion } from './version';
 
 /**
  * What is decided once, before anything is sent, by the orders of operators: regions that are open, the version of its session,
- * and with backfill its pool, or else which warm sessions suit it. One of those is decided already. One without an open region ends, and so does one for a version that drains.
+ * and with backfill its pool, or else which warm sessions suit it. One without an open region ends, and so does one for a
+ * version that drains. A warm session is decided already.
  */
 export function decided(nk: Nakama, config: Config, a: Waiting): Waiting | Ended {
   if (a.attempts > 0 || a.orders !== undefined || a.request.warm) return a;

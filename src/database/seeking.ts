@@ -95,7 +95,8 @@ const SEEK = {
   pool: seek('i.pool = $4::text'),
   warm: seek(
     'i.warm = $4::text AND i.player_count = 0',
-    `, pool = NULL, solo = coalesce((SELECT (mine.doc->'request'->>'solo')::boolean FROM mine), false)`,
+    `, pool = NULL, solo = coalesce((SELECT (mine.doc->'request'->>'solo')::boolean FROM mine), false),
+    shared = coalesce((SELECT (mine.doc->'request'->>'backfill')::boolean FROM mine), true)`,
   ),
 };
 

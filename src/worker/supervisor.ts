@@ -53,7 +53,7 @@ export function loopSupervisor(call: Call, state: SupervisorState): SupervisorSt
     resumeAllocations(call);
     const looked = lookForSilent(call, state, now);
     ensureFollowUp(call);
-    const isRare = !isAhead(state.forget_at_ms, now, FORGET_MS);
+    const isRare = !isAhead(looked.forget_at_ms, now, FORGET_MS);
     // Without a warm buffer there may be sessions of one that was configured before.
     if (isRare || hasWarm(call.config)) keepWarm(call);
     if (!isRare) return looked;

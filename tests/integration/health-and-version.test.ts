@@ -165,7 +165,11 @@ forEachRuntime((runtime) => {
       expect(await nakama.rpc('fleet_get', { id: before })).toMatchObject({ payload: { version: 'latest' } });
       expect((await status(second)).in_force).toMatchObject({
         version: '2.0',
-        version_set: { image: QUIET_IMAGE, version: '2.0', set_at: expect.stringMatching(/^\d{4}-.*Z$/) as string },
+        ordered: {
+          versions: {
+            '': { image: QUIET_IMAGE, version: '2.0', set_at: expect.stringMatching(/^\d{4}-.*Z$/) as string },
+          },
+        },
       });
       expect(await ask(nakama, 'gameye_drain', { version: 'latest' })).toMatchObject({ changed: 2 });
 
@@ -174,7 +178,7 @@ forEachRuntime((runtime) => {
         previous: '2.0',
       });
       expect(await ask(nakama, 'gameye_set_version', { version: null }), 'again').toMatchObject({ version: 'latest' });
-      expect((await status(second)).in_force).not.toHaveProperty('version_set');
+      expect((await status(second)).in_force.ordered.versions['']).not.toHaveProperty('version');
       const [after = ''] = await startSessions(stack(), 'home', 1);
       expect(tagOf(after)).toBe('latest');
       await endSessions(stack(), [before, there, here, elsewhere, after]);

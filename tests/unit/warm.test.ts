@@ -5,7 +5,6 @@ import { markReady } from '../../src/database/allocations';
 import { leaveSeats } from '../../src/database/seats';
 import { compareSessions } from '../../src/database/reconcile';
 import { changeOrders } from '../../src/allocation/orders';
-import { NOTED } from './support/operations';
 import { cancelPending } from '../../src/allocation/pending';
 import { fleetStatus } from '../../src/operations/status';
 import { keepWarm } from '../../src/supervision/warm';
@@ -20,6 +19,8 @@ import { FLEET } from './support/records';
 
 const MINUTE = 60_000;
 const NOON = Date.parse('2026-01-05T12:00:00Z');
+/** Who ordered it, which these tests are not about. */
+const NOTED = { fleet: FLEET, change: 'version', node: 'n1', client_ip: '', meant: {} };
 const MODES = { duel: { max_players: 2, warm: 3, regions: ['eu', 'us'] } };
 
 let fake: FakeNakama;
