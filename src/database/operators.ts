@@ -84,8 +84,10 @@ export function countStarting(
   return ask<number>(nk, STARTING, [fleet, json(selection), json(configured)]);
 }
 
-/** Sessions of one region, version and status. */
+/** Sessions of one mode, region, version and status. */
 export interface Group {
+  /** Missing: none. */
+  mode?: string;
   region: string;
   version: string;
   status: string;
@@ -96,13 +98,13 @@ export interface Group {
 
 const GROUPS = `
 WITH shown AS (
-  SELECT i.region, i.version, i.status, ${PLAYER_COUNT} AS player_count, i.open_seats FROM gameye_instance i WHERE i.fleet = $1::text LIMIT $2::int4
+  SELECT nullif(i.mode, '') AS mode, i.region, i.version, i.status, ${PLAYER_COUNT} AS player_count, i.open_seats FROM gameye_instance i WHERE i.fleet = $1::text LIMIT $2::int4
 )
 ${answer(`json_build_object(
   'truncated', (SELECT count(*) FROM gameye_instance i WHERE i.fleet = $1::text) > $2::int4,
-  'groups', (SELECT coalesce(json_agg(g ORDER BY g.sessions DESC, g.region, g.version, g.status), '[]') FROM (
-    SELECT region, version, status, count(*) AS sessions, sum(player_count) AS players, sum(open_seats) AS open_seats
-    FROM shown GROUP BY region, version, status) g))`)}`;
+  'groups', (SELECT json_strip_nulls(coalesce(json_agg(g ORDER BY g.sessions DESC, g.mode NULLS FIRST, g.region, g.version, g.status), '[]')) FROM (
+    SELECT mode, region, version, status, count(*) AS sessions, sum(player_count) AS players, sum(open_seats) AS open_seats
+    FROM shown GROUP BY mode, region, version, status) g))`)}`;
 
 /** What runs, the largest group first, counted over at most `limit` instances. */
 export function groupInstances(nk: Nakama, fleet: string, limit: number): { groups: Group[]; truncated: boolean } {

@@ -4,7 +4,7 @@ import { closeAll, connectPlayers, matchTogether, type Player } from '../helpers
 import { forEachRuntime } from '../helpers/runtimes.ts';
 import { useStack } from '../helpers/stack.ts';
 import { toldOneReason, toldOneSession } from './support/matches.ts';
-import { ask } from './support/operators.ts';
+import { ask, status } from './support/operators.ts';
 import { allocationsSettled, containerEnv, endSessions, quietStack, sessionsFor } from './support/world.ts';
 
 const MODES = {
@@ -47,6 +47,9 @@ forEachRuntime((runtime) => {
     expect(shown).toMatchObject({ mode: 'duel', region: 'us', max_players: 2 });
     const listed = await ask<{ instances: object[] }>(stack().nakama, 'fleet_list', { query: '+mode:duel' });
     expect(listed.instances).toMatchObject([{ id: told.sessionId }]);
+    expect((await status(stack().nakama)).instances.groups).toMatchObject([
+      { mode: 'duel', region: 'us', sessions: 1 },
+    ]);
     await endAll();
     closeAll(players);
   });
