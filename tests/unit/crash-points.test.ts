@@ -43,7 +43,7 @@ const courses: [string, Plan][] = [
   ['the create timeout passes in doubt', { config: oneRegion, turns: turns('delayed'), createTimeoutMs: 14_000 }],
   ['it is cancelled while it starts', { config: oneRegion, meanwhile: { before: thePost, act: cancels } }],
   ['players wait for their game server', { config: afterServerReady, meanwhile: { before: isAwaited, act: isReady } }],
-  ['their game server is never ready', { config: afterServerReady, createTimeoutMs: 5_000 }],
+  ['their game server is never ready', { config: afterServerReady, createTimeoutMs: 2_000 }],
 ];
 
 /** A course with every one of the blows at each of its calls that they can strike: what the life after it came to. */
