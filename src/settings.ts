@@ -32,6 +32,20 @@ export interface Settings {
   warm?: WarmRule;
 }
 
+/** What a request says for its own session, as JSON, beside the fields that it always had. */
+export interface RequestSettings {
+  /** "30m", "2h". */
+  ttl?: string;
+  /** "7777/udp". */
+  port?: string;
+  /** "90s", "2m". */
+  create_timeout?: string;
+  /** Arguments of the program in the container. */
+  args?: string[];
+  /** When players are told. */
+  ready?: 'started' | 'server';
+}
+
 /** Says what is wrong with a field. */
 export type Complain = (field: string, rule: string) => void;
 

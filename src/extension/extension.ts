@@ -1,8 +1,9 @@
+import type { RequestSettings } from '../settings';
 import type { Context, Logger, MatchmakerResult, Nakama } from '../nakama/runtime';
 import type { EndReason, FailureReason, Instance } from '../records';
 
 /** What a match asks for, where it is not what the configuration says. */
-export interface MatchRequest {
+export interface MatchRequest extends RequestSettings {
   /** Instead of the configured regions, in order of preference. */
   regions?: string[];
   /** Another tag; with `image` and without this, Gameye's default tag of that image. */
@@ -18,6 +19,8 @@ export interface MatchRequest {
   backfill?: boolean;
   /** The name of one of `callbacks`. */
   callback?: string;
+  /** Another mode of GAMEYE_MODES than that of the tickets; empty: none. */
+  mode?: string;
 }
 
 /** How an allocation ended, with the words of Nakama's Go interface (FmCreateCallbackFn in nakama-common, runtime.go). */

@@ -1,3 +1,4 @@
+import type { RequestSettings } from '../settings';
 import type { StartingInstance } from '../allocation/pending';
 import { knownFieldsOnly } from '../fields';
 import type { Found } from '../fleet/find-or-create';
@@ -10,7 +11,7 @@ import { callOf } from './callers';
 import { rpcOf } from './table';
 
 /** What `create` takes; the payload of `fleet_create`. */
-export interface CreateRequest {
+export interface CreateRequest extends RequestSettings {
   /** Needed unless the mode, or GAMEYE_MAX_PLAYERS, says it. */
   max_players?: number;
   /** Nakama user ids: they are notified and get seats. */
