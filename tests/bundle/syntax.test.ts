@@ -33,8 +33,8 @@ describe('the file', () => {
     expect(names).toEqual(expect.arrayContaining(['library', 'allocator']));
   });
   it('stays small: every VM parses it, and there is one for each match', () => {
-    // 572 KB when this was written, comments and all, for a worker's part stands in it twice; and a sixth on top.
-    expect(Buffer.byteLength(source)).toBeLessThan(660_000);
+    // 778 KB when this was written, comments and all, for a worker's part stands in it twice; and a sixth on top.
+    expect(Buffer.byteLength(source)).toBeLessThan(910_000);
     expect(Buffer.byteLength(source)).toBeGreaterThan(30_000);
   });
   it('holds no path of the machine that built it', () =>
