@@ -88,7 +88,8 @@ export const KITS: Kit[] = [
       const file = path.join(folder, `${program}.exe`);
       const files = ['GameyeJson.cs', 'GameyeServer.cs', `${program}.cs`];
       await run('mcs', ['-langversion:7', '-warnaserror', `-out:${file}`, ...files], { cwd: folderOf('csharp') });
-      return ['mono', file];
+      // Mono cannot ignore the SIGTERM that comes while it says that it ends; a shell can, and hands that on.
+      return ['/bin/sh', '-c', `trap '' TERM; exec mono '${file}' "$@"`, 'sh'];
     },
   },
   {
