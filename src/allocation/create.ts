@@ -113,8 +113,16 @@ export function startAllocation(
   return 'started';
 }
 
-/** Refuses a request for a session of a mode at the door, with code 8, when none can be started at present. */
-export function refuseWhenFull(call: Call, mode = ''): void {
+/**
+ * Refuses an allocation at the door: with code 9 when operators have closed all of its regions, with code 8 when no session can
+ * be started for it at present. One that looks for a seat first may need none of its own.
+ */
+export function refuseAtDoor(call: Call, a: Waiting): void {
+  refuseWhenClosed(call, a.regions);
+  if (a.next !== 'seek') refuseWhenFull(call, a.request.mode);
+}
+
+function refuseWhenFull(call: Call, mode = ''): void {
   if (isDaySpent(call)) {
     count(call.nk, 'gameye_refusals', { reason: 'max_minutes' });
     rpcError(
@@ -137,8 +145,7 @@ export function refuseWhenFull(call: Call, mode = ''): void {
 
 const CLOSED = 'No session is started for this now: its regions are closed, or its version is. Try again later.';
 
-/** Refuses a request at the door, with code 9, when an operator has closed all of its regions. */
-export function refuseWhenClosed(call: Call, regions: string[]): void {
+function refuseWhenClosed(call: Call, regions: string[]): void {
   const orders = ordersInForce(call.nk, call.config);
   if (openRegions(orders, regions).length > 0) return;
   count(call.nk, 'gameye_refusals', { reason: 'regions_closed' });

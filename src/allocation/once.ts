@@ -3,6 +3,7 @@ import { readAllocation, type AllocationRow } from '../database/allocations';
 import type { Call } from '../nakama/caller';
 import type { AllocationRequest } from '../records';
 import { Code, rpcError } from '../refusal';
+import type { Waiting } from './allocation';
 import { KEEP_MS, newAllocation, startAllocation } from './create';
 import { canonical, shortHash } from './pool';
 
@@ -19,19 +20,19 @@ export function onceId({ nk, config }: Call, kind: 'unity' | 'request', name: st
 }
 
 /**
- * Starts the allocation with this id unless there is one: then its row. `admit` may refuse a new one. `asked`: see `sameAsked`.
+ * Starts the allocation with this id unless there is one: then its row. `admit` may refuse a new one before it is stored. `asked`: see `sameAsked`.
  */
 export function startOnce(
   call: Call,
   id: string,
   request: AllocationRequest,
-  { admit, asked }: { admit?: () => void; asked?: string } = {},
+  { admit, asked }: { admit?: (a: Waiting) => void; asked?: string } = {},
 ): AllocationRow | 'started' | 'too-often' {
   for (let i = 0; i < MOST_TRIES; i++) {
     const row = readAllocation(call.nk, call.config.fleet, id);
     if (row) return row;
-    admit?.();
     const allocation = { ...newAllocation(call, request, false), id, session_id: id };
+    admit?.(allocation);
     const named = asked === undefined ? allocation : { ...allocation, asked };
     const outcome = startAllocation(call, named, { keepMs: KEEP_MS });
     if (outcome === 'started' || outcome === 'too-often') return outcome;

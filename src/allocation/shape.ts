@@ -8,7 +8,7 @@ import { Code, rpcError } from '../refusal';
 import { configFor } from '../mode-config';
 import { isRegionList, readSettings, REQUEST_SETTINGS } from '../settings';
 import { isRegionName } from '../text';
-import { isEnvironment, isImageName } from '../values';
+import { isEnvironment, isImageName, isObject } from '../values';
 import { flag, invalid, optionalObject, userIds, wholeNumber, type Payload } from '../fields';
 
 /** What a request may say about its session, whoever makes it: `fleet_create` or a module's `onMatched`. */
@@ -120,28 +120,33 @@ function callback(call: Call, value: unknown): string {
 }
 
 function latencies(payload: Payload): Latency[] {
-  const value = payload['latencies'] ?? [];
   const rule = 'must be a list of at most 10000 {user_id, region, ms}.';
-  if (!Array.isArray(value) || value.length > 10_000) return invalid('latencies', rule);
-  return (value as unknown[]).map((entry) => {
-    const one = (typeof entry === 'object' && entry !== null ? entry : {}) as { [key: string]: unknown };
-    const { user_id, region, ms } = one;
-    if (typeof user_id !== 'string' || typeof region !== 'string') return invalid('latencies', rule);
-    if (typeof ms !== 'number' || !(ms >= 0 && ms < 1e6)) return invalid('latencies', rule);
-    return { user_id, region, ms };
-  });
+  return measured(payload, 10_000, rule, ({ user_id, region, ms }) =>
+    typeof user_id === 'string' && typeof region === 'string' && isLatency(ms) ? { user_id, region, ms } : undefined,
+  );
 }
 
 /** A player's own measurements. */
 export function ownLatencies(payload: Payload, user_id: string): Latency[] {
-  const value = payload['latencies'] ?? [];
   const rule = 'must be a list of at most 50 {region, ms}.';
-  if (!Array.isArray(value) || value.length > 50) return invalid('latencies', rule);
-  return (value as unknown[]).map((entry) => {
-    const { region, ms } = (typeof entry === 'object' && entry !== null ? entry : {}) as { [key: string]: unknown };
-    const isRead = typeof region === 'string' && isRegionName(region) && typeof ms === 'number' && ms >= 0 && ms < 1e6;
-    return isRead ? { user_id, region, ms } : invalid('latencies', rule);
-  });
+  return measured(payload, 50, rule, ({ region, ms }) =>
+    typeof region === 'string' && isRegionName(region) && isLatency(ms) ? { user_id, region, ms } : undefined,
+  );
+}
+
+function measured(
+  payload: Payload,
+  most: number,
+  rule: string,
+  read: (entry: Payload) => Latency | undefined,
+): Latency[] {
+  const value = payload['latencies'] ?? [];
+  if (!Array.isArray(value) || value.length > most) return invalid('latencies', rule);
+  return value.map((entry: unknown) => read(isObject(entry) ? entry : {}) ?? invalid('latencies', rule));
+}
+
+function isLatency(ms: unknown): ms is number {
+  return typeof ms === 'number' && ms >= 0 && ms < 1e6;
 }
 
 function regions(payload: Payload): string[] {

@@ -29,10 +29,7 @@ export function versionInForce(orders: Orders, config: Config, region?: string):
 /** Everything that new sessions may be started with, in any region. */
 export function versionsInForce(orders: Orders, config: Config): string[] {
   const rules = [undefined, ...config.regions].map((region) => ruleOf(orders, config, region));
-  const all = rules.flatMap(({ version, weights }) =>
-    weights ? Object.keys(weights).filter((one) => (weights[one] ?? 0) > 0) : (version ?? []),
-  );
-  return all.filter((version, position) => all.indexOf(version) === position);
+  return [...new Set(rules.flatMap(({ version, weights }) => (weights ? Object.keys(weights) : (version ?? []))))];
 }
 
 /** True for a version that a ticket may demand. */
@@ -74,7 +71,7 @@ export function withVersion(
 function draw({ version = '', weights }: VersionRule, chance: number): string {
   if (!weights) return version;
   let left = chance * 100;
-  const entries = Object.entries(weights).filter(([, weight]) => weight > 0);
+  const entries = Object.entries(weights);
   for (const [name, weight] of entries) {
     if (left < weight) return name;
     left -= weight;

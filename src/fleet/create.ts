@@ -1,4 +1,5 @@
-import { newAllocation, refuseWhenClosed, refuseWhenFull, startAllocation } from '../allocation/create';
+import type { Waiting } from '../allocation/allocation';
+import { newAllocation, refuseAtDoor, startAllocation } from '../allocation/create';
 import { onceId, sameAsked, startOnce } from '../allocation/once';
 import { countRefused } from '../allocation/refused';
 import { readAllocation } from '../database/allocations';
@@ -18,10 +19,7 @@ export interface Named {
  * name, a repetition answers the session of the first call; code 10 when it says something else.
  */
 export function create(call: Call, request: AllocationRequest, named?: Named): { session_id: string } {
-  const admit = (): void => {
-    refuseWhenFull(call, request.mode);
-    refuseWhenClosed(call, newAllocation(call, request, false).regions);
-  };
+  const admit = (a: Waiting): void => refuseAtDoor(call, a);
   if (named) {
     const id = onceId(call, 'request', named.request_id);
     const known = startOnce(call, id, request, { admit, asked: named.asked });
@@ -29,8 +27,8 @@ export function create(call: Call, request: AllocationRequest, named?: Named): {
     if (known !== 'started') sameAsked(known, named.asked);
     return { session_id: id };
   }
-  admit();
   const allocation = newAllocation(call, request, false);
+  admit(allocation);
   switch (startAllocation(call, allocation)) {
     case 'started':
       return { session_id: allocation.id };

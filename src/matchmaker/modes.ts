@@ -11,10 +11,10 @@ export function modeOf(config: Config, properties: { [name: string]: unknown }):
  * is, or none. Nobody can tell which of two modes a group should play.
  */
 export function modesProblem(config: Config, named: string[]): string | undefined {
-  const different = named.filter((mode, position) => named.indexOf(mode) === position);
+  const different = [...new Set(named)];
   if (different.length > 1) {
     return `Its tickets name different modes. Add +properties.${config.modeProperty}:… to their query.`;
   }
   const unknown = different.find((mode) => mode !== '' && !config.modes[mode]);
-  return unknown === undefined ? undefined : `Its tickets name a mode that GAMEYE_MODES does not have.`;
+  return unknown === undefined ? undefined : 'Its tickets name a mode that GAMEYE_MODES does not have.';
 }

@@ -100,6 +100,5 @@ export function setRegion(call: Call, region: string, next: RegionOrder | undefi
 
 /** All regions of the variables and of the modes. */
 export function allRegions({ config }: Call): string[] {
-  const all = ['', ...Object.keys(config.modes)].flatMap((mode) => modeConfig(config, mode).regions);
-  return all.filter((region, position) => all.indexOf(region) === position);
+  return [...new Set(['', ...Object.keys(config.modes)].flatMap((mode) => modeConfig(config, mode).regions))];
 }

@@ -23,3 +23,9 @@ function spent({ nk }: Call, userId: string, what: string): { key: string; used:
   const key = `gameye_spent_${what}_${userId}_${Math.floor(Date.now() / MINUTE)}`;
   return { key, used: Number(nk.localcacheGet(key) ?? 0) };
 }
+
+/** Ends the RPC of a player who has had as many sessions of their own as may (GAMEYE_SOLO_PER_MINUTE). */
+export function refuseTooOften({ nk }: Call): never {
+  count(nk, 'gameye_refusals', { reason: 'solo_per_minute' });
+  return rpcError(Code.RESOURCE_EXHAUSTED, 'Too many sessions in a short time. Try again in a minute.');
+}

@@ -1,18 +1,17 @@
-import { newAllocation, refuseWhenClosed, refuseWhenFull, startAllocation } from '../allocation/create';
+import { newAllocation, refuseAtDoor, startAllocation } from '../allocation/create';
 import { acceptableRegions, rankRegions } from '../allocation/regions';
 import { readAllocation } from '../database/allocations';
 import { changeRoom, findRoom, listRooms, type ListedRoom } from '../database/rooms';
 import { readStanding, type Standing as Row } from '../database/standing';
 import { leastLeftMs, STARTING } from '../instances/instance';
 import { inMode, type Call } from '../nakama/caller';
-import { count } from '../nakama/metrics';
 import type { AllocationRequest, Instance, Latency, Room } from '../records';
 import { Code, rpcError } from '../refusal';
 import type { MatchContent } from '../told/content';
 import { notifyInvitation } from '../told/notify';
 import { enter } from './enter';
 import { areFriends } from './friend';
-import { refuseWhenSpent, spend } from './per-minute';
+import { refuseTooOften, refuseWhenSpent, spend } from './per-minute';
 import { codeFrom } from './room-code';
 import { isWaiting } from './standing';
 
@@ -67,15 +66,13 @@ function startRoom(call: Call, userIds: string[], asked: AskedRoom, unless: 'wai
     if (isWaiting(row)) return startingRoom(call, row) ?? busy('You wait for a match. Use gameye_cancel first.');
     const room = { code: codeFrom(nk.uuidv4()), public: asked.public };
     const request: AllocationRequest = { ...sessionFor(call, userIds, asked), room };
-    refuseWhenFull(call, request.mode);
     const allocation = newAllocation(call, request, false);
-    refuseWhenClosed(call, allocation.regions);
+    refuseAtDoor(call, allocation);
     switch (startAllocation(call, allocation, { alone: { most: config.soloPerMinute, unless } })) {
       case 'started':
         return shownStarting(allocation.id, request, room);
       case 'too-often':
-        count(nk, 'gameye_refusals', { reason: 'solo_per_minute' });
-        return rpcError(Code.RESOURCE_EXHAUSTED, 'Too many sessions in a short time. Try again in a minute.');
+        return refuseTooOften(call);
       case 'busy':
       case 'exists':
       // Another request of one of them was faster, another room has this code, or one of them is busy.

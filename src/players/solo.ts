@@ -1,12 +1,12 @@
-import { newAllocation, refuseWhenClosed, refuseWhenFull, startAllocation } from '../allocation/create';
+import { newAllocation, refuseAtDoor, startAllocation } from '../allocation/create';
 import { readStanding } from '../database/standing';
 import { shapeRequest } from '../allocation/on-matched';
 import { modeConfig } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import type { AllocationRequest, Latency } from '../records';
-import { count } from '../nakama/metrics';
 import { Code, rpcError } from '../refusal';
 import type { MatchContent } from '../told/content';
+import { refuseTooOften } from './per-minute';
 import { isWaiting, standingOf } from './standing';
 
 /** What `gameye_solo_match` answers, as Gameye's reference game does. */
@@ -37,16 +37,13 @@ export function startSolo(call: Call, userId: string, asked: Partial<SoloRequest
     const current = resume ? standingOf(call, row, userId) : undefined;
     if (current?.state === 'ready') return { status: 'matched', match: current.match };
     const allocation = newAllocation(call, request);
-    refuseWhenClosed(call, allocation.regions);
-    // A player who looks for a seat in a running session may need none of their own.
-    if (allocation.next !== 'seek') refuseWhenFull(call, request.mode);
+    refuseAtDoor(call, allocation);
     const alone = { most: config.soloPerMinute, unless: resume ? 'playing' : 'waiting' } as const;
     switch (startAllocation(call, allocation, { alone })) {
       case 'started':
         return { status: 'starting' };
       case 'too-often':
-        count(call.nk, 'gameye_refusals', { reason: 'solo_per_minute' });
-        return rpcError(Code.RESOURCE_EXHAUSTED, 'Too many sessions in a short time. Try again in a minute.');
+        return refuseTooOften(call);
       case 'busy':
       case 'exists':
       // Another request of the same player was faster: it is seen at the next look.

@@ -7,15 +7,6 @@ import { gauge, textLabel } from '../nakama/metrics';
  * stay there when another one takes over.
  */
 
-interface Shown {
-  mode: string;
-  region: string;
-  version: string;
-  sessions: number;
-  players: number;
-  open_seats: number;
-}
-
 /** Versions come and go, and each group of labels is there as long as the process: further ones are shown as one. */
 const MOST_GROUPS = 200;
 const OTHER = { mode: 'other', region: 'other', version: 'other' };
@@ -27,7 +18,7 @@ const CACHE_KEY = 'gameye_gauges';
 export function showGauges({ nk, config }: Call): void {
   const before = nk.localcacheGet(CACHE_KEY);
   const known = typeof before === 'string' ? (JSON.parse(before) as string[]) : [];
-  const groups = new Map<string, Shown>();
+  const groups = new Map<string, GaugeGroup>();
   for (const key of known) groups.set(key, { ...labelsOf(key), sessions: 0, players: 0, open_seats: 0 });
   for (const group of groupForGauges(nk, config.fleet)) add(groups, group);
   const keys = [...groups.keys()];
@@ -41,7 +32,10 @@ export function showGauges({ nk, config }: Call): void {
 }
 
 /** Two that look the same as labels are one. */
-function add(groups: Map<string, Shown>, { mode, region, version, sessions, players, open_seats }: GaugeGroup): void {
+function add(
+  groups: Map<string, GaugeGroup>,
+  { mode, region, version, sessions, players, open_seats }: GaugeGroup,
+): void {
   const own = JSON.stringify([mode, region, version].map(textLabel));
   const key = groups.has(own) || groups.size < MOST_GROUPS ? own : JSON.stringify(Object.values(OTHER));
   const shown = groups.get(key) ?? { ...labelsOf(key), sessions: 0, players: 0, open_seats: 0 };
