@@ -82,7 +82,7 @@ export type Stored =
   /** Nobody of its players may have another one now. */
   | { kind: 'too-often' }
   /** There is an allocation with this id. */
-  | { kind: 'exists'; row: AllocationRow };
+  | { kind: 'exists' };
 
 export const ROW = `json_build_object('id', a.id, 'state', a.state, 'session_id', a.session_id, 'version', a.version,
   'created_at_ms', ${ms('a.create_time')}, 'deadline_ms', ${ms('a.deadline')}, 'lease_until_ms', ${ms('a.lease_until')},
@@ -94,68 +94,107 @@ export const LEASE = (milliseconds: string): string => `now() + ${milliseconds}:
 const RECENT = `start::float8 > ${ms('now()')} - 60000`;
 const RECENT_OF_ALL = `abs(start::float8) > ${ms('now()')} - 60000`;
 
-const STORE = `
+/** What a new allocation asks for beyond the ordinary: each is a part of the statement, with the arguments that only it has. */
+interface Beyond {
+  starts: boolean;
+  alone: boolean;
+  limited: boolean;
+  coded: boolean;
+}
+
+/**
+ * The statement with the parts that are asked for. Postgres plans it anew for each match, and planning the parts that most
+ * matches do without cost more than all the rest. Arguments from the
+ * thirteenth on are those of its parts, in their order.
+ */
+function storeStatement({ starts, alone, limited, coded }: Beyond): string {
+  let last = 12;
+  const next = (type: string): string => `$${(last += 1)}::${type}`;
+  const mostStarts = starts ? next('int4') : '';
+  const [mostAlone, unless] = alone ? [next('int4'), next('text')] : [];
+  const [ofFleet, ofMode] = limited ? [next('int4'), next('int4')] : [];
+  const code = coded ? next('text') : 'NULL';
+  const isLeftOut = starts ? 'EXISTS (SELECT 1 FROM refused)' : 'false';
+  const conditions = [
+    starts && 'EXISTS (SELECT 1 FROM wanted) OR NOT EXISTS (SELECT 1 FROM refused)',
+    alone && `NOT (SELECT busy OR too_often FROM judged)`,
+    coded && `NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.fleet = $2::text AND i.code = ${code})`,
+    limited && `gameye_admits($2::text, ${ofFleet}, coalesce($11::text::jsonb->'request'->>'mode', ''), ${ofMode})`,
+  ].filter((condition) => condition !== false);
+  return `
 WITH asked AS (
   SELECT user_id, place FROM jsonb_array_elements_text($12::text::jsonb) WITH ORDINALITY AS w(user_id, place)
 ), old AS (
   SELECT s.* FROM gameye_seat s WHERE s.user_id IN (SELECT user_id FROM asked) ORDER BY s.user_id FOR UPDATE
-), refused AS (
-  SELECT o.user_id FROM old o WHERE $14::int4 IS NOT NULL
-    AND (SELECT count(*) FROM jsonb_array_elements_text(o.starts) AS start WHERE ${RECENT_OF_ALL}) >= $14::int4
+)${
+    starts
+      ? `, refused AS (
+  SELECT o.user_id FROM old o
+  WHERE (SELECT count(*) FROM jsonb_array_elements_text(o.starts) AS start WHERE ${RECENT_OF_ALL}) >= ${mostStarts}
 ), wanted AS (
   SELECT a.user_id, a.place FROM asked a WHERE NOT EXISTS (SELECT 1 FROM refused r WHERE r.user_id = a.user_id)
-), judged AS (
-  SELECT
-    $16::text IS NOT NULL AND EXISTS (SELECT 1 FROM old WHERE
+)`
+      : ', wanted AS (SELECT user_id, place FROM asked)'
+  }${
+    alone
+      ? `, judged AS (
+  SELECT EXISTS (SELECT 1 FROM old WHERE
       old.state = 'starting' AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = old.allocation_id AND a.fleet = $2::text AND NOT a.cancelled)
-      OR $16::text = 'playing' AND old.state IN ('reserved', 'joined') AND EXISTS (SELECT 1 FROM gameye_instance i
+      OR ${unless} = 'playing' AND old.state IN ('reserved', 'joined') AND EXISTS (SELECT 1 FROM gameye_instance i
         WHERE i.id = old.session_id AND i.fleet = $2::text AND i.status NOT IN ('exited', 'dead', 'lost') AND i.ending IS NULL)) AS busy,
-    EXISTS (SELECT 1 FROM refused) AND ($16::text IS NOT NULL OR NOT EXISTS (SELECT 1 FROM wanted))
-      OR $16::text IS NOT NULL AND ($15::int4 <= 0 OR EXISTS (SELECT 1 FROM old WHERE
-        (SELECT count(*) FROM jsonb_array_elements_text(old.starts) AS start WHERE ${RECENT}) >= $15::int4)) AS too_often
-), made AS (
+    ${isLeftOut} OR ${mostAlone} <= 0 OR EXISTS (SELECT 1 FROM old WHERE
+        (SELECT count(*) FROM jsonb_array_elements_text(old.starts) AS start WHERE ${RECENT}) >= ${mostAlone}) AS too_often
+)`
+      : ''
+  }, made AS (
   INSERT INTO gameye_allocation (id, fleet, state, session_id, holder, lease_until, deadline, attempts, guest_pool, free_seats, code, doc)
-  SELECT $1::text, $2::text, $3::text, $4::text, $5::text, ${LEASE('$6')}, ${LEASE('$7')}, $8::int4, $9::text, $10::int4, $18::text,
-    CASE WHEN NOT EXISTS (SELECT 1 FROM refused) THEN $11::text::jsonb
-      ELSE jsonb_set($11::text::jsonb, '{request,user_ids}', (SELECT jsonb_agg(user_id ORDER BY place) FROM wanted)) END
-  FROM judged WHERE NOT judged.busy AND NOT judged.too_often
-    AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.fleet = $2::text AND i.code = $18::text)
-    AND ($13::int4 IS NULL AND $17::int4 IS NULL
-      OR gameye_admits($2::text, $13::int4, coalesce($11::text::jsonb->'request'->>'mode', ''), $17::int4))
+  SELECT $1::text, $2::text, $3::text, $4::text, $5::text, ${LEASE('$6')}, ${LEASE('$7')}, $8::int4, $9::text, $10::int4, ${code},
+    ${
+      starts
+        ? `CASE WHEN NOT EXISTS (SELECT 1 FROM refused) THEN $11::text::jsonb
+      ELSE jsonb_set($11::text::jsonb, '{request,user_ids}', (SELECT jsonb_agg(user_id ORDER BY place) FROM wanted)) END`
+        : '$11::text::jsonb'
+    }
+  ${conditions.length === 0 ? '' : `WHERE (${conditions.join(')\n    AND (')})`}
   ON CONFLICT (id) DO NOTHING
   RETURNING *
 ), taken AS (
   INSERT INTO gameye_seat AS s (user_id, state, session_id, allocation_id, version, starts)
   SELECT w.user_id, 'starting', $4::text, $1::text, coalesce(o.version, 0) + 1,
-    CASE WHEN $14::int4 IS NULL AND $16::text IS NULL THEN coalesce(o.starts, '[]') ELSE (
-      SELECT coalesce(jsonb_agg(start), '[]') || jsonb_build_array(CASE WHEN $16::text IS NULL THEN -1 ELSE 1 END * ${ms('now()')})
+    ${
+      starts || alone
+        ? `(SELECT coalesce(jsonb_agg(start), '[]') || jsonb_build_array(${alone ? '' : '-'}${ms('now()')})
       FROM jsonb_array_elements(coalesce(o.starts, '[]')) AS e(start), LATERAL (SELECT abs(e.start::text::float8) AS at) t
-      WHERE t.at > ${ms('now()')} - 60000) END
+      WHERE t.at > ${ms('now()')} - 60000)`
+        : `coalesce(o.starts, '[]')`
+    }
   FROM wanted w LEFT JOIN old o ON o.user_id = w.user_id WHERE EXISTS (SELECT 1 FROM made) ORDER BY w.user_id
   ON CONFLICT (user_id) DO UPDATE SET state = 'starting', session_id = EXCLUDED.session_id, allocation_id = EXCLUDED.allocation_id,
     until = NULL, reason = NULL, version = EXCLUDED.version, starts = EXCLUDED.starts, update_time = now()
   WHERE s.version = EXCLUDED.version - 1
   RETURNING s.user_id
-), told AS (
+)${
+    starts && !alone
+      ? `, told AS (
   UPDATE gameye_seat s SET state = 'failed', reason = 'quota_exceeded', session_id = '', allocation_id = '', until = NULL,
     version = s.version + 1, update_time = now()
-  FROM refused r WHERE s.user_id = r.user_id AND s.state NOT IN ('starting', 'reserved', 'joined') AND $16::text IS NULL
-), moved AS (
+  FROM refused r WHERE s.user_id = r.user_id AND s.state NOT IN ('starting', 'reserved', 'joined')
+)`
+      : ''
+  }, moved AS (
   SELECT o.user_id, o.session_id, o.state FROM old o JOIN taken t ON t.user_id = o.user_id WHERE o.state IN ('reserved', 'joined')
 ), counted AS (
   UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('true')} FROM (${freed('moved')}) d WHERE i.id = d.id
-  RETURNING i.id, ${HAS_ENDED} AS ended
+  RETURNING i.id, i.fleet, ${HAS_ENDED} AS ended
 )
-${answer(
-  `json_build_object(
+${answer(`json_build_object(
     'row', (SELECT ${ROW} FROM made a),
-    'exists', (SELECT ${ROW} FROM gameye_allocation a WHERE a.id = $1::text),
-    'busy', judged.busy, 'too_often', judged.too_often,
+    'exists', EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = $1::text),
+    ${alone ? `'busy', (SELECT busy FROM judged), 'too_often', (SELECT too_often FROM judged),` : starts ? `'too_often', ${isLeftOut} AND NOT EXISTS (SELECT 1 FROM wanted),` : ''}
     'taken', (SELECT coalesce(json_agg(user_id), '[]') FROM taken),
-    'refused', (SELECT coalesce(json_agg(user_id), '[]') FROM refused),
-    'before', ${leftSeats('moved', 'counted', '$2')}, 'orders', ${ordersCount('$2::text')})`,
-  'FROM judged',
-)}`;
+    'refused', ${starts ? `(SELECT coalesce(json_agg(user_id), '[]') FROM refused)` : `'[]'::json`},
+    'before', ${leftSeats('moved', 'counted', '$2')}, 'orders', ${ordersCount('$2::text')})`)}`;
+}
 
 /**
  * Stores a new allocation with its lease and makes its players' rows `starting`, all or nothing; seats that they had are
@@ -163,16 +202,19 @@ ${answer(
  * the same moment one does not get it: it is missing in `taken`.
  */
 export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Stored {
+  const starts = a.most_starts !== null;
+  const limited = a.most.of_fleet !== null || a.most.of_mode !== null;
+  const parts = { starts, alone: a.alone !== undefined, limited, coded: a.code !== undefined };
   const found = ask<{
     row: AllocationRow | null;
-    exists: AllocationRow | null;
-    busy: boolean;
-    too_often: boolean;
+    exists: boolean;
+    busy?: boolean;
+    too_often?: boolean;
     taken: string[];
     refused: string[];
     before: LeftSeat[];
     orders: number;
-  }>(nk, STORE, [
+  }>(nk, storeStatement(parts), [
     a.id,
     a.fleet,
     a.state,
@@ -185,16 +227,14 @@ export function storeAllocation(nk: Nakama, a: NewAllocation, lease: Lease): Sto
     a.free_seats,
     json(a.doc),
     json(a.user_ids),
-    a.most.of_fleet,
-    a.most_starts,
-    a.alone?.most ?? null,
-    a.alone?.unless ?? null,
-    a.most.of_mode,
-    a.code ?? null,
+    ...(starts ? [a.most_starts] : []),
+    ...(a.alone ? [a.alone.most, a.alone.unless] : []),
+    ...(limited ? [a.most.of_fleet, a.most.of_mode] : []),
+    ...(a.code === undefined ? [] : [a.code]),
   ]);
   const { row, taken, before, refused, orders } = found;
   if (row) return { kind: 'stored', row, taken, before, refused, orders };
-  if (found.exists) return { kind: 'exists', row: found.exists };
+  if (found.exists) return { kind: 'exists' };
   return { kind: found.busy ? 'busy' : found.too_often ? 'too-often' : 'full' };
 }
 

@@ -62,5 +62,5 @@ export const HAS_ENDED = `(i.solo AND i.pool IS NULL AND i.status = 'draining' A
 export function leftSeats(seats: string, counted: string, fleet: string): string {
   return `(SELECT coalesce(json_agg(json_strip_nulls(json_build_object('user_id', x.user_id, 'session_id', x.session_id,
     'ended', CASE WHEN c.ended THEN true END)) ORDER BY x.user_id), '[]') FROM ${seats} x
-    JOIN gameye_instance f ON f.id = x.session_id AND f.fleet = ${fleet}::text LEFT JOIN ${counted} c ON c.id = x.session_id)`;
+    JOIN ${counted} c ON c.id = x.session_id AND c.fleet = ${fleet}::text)`;
 }

@@ -108,7 +108,7 @@ WITH asked AS (
     FROM n, prolonged, place WHERE n.new > 0 OR prolonged.to_joined > 0 OR (SELECT count(*) FROM lapsed) > 0
     UNION ALL ${freed('moved')}
   ) d WHERE i.id = d.id
-  RETURNING i.id, i.id <> ${id} AND ${HAS_ENDED} AS ended
+  RETURNING i.id, i.fleet, i.id <> ${id} AND ${HAS_ENDED} AS ended
 )
 ${answer(`json_build_object(${more}
   'id', (SELECT id FROM place), 'takes', (SELECT takes FROM room), 'fits', (SELECT asked <= free OR ($5::boolean AND free + (SELECT count(*) FROM seated) > 0) FROM room),
@@ -174,7 +174,7 @@ WITH seats AS (
   FROM seats WHERE s.user_id = seats.user_id RETURNING 1
 ), counted AS (
   UPDATE gameye_instance i SET ${COUNT_SEATS}, ${endLeft('$5::boolean')} FROM (${freed('seats')}) d WHERE i.id = d.id
-  RETURNING i.id, $5::boolean AND ${HAS_ENDED} AS ended
+  RETURNING i.id, i.fleet, $5::boolean AND ${HAS_ENDED} AS ended
 ), live AS (
   SELECT user_id, session_id FROM seats WHERE state IN ('reserved', 'joined') AND (SELECT count(*) FROM gone) >= 0
 )

@@ -251,7 +251,8 @@ describe('a session for one player', () => {
   it('is one for two requests at once', () => {
     let other: unknown;
     fake.before = (event) => {
-      if (event.kind !== 'sql' || !event.statement.includes('gameye_admits') || other !== undefined) return;
+      if (event.kind !== 'sql' || !event.statement.includes('INSERT INTO gameye_allocation') || other !== undefined)
+        return;
       other = 'asks';
       other = startSolo(call, 'u1');
     };

@@ -125,7 +125,7 @@ describe('gameye_unity_allocate', () => {
   it('two at once lead to one session', () => {
     let second: Answer | undefined;
     w.fake.before = (event) => {
-      if (event.kind !== 'sql' || !event.statement.includes('gameye_admits') || second) return;
+      if (event.kind !== 'sql' || !event.statement.includes('INSERT INTO gameye_allocation') || second) return;
       second = {} as Answer;
       second = w.allocate();
     };
@@ -148,7 +148,8 @@ describe('gameye_unity_allocate', () => {
     ['the answer of the database is lost', 'sql', 'after'],
   ] as const)('leads to one session when %s, whoever asks again', (_what, kind, when) => {
     w.fake[when] = (event) => {
-      const isIt = event.kind === kind && (event.kind !== 'sql' || event.statement.includes('gameye_admits'));
+      const isIt =
+        event.kind === kind && (event.kind !== 'sql' || event.statement.includes('INSERT INTO gameye_allocation'));
       if (isIt) throw goError('context canceled');
     };
     try {
