@@ -93,12 +93,13 @@ const drawSessions = keyed(
     const kill = button('kill', `Crash session ${id} (kill -9)`, () => act('POST', `${path}/kill`));
     const seats = element('span', { className: 'seats', role: 'img' });
     const { node, update } = row(
-      [undefined, undefined, undefined, undefined, undefined, seats, undefined, [stop, kill]],
-      ({ status, region, image, tag, warm, host, ports, requestedAtMs }) => [
+      [undefined, undefined, undefined, undefined, undefined, undefined, seats, undefined, [stop, kill]],
+      ({ status, region, image, tag, mode, warm, host, ports, requestedAtMs }) => [
         { text: status, className: `pill ${SESSION_LOOK[status] ?? 'bad'}` },
         { text: id, className: 'id', title: id },
         region,
         `${image}:${tag}${warm ? ' (warm)' : ''}`,
+        mode,
         {
           text: ports.length > 0 ? `${host}:${ports[0].host}` : '–',
           title: ports.map(({ container, type, host: port }) => `${container}/${type} → ${port}`).join('\n'),

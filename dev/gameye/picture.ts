@@ -29,9 +29,10 @@ const id = (n: number): string =>
 
 /** A session that was started for four, of whom some have come. */
 async function session(n: number, location: string, players: number): Promise<void> {
+  const labels = { nakama_mode: n % 2 === 0 ? 'duel' : 'arena' };
   const expected = ['ana', 'ben', 'cleo', 'dan'];
   const env = { NAKAMA_MATCH_USER_IDS: expected.join(',') };
-  await call('POST', '/session', { id: id(n), location, image: 'demo-game', env });
+  await call('POST', '/session', { id: id(n), location, image: 'demo-game', env, labels });
   if (players > 0) await call('PUT', '/session/player/join', { session: id(n), players: expected.slice(0, players) });
 }
 

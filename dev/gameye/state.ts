@@ -28,6 +28,8 @@ export interface SimulatorState {
     region: string;
     image: string;
     tag: string;
+    /** Of the game, as the label `nakama_mode` says; empty without one. */
+    mode: string;
     status: string;
     host: string;
     ports: readonly Port[];
@@ -80,6 +82,7 @@ export function stateOf({ settings, fleet, faults, log }: StateParts): Simulator
           region,
           image,
           tag,
+          mode: entry.labels['nakama_mode'] ?? '',
           status: statusOf(session, settings) ?? session.status,
           host,
           ports,

@@ -71,8 +71,8 @@ describe.skipIf(!started)(`the simulator’s page in a browser (${started?.from 
     await until('it has ended', () => simulator.ledger.get('one')?.ended === 'stop');
     await shows(page, '#tiles', '1 (1 stop)sessions ended');
     expect(await textOf(page, '#sessions')).toBe('');
-    await run(simulator, { id: 'two' });
-    await shows(page, '#sessions', 'two');
+    await run(simulator, { id: 'two', labels: { nakama_mode: 'arena' } });
+    await shows(page, '#sessions', /two.*arena/s);
     await click(page, 'Crash session two (kill -9)');
     await until('it has ended', () => simulator.ledger.get('two')?.ended === 'killed');
     expect(page.complaints).toEqual([]);
