@@ -89,7 +89,7 @@ function onLeave(userId: string, how: string): void {
   const address = room.addressOf(userId) as string;
   room.leave(userId);
   log(`${how} ${userId}, ${room.players.length} playing`);
-  reporter?.left(userId, room.players.length);
+  reporter?.left(userId, room.players.length, how === 'silent');
   send({ type: 'bye', reason: how }, address);
   lastPlayerAtMs = Date.now();
   if (room.isOver()) void end('everybody left');

@@ -5,13 +5,14 @@ import { ensureModule } from '../stack/module.ts';
 import { startStack, type Stack } from '../stack/stack.ts';
 import { saveEvidence, serverLogsOf } from './evidence.ts';
 import { playMatch } from './play-match.ts';
-import { demoRegions, demoVariables, lostReply, matchPlans } from './scenario.ts';
+import { playRoom } from './play-room.ts';
+import { demoRegions, demoVariables, lostReply, matchPlans, roomPlan } from './scenario.ts';
 import { paint, table, terminal, Timeline } from './timeline.ts';
 import { problemsOf, summary } from './verdict.ts';
 
 const screen = terminal();
 
-/** `npm start`: three matches at the same time, from queueing to the end of their sessions. */
+/** `npm start`: three matches and a room at the same time, from queueing to the end of their sessions. */
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
@@ -52,11 +53,14 @@ async function playAll(stack: Stack): Promise<number> {
   stack.simulator.faults.add(lostReply);
   const timeline = new Timeline(screen);
   timeline.begin();
-  const results = await Promise.all(matchPlans.map((plan) => playMatch(plan, stack, timeline)));
+  const [results, room] = await Promise.all([
+    Promise.all(matchPlans.map((plan) => playMatch(plan, stack, timeline))),
+    playRoom(roomPlan, stack, timeline),
+  ]);
   const sessions = stack.simulator.ledger.entries;
-  const problems = problemsOf(results, sessions, await serverLogsOf(stack));
+  const problems = problemsOf(results, [room], sessions, await serverLogsOf(stack));
   if (problems.length === 0) {
-    screen.write(`\n${paint(screen, 'good', `OK: ${summary(results, sessions)}.`)}\n`);
+    screen.write(`\n${paint(screen, 'good', `OK: ${summary(results, [room], sessions)}.`)}\n`);
     return 0;
   }
   const folder = await saveEvidence(stack);

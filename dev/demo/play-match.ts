@@ -70,7 +70,8 @@ async function queue(plan: MatchPlan, players: Player[], tell: (text: string) =>
   const { party = [] } = plan;
   const alone = plan.players.filter((name) => !party.includes(name)).join(', ');
   const who = party.length > 0 ? `${party.join(' and ')} as a party, ${alone}` : alone;
-  tell(`${who} queue${plan.trouble ? ` (${plan.trouble.text})` : ''}`);
+  const mode = plan.mode === undefined ? '' : ` for mode ${plan.mode}`;
+  tell(`${who} queue${mode}${plan.trouble ? ` (${plan.trouble.text})` : ''}`);
   const [leader, ...members] = players.filter((_player, i) => party.includes(plan.players[i] ?? ''));
   const partyId = await leader?.createParty(party.length);
   for (const member of members) await member.joinParty(partyId ?? '');
@@ -94,7 +95,8 @@ function partyKept({ players: names, party = [] }: MatchPlan, players: Player[])
 
 function ticketOf(plan: MatchPlan) {
   const size = plan.players.length;
-  return { query: `+properties.match:${plan.name}`, minCount: size, maxCount: size, strings: { match: plan.name } };
+  const strings = { match: plan.name, ...(plan.mode !== undefined && { mode: plan.mode }) };
+  return { query: `+properties.match:${plan.name}`, minCount: size, maxCount: size, strings };
 }
 
 /** The demo's regions are all on this machine, so their distances are made up. */
@@ -134,7 +136,8 @@ function gameText(results: PlayerResult[]): string {
   return `${count(games.length, 'player')} made ${count(moves, 'move')} with ${packets} packets, and left`;
 }
 
-async function tellEnd(stack: Stack, sessionId: string, tell: (text: string) => void): Promise<void> {
+/** Waits for a session to end, and says how it did. */
+export async function tellEnd(stack: Stack, sessionId: string, tell: (text: string) => void): Promise<void> {
   const hasEnded = () => stack.simulator.ledger.get(sessionId)?.endedAtMs;
   await until(hasEnded, ENDED_MS, 'the end of the session').catch(() => {}); // The verdict says that it still runs.
   const entry = stack.simulator.ledger.get(sessionId);

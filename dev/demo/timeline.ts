@@ -7,7 +7,7 @@ export interface Screen {
 export type Tone = 'dim' | 'good' | 'bad' | 'cyan' | 'yellow' | 'magenta';
 
 const CODES: Record<Tone, string> = { dim: '2', good: '32', bad: '31', cyan: '36', yellow: '33', magenta: '35' };
-const MATCH_TONES: Tone[] = ['cyan', 'yellow', 'magenta'];
+const MATCH_TONES: Tone[] = ['cyan', 'yellow', 'magenta', 'good'];
 
 /** Standard output, coloured on a terminal unless NO_COLOR is set (https://no-color.org). */
 export function terminal(): Screen {

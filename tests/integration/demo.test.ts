@@ -23,17 +23,21 @@ async function runDemo(runtime: NakamaRuntime): Promise<{ code: number | null; l
 
 describe('npm start', () => {
   for (const runtime of allRuntimes()) {
-    it(`plays three matches to their end on ${describeRuntime(runtime)}`, { timeout: 120_000 }, async () => {
+    it(`plays three matches and a room to their end on ${describeRuntime(runtime)}`, { timeout: 120_000 }, async () => {
       const { code, lines } = await runDemo(runtime);
       const text = lines.join('\n');
       expect(lines.at(-1), text).toMatch(
-        /^OK: 3 matches, 10 players, 3 sessions started and ended, none doubled, 1 player seated in a running game, 1 party kept whole, \d{3,} packets exchanged\.$/,
+        /^OK: 3 matches, 1 room, 13 players, 4 sessions started and ended, none doubled, 2 players seated in a running game, 1 party kept whole, 1 player back after a lost connection, \d{3,} packets exchanged\.$/,
       );
       expect(code, text).toBe(0);
       expect(text).toContain(describeRuntime(runtime));
-      expect(text).toMatch(/finn and gus as a party, hana, ivo queue/);
+      expect(text).toMatch(/finn and gus as a party, hana, ivo queue for mode arena/);
       expect(text).toMatch(/us-east-1, is full.*[^]*duel .*session \w+ in eu-west-1/);
       expect(text).toMatch(/jo asks for a game alone and is seated in the running game/);
+      expect(text).toMatch(/kai picks a game from the list and is seated in the running game/);
+      expect(text).toMatch(
+        /lou makes a room.*[^]*max types the code.*[^]*the seat is held[^]*max came back to the same game/,
+      );
       expect(text).toMatch(/mallory, who has no seat.*is turned away/);
       expect(text.includes('\x1b'), 'no colours where there is no terminal').toBe(false);
     });

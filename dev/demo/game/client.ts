@@ -15,6 +15,8 @@ export interface GameOptions {
   moveEveryMs?: number;
   /** For everything, connecting included; default 15 s. */
   deadlineMs?: number;
+  /** Ends like a broken connection: without a word to the server. */
+  vanishes?: boolean;
   /** Called once the server has let the player in. */
   onWelcome?: (players: string[]) => void;
 }
@@ -29,8 +31,8 @@ export interface GameRecord {
   confirmedMoves: number;
   /** The last state the server sent. */
   lastState: Record<string, Position>;
-  endedBy: 'leave' | 'server';
-  /** What the server's last packet said. */
+  endedBy: 'leave' | 'server' | 'vanished';
+  /** What the server's last packet said; empty when the player vanished. */
   reason: string;
 }
 
@@ -67,6 +69,11 @@ export async function playGame(options: GameOptions): Promise<GameRecord> {
       lastState = state.players;
       confirmedMoves = seq;
       await line.pause(moveEveryMs);
+    }
+    if (options.vanishes && line.bye === undefined) {
+      const { sent, received } = line;
+      const ended = { endedBy: 'vanished', reason: '' } as const;
+      return { welcomedAtMs, leftAtMs: Date.now(), sent, received, confirmedMoves, lastState, ...ended };
     }
     const endedBy = line.bye === undefined ? 'leave' : 'server';
     const bye = line.bye ?? (await line.ask({ type: 'leave' }, (m) => m.type === 'bye' || m.type === 'refused'));

@@ -35,8 +35,9 @@ export class Reporter {
     this.add('gameye_server_join', { user_ids: [userId] }, playerCount);
   }
 
-  left(userId: string, playerCount: number): void {
-    this.add('gameye_server_leave', { user_ids: [userId] }, playerCount);
+  /** `hold`: the connection broke, so the seat is held for a while. */
+  left(userId: string, playerCount: number, hold = false): void {
+    this.add('gameye_server_leave', { user_ids: [userId], ...(hold && { hold }) }, playerCount);
   }
 
   /** The server can take players; only asked for with GAMEYE_READY=server. */
