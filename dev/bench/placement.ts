@@ -1,10 +1,10 @@
-import { rankRegions } from '../../src/allocation/regions.ts';
+import { acceptableRegions, nearRegions } from '../../src/allocation/regions.ts';
 import type { Latency } from '../../src/records.ts';
 import { markdownTable, percentile } from './statistics.ts';
 
 /*
  * Where groups are placed, with the module's ranking of regions and without servers: the same people come at the same times,
- * with and without backfill, with and without ranking. Backfill is modelled: regions in the group's order, then the fullest.
+ * with and without backfill, under several settings. Backfill is modelled: regions in the group's order, then the fullest.
  */
 const GROUPS = 2000;
 const SEATS = 8;
@@ -12,7 +12,20 @@ const MINUTE = 60_000;
 /** One group every two seconds, which plays from four to twelve minutes; an empty session is stopped a minute later. */
 const BETWEEN_MS = 2000;
 const GRACE_MS = MINUTE;
-const MOST_MS = 120;
+
+/** What a studio may have set. Without measurements every group has the regions in the configured order. */
+export interface Settings {
+  measured: boolean;
+  maxPingMs?: number;
+}
+
+export const DEFAULTS: Settings = { measured: true };
+const WAYS: [string, Settings][] = [
+  ['no measured latencies', { measured: false }],
+  ['default settings', DEFAULTS],
+  ['GAMEYE_MAX_PING=50', { measured: true, maxPingMs: 50 }],
+  ['GAMEYE_MAX_PING=60000', { measured: true, maxPingMs: 60_000 }],
+];
 
 /** From each home to each region, in milliseconds: what people measure from London, New York, Tokyo and São Paulo. */
 const REGIONS = ['eu-west', 'us-east', 'ap-east', 'sa-east'];
@@ -43,17 +56,23 @@ interface Placed {
   worstPings: number[];
 }
 
-/** The table of all four ways, side by side. */
+/** The table of all ways, side by side. */
 export function placementTable(): string {
   const groups = makeGroups(7);
-  const rows = [false, true].flatMap((backfill) =>
-    [false, true].map((ranking) => {
-      const { sessions, usedShare, worstPings } = place(groups, backfill, ranking);
+  const rows = WAYS.flatMap(([name, settings]) =>
+    [false, true].map((backfill) => {
+      const { sessions, usedShare, worstPings } = place(groups, backfill, settings);
       const pings = [0.5, 0.9, 1].map((share) => Math.round(percentile(worstPings, share))).join(' / ');
-      return [word(backfill), word(ranking), String(sessions), `${Math.round(usedShare * 100)} %`, pings];
+      return [name, backfill ? 'on' : 'off', String(sessions), `${Math.round(usedShare * 100)} %`, pings];
     }),
   );
-  const header = ['backfill', 'ranking', 'sessions started', 'seats used', 'worst ping of a group, ms p50 / p90 / max'];
+  const header = [
+    'settings',
+    'backfill',
+    'sessions started',
+    'seats used',
+    'worst ping of a group, ms p50 / p90 / max',
+  ];
   return `${GROUPS} groups of 1 to 4 players over ${Math.round((GROUPS * BETWEEN_MS) / MINUTE)} minutes, sessions of ${SEATS} seats, ${REGIONS.length} regions\n\n${markdownTable(header, rows)}`;
 }
 
@@ -75,7 +94,8 @@ export function makeGroups(seed: number): Group[] {
 }
 
 /** Places groups one after the other; seats and sessions are there at once. */
-export function place(groups: Group[], backfill: boolean, ranking: boolean): Placed {
+export function place(groups: Group[], backfill: boolean, { measured, maxPingMs }: Settings): Placed {
+  const config = { regions: REGIONS, ...(maxPingMs === undefined ? {} : { maxPingMs }) };
   let running: Session[] = [];
   const leaving: { atMs: number; session: Session; players: number }[] = [];
   const placed: Placed = { sessions: 0, usedShare: 0, worstPings: [] };
@@ -98,8 +118,9 @@ export function place(groups: Group[], backfill: boolean, ranking: boolean): Pla
 
   for (const { atMs, leavesMs, users, latencies } of groups) {
     passTo(atMs);
-    const regions = ranking ? rankRegions(REGIONS, users, latencies, MOST_MS) : REGIONS;
-    let session = backfill ? bestOf(running, regions, users.length) : undefined;
+    const request = { user_ids: users, latencies: measured ? latencies : [] };
+    const regions = acceptableRegions(config, request);
+    let session = backfill ? bestOf(running, nearRegions(config, { regions, request }), users.length) : undefined;
     if (!session) {
       session = { region: regions[0] ?? '', startedMs: atMs, players: 0 };
       running.push(session);
@@ -122,10 +143,6 @@ function bestOf(running: Session[], regions: string[], players: number): Session
   return running
     .filter((one) => rank(one) >= 0 && one.players + players <= SEATS)
     .sort((a, b) => rank(a) - rank(b) || b.players - a.players)[0];
-}
-
-function word(on: boolean): string {
-  return on ? 'on' : 'off';
 }
 
 /** Numbers from 0 to 1 that a seed determines (mulberry32). */
