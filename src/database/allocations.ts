@@ -484,18 +484,17 @@ export function saveFailed(
   return found.row ? { row: found.row, user_ids: found.user_ids } : undefined;
 }
 
-const end = (more = ''): string => `
-WITH kept AS (
-  UPDATE gameye_allocation a SET state = 'over', version = a.version + 1, holder = '', attempts = 0, free_seats = 0,
-    keep_until = ${LEASE('$3')}
-  WHERE a.id = $1::text AND a.holder = $2::text AND $3::float8 IS NOT NULL RETURNING a.id
-), gone AS (
-  DELETE FROM gameye_allocation a WHERE a.id = $1::text AND a.holder = $2::text AND $3::float8 IS NULL RETURNING a.id
+const end = (done: string, more = ''): string => `
+WITH done AS (
+  ${done} WHERE a.id = $1::text AND a.holder = $2::text RETURNING a.id
 )${more}
-${answer(`EXISTS (SELECT 1 FROM kept) OR EXISTS (SELECT 1 FROM gone)`)}`;
+${answer(`EXISTS (SELECT 1 FROM done)`)}`;
 
-const END = end();
-const END_TOLD = end(`, ${forgetOlder('$4')}`);
+const GONE = 'DELETE FROM gameye_allocation a';
+const KEPT = `UPDATE gameye_allocation a SET state = 'over', version = a.version + 1, holder = '', attempts = 0, free_seats = 0,
+    keep_until = ${LEASE('$3')}`;
+const END = { gone: end(GONE), kept: end(KEPT) };
+const END_TOLD = { gone: end(GONE, `, ${forgetOlder('$3')}`), kept: end(KEPT, `, ${forgetOlder('$4')}`) };
 
 /**
  * Everybody concerned was told: the row goes, or stays `over` for `keepMs`. Whatever others noted meanwhile comes too late.
@@ -509,14 +508,16 @@ export function endAllocation(
   told: string[] = [],
 ): boolean {
   const users = usersOf(told);
+  const how = keepMs === null ? 'gone' : 'kept';
+  const values = keepMs === null ? [id, holder] : [id, holder, keepMs];
   if (users.length > 0) {
     try {
-      return ask<boolean>(nk, END_TOLD, [id, holder, keepMs, json(users)]);
+      return ask<boolean>(nk, END_TOLD[how], [...values, json(users)]);
     } catch {
       // Should Nakama's table ever be another one, the allocation ends all the same.
     }
   }
-  return ask<boolean>(nk, END, [id, holder, keepMs]);
+  return ask<boolean>(nk, END[how], values);
 }
 
 const READ = answer(`(SELECT ${ROW} FROM gameye_allocation a WHERE a.id = $1::text AND a.fleet = $2::text)`);
