@@ -70,7 +70,7 @@ forEachRuntime((runtime) => {
     expect(expected.map(([name]) => [name, counted.get(name)])).toEqual(expected);
     const names = Object.keys({ ...COUNTERS, ...GAUGES, ...TIMERS });
     for (const sample of counted.keys()) {
-      expect(names).toContain(/^gameye_[a-z]+/.exec(sample)?.[0]);
+      expect(names).toContain(/^gameye_\w+?(?=(_count|_sum|_bucket)?( |$))/.exec(sample)?.[0]);
       expect(sample).not.toMatch(/[0-9a-f]{8}-/);
     }
     closeAll(players);
