@@ -118,6 +118,34 @@ describe('an allocation that is stored again', () => {
   });
 });
 
+describe('a new allocation', () => {
+  const yesAndNo = [true, false];
+  const all = yesAndNo.flatMap((starts) =>
+    yesAndNo.flatMap((alone) =>
+      yesAndNo.flatMap((limited) => yesAndNo.map((coded) => ({ starts, alone, limited, coded }))),
+    ),
+  );
+
+  it.each(all)('is stored with its player, whatever it asks for: %o', ({ starts, alone, limited, coded }) => {
+    const fake = fakeNakama();
+    const stored = storeAllocation(
+      fake.nk,
+      {
+        ...{ id: 'a1', state: 'starting', session_id: 'a1', attempts: 0, free_seats: 0, doc: {}, fleet: FLEET },
+        ...{ create_timeout_ms: 60_000, guest_pool: null, user_ids: ['u1'], most_starts: starts ? 2 : null },
+        most: limited ? { of_fleet: 1, of_mode: 1 } : NO_LIMIT,
+        ...(alone ? { alone: { most: 2, unless: 'playing' } } : {}),
+        ...(coded ? { code: 'K7QM2XPA' } : {}),
+      },
+      { holder: 'm2.n1', ms: 20_000 },
+    );
+    expect(stored).toMatchObject({ kind: 'stored', taken: ['u1'], refused: [], before: [] });
+    expect(fake.query('SELECT code FROM gameye_allocation')).toEqual([{ code: coded ? 'K7QM2XPA' : null }]);
+    const [seat] = fake.query('SELECT jsonb_array_length(starts) AS counted FROM gameye_seat');
+    expect(seat).toEqual({ counted: starts || alone ? 1 : 0 });
+  });
+});
+
 describe('the values of all statements of a match', () => {
   it('have no secret among them: not the token, not a seat’s, not a game server’s, not one that Gameye echoes', () => {
     const config = configWith({
