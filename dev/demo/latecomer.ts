@@ -59,6 +59,7 @@ async function joinFromList(player: Player, { mode }: MatchPlan, stack: Stack): 
   const { payload } = await stack.nakama.rpc('fleet_list', { query });
   const [game] = (payload as { instances: { id: string }[] }).instances;
   const search = player.gameye.follow();
-  await stack.nakama.rpc('fleet_join', { id: game?.id, user_ids: [player.userId] });
+  const joined = await stack.nakama.rpc('fleet_join', { id: game?.id, user_ids: [player.userId] });
+  if (joined.status !== 200) throw new Error(`no seat from the list of games: ${JSON.stringify(joined)}`);
   return search;
 }

@@ -70,14 +70,10 @@ export async function playGame(options: GameOptions): Promise<GameRecord> {
       confirmedMoves = seq;
       await line.pause(moveEveryMs);
     }
-    if (options.vanishes && line.bye === undefined) {
-      const { sent, received } = line;
-      const ended = { endedBy: 'vanished', reason: '' } as const;
-      return { welcomedAtMs, leftAtMs: Date.now(), sent, received, confirmedMoves, lastState, ...ended };
-    }
-    const endedBy = line.bye === undefined ? 'leave' : 'server';
-    const bye = line.bye ?? (await line.ask({ type: 'leave' }, (m) => m.type === 'bye' || m.type === 'refused'));
-    const reason = bye.type === 'bye' || bye.type === 'refused' ? bye.reason : '';
+    const endedBy = line.bye ? 'server' : options.vanishes ? 'vanished' : 'leave';
+    const isAnswer = (m: FromServer): boolean => m.type === 'bye' || m.type === 'refused';
+    const bye = endedBy === 'vanished' ? undefined : (line.bye ?? (await line.ask({ type: 'leave' }, isAnswer)));
+    const reason = bye?.type === 'bye' || bye?.type === 'refused' ? bye.reason : '';
     const { sent, received } = line;
     return { welcomedAtMs, leftAtMs: Date.now(), sent, received, confirmedMoves, lastState, endedBy, reason };
   } finally {
