@@ -86,7 +86,7 @@ export function defaultConfig(): Config {
     httpKey: 'defaulthttpkey',
     jsMinCount: 16,
     jsMaxCount: 32,
-    reserve: 32,
+    reserve: 8,
     serverKey: 'defaultkey',
     port: 7350,
     address: '127.0.0.1',

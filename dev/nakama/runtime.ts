@@ -6,7 +6,7 @@ import type { Log } from './log.ts';
 import type { ModuleFile } from './module-file.ts';
 import { VmPool } from './vm-pool.ts';
 import { VmReserve } from './vm-reserve.ts';
-import { VmThread, type VmOwner, type VmShared } from './vm-thread.ts';
+import { compiled, VmThread, type VmOwner, type VmShared } from './vm-thread.ts';
 import type { Fields, Thrown } from './vm/protocol.ts';
 
 /** Where a call comes from; what is left out is absent in the module's ctx. */
@@ -45,7 +45,7 @@ export class Runtime {
     private readonly owner: VmOwner,
   ) {
     this.shared = {
-      source: module?.source ?? '',
+      module: compiled(module?.source ?? '', module?.filename ?? 'index.js'),
       filename: module?.filename ?? 'index.js',
       version: config.embeddedVersion,
       node: config.name,

@@ -1,8 +1,9 @@
 import { buildSync } from 'esbuild';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { Script } from 'node:vm';
 import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads';
-import type { Fields, FromVm, MatchEvent, Reply, Thrown, ToVm, VmData } from './vm/protocol.ts';
+import type { Compiled, Fields, FromVm, MatchEvent, Reply, Thrown, ToVm, VmData } from './vm/protocol.ts';
 
 /** What a VM says on its own account, and the work it asks for. */
 export interface VmOwner {
@@ -13,12 +14,30 @@ export interface VmOwner {
   fatal(message: string): void;
 }
 
-let program: string | undefined;
+let program: Compiled | undefined;
+
+export function compiled(text: string, filename: string): Compiled {
+  try {
+    return { text, cache: new Script(text, { filename }).createCachedData() };
+  } catch {
+    // What is wrong with it, the VM that runs it will say.
+    return { text };
+  }
+}
+
+const PROGRAM_FILE = 'vm.js';
+
+/** Node cannot start a thread from a compiled script, so it starts this. A function: its names must not become the module's. */
+const STARTER = `(({ program }) => {
+  const { Script } = require('node:vm');
+  new Script(program.text, { filename: '${PROGRAM_FILE}', cachedData: program.cache }).runInThisContext();
+})(require('node:worker_threads').workerData);`;
 
 /** The VM's program as one script, built once: threads that would have to translate TypeScript start ten times slower. */
-function vmProgram(): string {
+function vmProgram(): Compiled {
+  if (program) return program;
   const entry = path.join(path.dirname(fileURLToPath(import.meta.url)), 'vm', 'entry.ts');
-  program ??= buildSync({
+  const built = buildSync({
     entryPoints: [entry],
     bundle: true,
     write: false,
@@ -29,11 +48,11 @@ function vmProgram(): string {
     external: ['node:*'],
     minifySyntax: true,
   }).outputFiles[0]!.text;
-  return program;
+  return (program = compiled(built, PROGRAM_FILE));
 }
 
 /** Module and settings that all VMs of a server share. */
-export type VmShared = Omit<VmData, 'signal' | 'replies' | 'frozen'>;
+export type VmShared = Omit<VmData, 'signal' | 'replies' | 'frozen' | 'program'>;
 
 type Listener = (message: FromVm) => void;
 
@@ -62,9 +81,9 @@ export class VmThread {
     const signal = new SharedArrayBuffer(8);
     this.flag = new Int32Array(signal);
     this.replies = port1;
-    this.worker = new Worker(vmProgram(), {
+    this.worker = new Worker(STARTER, {
       eval: true,
-      workerData: { ...shared, frozen, signal, replies: port2 } satisfies VmData,
+      workerData: { ...shared, frozen, signal, replies: port2, program: vmProgram() } satisfies VmData,
       transferList: [port2],
       execArgv: [],
       env: {},

@@ -124,7 +124,9 @@ port.on('message', (message: ToVm) => {
 });
 
 try {
-  new Script(data.source, { filename: data.filename }).runInThisContext();
+  const { text, cache } = data.module;
+  const compiled = { filename: data.filename, ...(cache ? { cachedData: cache as Buffer } : {}) };
+  new Script(text, compiled).runInThisContext();
   if (data.frozen) freezeGlobals();
   bridge.post({ t: 'ready' });
 } catch (thrown) {

@@ -1,9 +1,17 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { ModuleSyntax } from '../module-syntax.ts';
 
+/** A script, and what compiling it once has taught V8: a thread that has both starts without reading all of the script. */
+export interface Compiled {
+  text: string;
+  cache?: Uint8Array;
+}
+
 /** Handed to a VM's thread when it starts. */
 export interface VmData {
-  source: string;
+  /** The VM's own program. */
+  program: Compiled;
+  module: Compiled;
   /** The entry point's base name, as it appears in stack traces. */
   filename: string;
   version: string;
