@@ -24,6 +24,8 @@ export interface Config {
   port?: string;
   /** Undefined: the size of each matched group. */
   maxPlayers?: number;
+  /** How many may watch in one session; undefined: nobody. */
+  maxSpectators?: number;
   createTimeoutMs: number;
   /** Groups are seated in running sessions with room before a session is started for them. */
   backfill: boolean;
@@ -89,6 +91,7 @@ const KNOWN = [
   'GAMEYE_API_TTL',
   'GAMEYE_API_PORT',
   'GAMEYE_MAX_PLAYERS',
+  'GAMEYE_MAX_SPECTATORS',
   'GAMEYE_CREATE_TIMEOUT',
   'GAMEYE_READY',
   'GAMEYE_BACKFILL',
@@ -216,6 +219,7 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
     return problem(variable, `must be a whole number from ${least} to ${most}.`);
   };
   const maxPlayers = wholeNumber('GAMEYE_MAX_PLAYERS', 1, 10_000);
+  const maxSpectators = wholeNumber('GAMEYE_MAX_SPECTATORS', 1, 1000);
   const maxPingMs = wholeNumber('GAMEYE_MAX_PING', 1, 60_000);
   const soloPerMinute = wholeNumber('GAMEYE_SOLO_PER_MINUTE', 0, 1000) ?? 6;
   const startsPerMinute = wholeNumber('GAMEYE_STARTS_PER_MINUTE', 0, 1000) ?? 12;
@@ -323,6 +327,7 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
       ttlMs,
       ...(port === undefined ? {} : { port }),
       ...(maxPlayers === undefined ? {} : { maxPlayers }),
+      ...(maxSpectators === undefined ? {} : { maxSpectators }),
       createTimeoutMs,
       ready: ready === 'server' ? 'server' : 'started',
       backfill: YES.includes(backfill),

@@ -34,6 +34,9 @@ export function rpcFleetList(ctx: Context, logger: Logger, nk: Nakama, payload: 
 export function rpcFleetJoin(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('fleet_join', ctx, logger, nk, payload);
 }
+export function rpcFleetWatch(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('fleet_watch', ctx, logger, nk, payload);
+}
 export function rpcFleetLeave(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('fleet_leave', ctx, logger, nk, payload);
 }
@@ -84,6 +87,12 @@ export function rpcGameyeSoloMatch(ctx: Context, logger: Logger, nk: Nakama, pay
 }
 export function rpcGameyeJoinFriend(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_join_friend', ctx, logger, nk, payload);
+}
+export function rpcGameyeWatch(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_watch', ctx, logger, nk, payload);
+}
+export function rpcGameyeRematch(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
+  return library().answerRpc('gameye_rematch', ctx, logger, nk, payload);
 }
 export function rpcGameyeRoomCreate(ctx: Context, logger: Logger, nk: Nakama, payload: string): string {
   return library().answerRpc('gameye_room_create', ctx, logger, nk, payload);

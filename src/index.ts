@@ -12,6 +12,7 @@ import {
   rpcFleetGet,
   rpcFleetList,
   rpcFleetJoin,
+  rpcFleetWatch,
   rpcFleetLeave,
   rpcFleetUpdate,
   rpcFleetDelete,
@@ -29,6 +30,8 @@ import {
   rpcGameyeLeave,
   rpcGameyeSoloMatch,
   rpcGameyeJoinFriend,
+  rpcGameyeWatch,
+  rpcGameyeRematch,
   rpcGameyeRoomCreate,
   rpcGameyeRoom,
   rpcGameyeRoomList,
@@ -65,6 +68,7 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('fleet_get', rpcFleetGet);
   initializer.registerRpc('fleet_list', rpcFleetList);
   initializer.registerRpc('fleet_join', rpcFleetJoin);
+  initializer.registerRpc('fleet_watch', rpcFleetWatch);
   initializer.registerRpc('fleet_leave', rpcFleetLeave);
   initializer.registerRpc('fleet_update', rpcFleetUpdate);
   initializer.registerRpc('fleet_delete', rpcFleetDelete);
@@ -82,6 +86,8 @@ function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initi
   initializer.registerRpc('gameye_leave', rpcGameyeLeave);
   initializer.registerRpc('gameye_solo_match', rpcGameyeSoloMatch);
   initializer.registerRpc('gameye_join_friend', rpcGameyeJoinFriend);
+  initializer.registerRpc('gameye_watch', rpcGameyeWatch);
+  initializer.registerRpc('gameye_rematch', rpcGameyeRematch);
   initializer.registerRpc('gameye_room_create', rpcGameyeRoomCreate);
   initializer.registerRpc('gameye_room', rpcGameyeRoom);
   initializer.registerRpc('gameye_room_list', rpcGameyeRoomList);

@@ -44,6 +44,13 @@ export function byMode(config: Config, setting: 'serverTimeoutMs' | 'reconnectMs
   };
 }
 
+/** Whether sessions of any mode have places for spectators. */
+export function mayWatch(config: Config): boolean {
+  return (
+    config.maxSpectators !== undefined || Object.values(config.modes).some((mode) => mode.maxSpectators !== undefined)
+  );
+}
+
 /** The shortest time for which a game server may be silent, whatever its mode; undefined: all may be for ever. */
 export function shortestSilence(config: Config): number | undefined {
   const { ofMode, others } = byMode(config, 'serverTimeoutMs');

@@ -46,6 +46,8 @@ export interface Instance {
   seats: Seats;
   /** Players that the game server counted beyond the joined seats; below zero when it counted fewer. */
   unseated: number;
+  /** Places that spectators have, who count as no players. Missing: none. */
+  spectators?: number;
   /** Since when nobody is in it. Missing while somebody is, and when nobody was ever expected. */
   empty_since_ms?: number;
   /** With GAMEYE_BACKFILL: which requests may be seated here (backfill/pool.ts). */

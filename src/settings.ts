@@ -21,6 +21,8 @@ export interface Settings {
   env?: { [name: string]: string };
   metadata?: { [key: string]: unknown };
   maxPlayers?: number;
+  /** How many may watch in one session; undefined: nobody. */
+  maxSpectators?: number;
   /** How many sessions of the mode may run or start at once. */
   mostOfMode?: number;
   createTimeoutMs?: number;
@@ -99,6 +101,10 @@ const READERS: { [field: string]: { read: Reader; rule: string } } = {
   max_players: {
     read: whole(10_000, (maxPlayers) => ({ maxPlayers })),
     rule: 'must be a whole number from 1 to 10000.',
+  },
+  max_spectators: {
+    read: whole(1000, (maxSpectators) => ({ maxSpectators })),
+    rule: 'must be a whole number from 1 to 1000.',
   },
   max_sessions: {
     read: whole(100_000, (mostOfMode) => ({ mostOfMode })),

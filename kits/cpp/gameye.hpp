@@ -433,29 +433,10 @@ class GameServer {
       : state_(std::make_shared<State>(State{std::move(options), std::move(send), std::move(later), {}, false})) {}
 
   /** Whose seat this is, or why nobody is let in with it. Takes whatever a stranger sent. */
-  Seat verify_seat_token(std::string_view token) const {
-    const Options& options = state_->options;
-    const std::size_t dot = token.find('.', 3);
-    if (token.size() > longest_token || token.substr(0, 3) != "v1." || dot == std::string_view::npos)
-      return {"", "malformed"};
-    const std::string_view body = token.substr(3, dot - 3), signature = token.substr(dot + 1);
-    if (!is_base64url(body) || !is_base64url(signature) || body.size() % 4 == 1) return {"", "malformed"};
-    const std::string right = crypto::base64url_encode(crypto::hmac_sha256(options.seat_secret, token.substr(0, dot)));
-    if (options.seat_secret.empty() || !crypto::same(right, signature)) return {"", "forged"};
+  Seat verify_seat_token(std::string_view token) const { return verify(token, "seat"); }
 
-    Json payload;
-    if (!Json::parse(crypto::base64url_decode(body), payload)) return {"", "malformed"};
-    const Json& session = payload["sid"];
-    const Json& user = payload["uid"];
-    const Json& end = payload["exp"];
-    const bool is_moment = end.kind == Json::Kind::number && end.number >= 0 && end.number < 9007199254740992.0 &&
-                           end.number == std::floor(end.number);
-    if (payload["t"].text != "seat" || !is_name(session.text) || !is_name(user.text) || !is_moment)
-      return {"", "malformed"};
-    if (session.text != options.session_id) return {"", "other-session"};
-    if (static_cast<std::int64_t>(end.number) <= options.now()) return {"", "expired"};
-    return {user.text, ""};
-  }
+  /** The same of somebody who only watches. Report them with `joined` and `left` like a player. */
+  Seat verify_spectator_token(std::string_view token) const { return verify(token, "watch"); }
 
   /** The server can take players. */
   void ready(Done done = {}) { report("gameye_server_ready", "{}", std::move(done)); }
@@ -499,6 +480,30 @@ class GameServer {
   void end(Done done = {}) { report("delete_instance_info", "{}", std::move(done)); }
 
  private:
+  Seat verify(std::string_view token, std::string_view kind) const {
+    const Options& options = state_->options;
+    const std::size_t dot = token.find('.', 3);
+    if (token.size() > longest_token || token.substr(0, 3) != "v1." || dot == std::string_view::npos)
+      return {"", "malformed"};
+    const std::string_view body = token.substr(3, dot - 3), signature = token.substr(dot + 1);
+    if (!is_base64url(body) || !is_base64url(signature) || body.size() % 4 == 1) return {"", "malformed"};
+    const std::string right = crypto::base64url_encode(crypto::hmac_sha256(options.seat_secret, token.substr(0, dot)));
+    if (options.seat_secret.empty() || !crypto::same(right, signature)) return {"", "forged"};
+
+    Json payload;
+    if (!Json::parse(crypto::base64url_decode(body), payload)) return {"", "malformed"};
+    const Json& session = payload["sid"];
+    const Json& user = payload["uid"];
+    const Json& end = payload["exp"];
+    const bool is_moment = end.kind == Json::Kind::number && end.number >= 0 && end.number < 9007199254740992.0 &&
+                           end.number == std::floor(end.number);
+    if (payload["t"].text != kind || !is_name(session.text) || !is_name(user.text) || !is_moment)
+      return {"", "malformed"};
+    if (session.text != options.session_id) return {"", "other-session"};
+    if (static_cast<std::int64_t>(end.number) <= options.now()) return {"", "expired"};
+    return {user.text, ""};
+  }
+
   static constexpr std::size_t longest_token = 1024;
   /** The pauses after the first, second, … try; after one more try it gives up. */
   static constexpr std::array<int, 7> waits_ms = {250, 500, 1000, 2000, 4000, 8000, 8000};

@@ -205,7 +205,9 @@ int main() {
     options.session_id = v["session_id"].text;
     options.seat_secret = v["secret"].text;
     options.now = [&] { return static_cast<std::int64_t>(v["now"].number); };
-    const gameye::Seat seat = gameye::GameServer(options, {}, {}).verify_seat_token(v["token"].text);
+    const gameye::GameServer server(options, {}, {});
+    const std::string& token = v["token"].text;
+    const gameye::Seat seat = v["spectator"].boolean ? server.verify_spectator_token(token) : server.verify_seat_token(token);
     check(v["name"].text, seat.user_id + "|" + seat.refused, v["user_id"].text + "|" + v["refused"].text);
     ran++;
   }

@@ -120,6 +120,17 @@ namespace Gameye
         /// <summary>Whose seat this is, or why nobody is let in with it. Takes whatever a stranger sent.</summary>
         public Seat VerifySeatToken(string token)
         {
+            return Verify(token, "seat");
+        }
+
+        /// <summary>The same of somebody who only watches. Report them with Joined and Left like a player.</summary>
+        public Seat VerifySpectatorToken(string token)
+        {
+            return Verify(token, "watch");
+        }
+
+        private Seat Verify(string token, string kind)
+        {
             if (token == null || token.Length > LongestToken) return No("malformed");
             var parts = token.Split('.');
             if (parts.Length != 3 || parts[0] != "v1" || !IsBase64Url(parts[1]) || !IsBase64Url(parts[2])) return No("malformed");
@@ -130,7 +141,7 @@ namespace Gameye
             var user = Json.Field<string>(payload, "uid");
             object expires = null;
             var hasExpiry = payload != null && payload.TryGetValue("exp", out expires);
-            if (Json.Field<string>(payload, "t") != "seat" || !IsName(session) || !IsName(user)) return No("malformed");
+            if (Json.Field<string>(payload, "t") != kind || !IsName(session) || !IsName(user)) return No("malformed");
             if (!hasExpiry || !IsMoment(expires)) return No("malformed");
             if (session != options.SessionId) return No("other-session");
             return (double)expires <= options.Now() ? No("expired") : new Seat { UserId = user };

@@ -57,7 +57,8 @@ namespace Gameye
                 SessionId = Text(vector, "session_id"),
                 Now = () => (long)Number(vector, "now"),
             });
-            var seat = server.VerifySeatToken(Text(vector, "token"));
+            var token = Text(vector, "token");
+            var seat = Json.Field<bool>(vector, "spectator") ? server.VerifySpectatorToken(token) : server.VerifySeatToken(token);
             Check(vector, (seat.UserId ?? "") + "|" + (seat.Refused ?? ""), Text(vector, "user_id") + "|" + Text(vector, "refused"));
         }
 

@@ -136,6 +136,15 @@ func New(options Options) *GameServer {
 
 // VerifySeatToken answers whose seat this is, or a SeatError. It takes whatever a stranger sent.
 func (s *GameServer) VerifySeatToken(token string) (userID string, err error) {
+	return s.verify(token, "seat")
+}
+
+// VerifySpectatorToken does the same for somebody who only watches. Report them with Joined and Left like a player.
+func (s *GameServer) VerifySpectatorToken(token string) (userID string, err error) {
+	return s.verify(token, "watch")
+}
+
+func (s *GameServer) verify(token, kind string) (userID string, err error) {
 	if len(token) > longestToken {
 		return "", Malformed
 	}
@@ -157,7 +166,7 @@ func (s *GameServer) VerifySeatToken(token string) (userID string, err error) {
 	sessionID, userID := text(fields["sid"]), text(fields["uid"])
 	end, isNumber := fields["exp"].(float64)
 	isMoment := isNumber && end >= 0 && end < 1<<53 && end == math.Trunc(end)
-	if fields["t"] != "seat" || !isName(sessionID) || !isName(userID) || !isMoment {
+	if fields["t"] != kind || !isName(sessionID) || !isName(userID) || !isMoment {
 		return "", Malformed
 	}
 	if sessionID != s.options.SessionID {

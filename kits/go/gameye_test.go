@@ -135,11 +135,17 @@ func TestVectors(t *testing.T) {
 		SessionID                    string `json:"session_id"`
 		UserID                       string `json:"user_id"`
 		Now                          int64
+		Spectator                    bool
 	}
 	read(t, "tokens.json", &tokens)
 	for _, v := range tokens {
 		now := func() time.Time { return time.Unix(v.Now, 0) }
-		userID, err := New(Options{SessionID: v.SessionID, SeatSecret: v.Secret, Now: now}).VerifySeatToken(v.Token)
+		server := New(Options{SessionID: v.SessionID, SeatSecret: v.Secret, Now: now})
+		verify := server.VerifySeatToken
+		if v.Spectator {
+			verify = server.VerifySpectatorToken
+		}
+		userID, err := verify(v.Token)
 		refused := ""
 		if err != nil {
 			refused = err.Error()

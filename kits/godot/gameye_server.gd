@@ -56,6 +56,15 @@ var _turn := 0
 ## Whose seat this is (`user_id`), or why nobody is let in with it (`refused`): `malformed`, `forged`, `other-session` or
 ## `expired`. Takes whatever a stranger sent.
 func verify_seat_token(token: String) -> Dictionary:
+	return _verify(token, "seat")
+
+
+## The same of somebody who only watches. Report them with `joined` and `left` like a player.
+func verify_spectator_token(token: String) -> Dictionary:
+	return _verify(token, "watch")
+
+
+func _verify(token: String, kind: String) -> Dictionary:
 	var form := RegEx.create_from_string("^v1\\.([A-Za-z0-9_-]+)\\.([A-Za-z0-9_-]+)\\z")
 	var parts: RegExMatch = form.search(token) if token.length() <= LONGEST_TOKEN else null
 	if parts == null or parts.get_string(1).length() % 4 == 1:
@@ -67,8 +76,8 @@ func verify_seat_token(token: String) -> Dictionary:
 	var sid: Variant = payload.get("sid")
 	var uid: Variant = payload.get("uid")
 	var expires: Variant = payload.get("exp")
-	var is_seat: bool = payload.get("t") is String and payload["t"] == "seat"
-	if not is_seat or not _is_name(sid) or not _is_name(uid) or not _is_moment(expires):
+	var is_kind: bool = payload.get("t") is String and payload["t"] == kind
+	if not is_kind or not _is_name(sid) or not _is_name(uid) or not _is_moment(expires):
 		return {"refused": "malformed"}
 	if sid != session_id:
 		return {"refused": "other-session"}

@@ -34,7 +34,8 @@ func _token(vector: Dictionary) -> void:
 	server.session_id = vector["session_id"]
 	server.now = func() -> float: return vector["now"]
 	var expected := {"user_id": vector["user_id"]} if vector["refused"] == "" else {"refused": vector["refused"]}
-	_check(vector, server.verify_seat_token(vector["token"]), expected)
+	var token: String = vector["token"]
+	_check(vector, server.verify_spectator_token(token) if vector["spectator"] else server.verify_seat_token(token), expected)
 	server.free()
 	_ran += 1
 

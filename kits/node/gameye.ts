@@ -81,13 +81,22 @@ export class GameServer {
 
   /** Whose seat this is, or why nobody is let in with it. Takes whatever a stranger sent. */
   verifySeatToken(token: string): { userId: string } | { refused: SeatRefusal } {
+    return this.verify(token, 'seat');
+  }
+
+  /** The same of somebody who only watches. Report them with `joined` and `left` like a player. */
+  verifySpectatorToken(token: string): { userId: string } | { refused: SeatRefusal } {
+    return this.verify(token, 'watch');
+  }
+
+  private verify(token: string, kind: 'seat' | 'watch'): { userId: string } | { refused: SeatRefusal } {
     const { seatSecret, sessionId, now } = this.options;
     if (typeof token !== 'string' || token.length > LONGEST_TOKEN) return { refused: 'malformed' };
     const [, body = '', signature = ''] = /^v1\.([\w-]+)\.([\w-]+)$/.exec(token) ?? [];
     if (body === '' || body.length % 4 === 1) return { refused: 'malformed' };
     if (seatSecret === '' || !isSignedWith(seatSecret, `v1.${body}`, signature)) return { refused: 'forged' };
     const { t, sid, uid, exp } = objectIn(Buffer.from(body, 'base64url').toString()) ?? {};
-    if (t !== 'seat' || !isName(sid) || !isName(uid) || !isMoment(exp)) return { refused: 'malformed' };
+    if (t !== kind || !isName(sid) || !isName(uid) || !isMoment(exp)) return { refused: 'malformed' };
     if (sid !== sessionId) return { refused: 'other-session' };
     return exp * 1000 <= now() ? { refused: 'expired' } : { userId: uid };
   }

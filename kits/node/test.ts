@@ -11,6 +11,7 @@ interface Token {
   token: string;
   user_id: string;
   refused: string;
+  spectator: boolean;
 }
 interface Given {
   user_ids?: string[];
@@ -74,9 +75,10 @@ async function call(server: GameServer, name: string, given: Given = {}): Promis
   return { ...(await server[name as 'ready' | 'heartbeat' | 'open' | 'closed' | 'end']()) };
 }
 
-for (const { name, secret, session_id, now, token, user_id, refused } of read<Token[]>('tokens.json')) {
+for (const { name, secret, session_id, now, token, user_id, refused, spectator } of read<Token[]>('tokens.json')) {
   const more = { seatSecret: secret, sessionId: session_id, now: () => now * 1000 };
-  const found = serverWith([], more).server.verifySeatToken(token);
+  const { server } = serverWith([], more);
+  const found = spectator ? server.verifySpectatorToken(token) : server.verifySeatToken(token);
   check(name, found, refused === '' ? { userId: user_id } : { refused });
   ran++;
 }

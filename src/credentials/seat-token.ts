@@ -9,11 +9,18 @@ export function sessionSeatSecret(nk: Nakama, seatSecret: string, sessionId: str
 }
 
 /**
- * A token with which one player is let in by one session's game server: payload `{t: "seat", sid, uid, exp}`, signed with the
- * session's secret.
+ * A token with which one session's game server lets somebody in: payload `{t, sid, uid, exp}`, signed with the session's
+ * secret. `seat`: as a player. `watch`: as a spectator, so that a game server that knows of none refuses it.
  */
-export function seatToken(nk: Nakama, sessionSecret: string, sessionId: string, userId: string, exp: number): string {
-  return signedToken(nk, { t: 'seat', sid: sessionId, uid: userId, exp }, sessionSecret);
+export function seatToken(
+  nk: Nakama,
+  sessionSecret: string,
+  sessionId: string,
+  userId: string,
+  exp: number,
+  t: 'seat' | 'watch' = 'seat',
+): string {
+  return signedToken(nk, { t, sid: sessionId, uid: userId, exp }, sessionSecret);
 }
 
 /**

@@ -43,17 +43,20 @@ export function freed(seats: string): string {
   FROM ${seats} WHERE state IN ('reserved', 'joined') GROUP BY session_id`;
 }
 
+/** Nobody else is waited for in an instance `i` that its players leave: one had started it alone, or they want a rematch. */
+const NEEDS_NOBODY = `((i.solo OR i.rematch <> '[]') AND i.pool IS NULL)`;
+
 /**
- * Beside COUNT_SEATS, where players go away by their own will: a session that one of them had started alone drains when
- * nobody is in it any more, instead of waiting for others. One with a pool is there for them. `where`: a condition on `i`.
+ * Beside COUNT_SEATS, where players go away by their own will: a session that waits for nobody else drains when nobody is in it any
+ * more. One with a pool is there for others. `where`: a condition on `i`.
  */
 export function endLeft(where: string): string {
-  return `status = CASE WHEN ${where} AND i.solo AND i.pool IS NULL AND i.status = 'running' AND ${COUNT} <= 0
+  return `status = CASE WHEN ${where} AND ${NEEDS_NOBODY} AND i.status = 'running' AND ${COUNT} <= 0
     THEN 'draining' ELSE i.status END`;
 }
 
 /** After such an update: nobody needs the session any more. */
-export const HAS_ENDED = `(i.solo AND i.pool IS NULL AND i.status = 'draining' AND i.player_count <= 0)`;
+export const HAS_ENDED = `(${NEEDS_NOBODY} AND i.status = 'draining' AND i.player_count <= 0)`;
 
 /**
  * The seats in `seats` that were freed, as JSON; `ended` where the row of `counted` says so. Gameye hears of these, so only
@@ -64,3 +67,12 @@ export function leftSeats(seats: string, counted: string, fleet: string): string
     'ended', CASE WHEN c.ended THEN true END)) ORDER BY x.user_id), '[]') FROM ${seats} x
     JOIN ${counted} c ON c.id = x.session_id AND c.fleet = ${fleet}::text)`;
 }
+
+/** True of a player's row by which they wait for a session of the fleet. */
+export const waits = (row: string, fleet: string): string => `(${row}.state = 'starting'
+  AND EXISTS (SELECT 1 FROM gameye_allocation a WHERE a.id = ${row}.allocation_id AND a.fleet = ${fleet} AND NOT a.cancelled))`;
+
+/** True of a player's row by which they play in a session of the fleet that is not over. */
+export const plays = (row: string, fleet: string): string => `(${row}.state IN ('reserved', 'joined')
+  AND EXISTS (SELECT 1 FROM gameye_instance x WHERE x.id = ${row}.session_id AND x.fleet = ${fleet}
+    AND x.status NOT IN ('exited', 'dead', 'lost') AND x.ending IS NULL))`;

@@ -29,6 +29,7 @@ export const INSTANCE = `('{"id":' || to_json(i.id) || ',"metadata":' || i.metad
   'create_time', to_char(i.create_time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
   'player_count', ${PLAYER_COUNT}, 'status', i.status, 'region', i.region, 'image', i.image, 'version', i.version,
   'mode', nullif(i.mode, ''), 'max_players', i.max_players, 'open_seats', i.open_seats, 'ports', i.ports, 'unseated', i.unseated,
+  'spectators', (SELECT nullif(count(*), 0) FROM gameye_spectator w WHERE w.session_id = i.id AND coalesce(w.until > now(), true)),
   'seats', coalesce((SELECT json_object_agg(s.user_id, CASE s.state WHEN 'joined' THEN json_build_object('state', s.state)
       ELSE json_build_object('state', s.state, 'until_ms', ${ms('s.until')}) END ORDER BY s.user_id)
     FROM gameye_seat s WHERE s.session_id = i.id AND s.session_id <> '' AND s.state IN ('reserved', 'joined')), '{}'),

@@ -197,9 +197,17 @@ CREATE UNIQUE INDEX gameye_allocation_code ON gameye_allocation (fleet, code) WH
 ALTER TABLE gameye_instance ADD COLUMN code text;
 ALTER TABLE gameye_instance ADD COLUMN public boolean NOT NULL DEFAULT false;
 ALTER TABLE gameye_instance ADD COLUMN host text NOT NULL DEFAULT '';
+ALTER TABLE gameye_instance ADD COLUMN rematch jsonb NOT NULL DEFAULT '[]';
 CREATE UNIQUE INDEX gameye_instance_code ON gameye_instance (fleet, code) WHERE code IS NOT NULL;
 CREATE INDEX gameye_instance_public ON gameye_instance (fleet, region, player_count DESC)
   WHERE public AND open AND open_seats > 0 AND status = 'running';
+CREATE TABLE gameye_spectator (
+  session_id text NOT NULL REFERENCES gameye_instance (id) ON DELETE CASCADE,
+  place int4 NOT NULL CHECK (place >= 1),
+  user_id text NOT NULL UNIQUE,
+  until timestamptz,
+  PRIMARY KEY (session_id, place)
+);
 ALTER TABLE gameye_allocation ADD COLUMN warm text;
 ALTER TABLE gameye_instance ADD COLUMN warm text;
 CREATE INDEX gameye_allocation_warm ON gameye_allocation (warm) WHERE warm IS NOT NULL;

@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
 import type { FailureReason, LeftSeat, SeatRef } from '../records';
-import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats } from './counting';
+import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats, plays, waits } from './counting';
 import { isBanned } from './instances';
 import { isHeardOf } from './liveness';
 import { answer, ask, json } from './sql';
@@ -118,7 +118,10 @@ ${answer(`json_build_object(${more}
     JOIN chosen c ON c.user_id = w.user_id),
   'before', ${leftSeats('moved', 'counted', '$1')})`)}`;
 
-const TAKE = taking(NAMED, '$2::text', '(p.open OR NOT $7::boolean)');
+/** True when one of the players waits for a session or plays in another one. */
+const IS_BUSY = `EXISTS (SELECT 1 FROM old o WHERE ${waits('o', '$1::text')} OR (o.session_id <> $2::text AND ${plays('o', '$1::text')}))`;
+
+const TAKE = taking(NAMED, '$2::text', `(p.open OR NOT $7::boolean) AND NOT ($8::boolean AND ${IS_BUSY})`);
 
 /** What such a statement answers: everything that `Taken` tells. */
 export interface TakingAnswer {
@@ -147,7 +150,8 @@ export function takenOf(found: TakingAnswer): Taken {
  * Who has a seat there keeps it; a reservation of which half is over is prolonged, and else nothing is written. A seat or a
  * start elsewhere is given up: a player has one row. `seatMs`: how long they are reserved; null: joined at once. Reservations
  * that ran out are freed first. `again`: only for those whose last seat is there, even if it lapsed: who was matched again
- * meanwhile is left out. `open`: not in one that its host or its game server has closed.
+ * meanwhile is left out. `open`: not in one that its host or its game server has closed. `idle`: only while none of them waits or
+ * plays elsewhere; else it is `closed`.
  */
 export function takeSeats(
   nk: Nakama,
@@ -155,10 +159,10 @@ export function takeSeats(
   sessionId: string,
   userIds: string[],
   seatMs: number | null,
-  how: { partial?: boolean; again?: boolean; open?: boolean } = {},
+  how: { partial?: boolean; again?: boolean; open?: boolean; idle?: boolean } = {},
 ): Taken {
-  const { partial = false, again = false, open = false } = how;
-  return takenOf(ask<TakingAnswer>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, partial, again, open]));
+  const { partial = false, again = false, open = false, idle = false } = how;
+  return takenOf(ask<TakingAnswer>(nk, TAKE, [fleet, sessionId, json(userIds), seatMs, partial, again, open, idle]));
 }
 
 const LEAVE = `

@@ -14,10 +14,14 @@ import { CALL_TIMEOUT_MS } from './refresh';
 
 const MOST_TRIES = 4;
 
-/** `partial`: as many as fit, in the order given. `open`: only while the instance is. */
+/**
+ * `partial`: as many as fit, in the order given. `open`: only while the instance is. `idle`: only while none of the players waits
+ * or plays elsewhere.
+ */
 export interface SeatHow {
   partial?: boolean;
   open?: boolean;
+  idle?: boolean;
 }
 
 /** Players who have seats in an instance: all of them, and those who had none there before. */

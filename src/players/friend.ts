@@ -1,5 +1,6 @@
 import { readStanding } from '../database/standing';
 import type { Call } from '../nakama/caller';
+import type { Instance } from '../records';
 import { Code, rpcError } from '../refusal';
 import type { MatchContent } from '../told/content';
 import { enter } from './enter';
@@ -17,14 +18,19 @@ const MOST_PAGES = 10;
  * already nothing is written and nobody is asked.
  */
 export function joinFriend(call: Call, userId: string, friendId: string): { status: 'matched'; match: MatchContent } {
+  const place = friendsInstance(call, userId, friendId);
+  // One that its host has closed stays so for friends as well.
+  const { match } = enter(call, userId, place, { open: place.room !== undefined });
+  return { status: 'matched', match };
+}
+
+/** The instance in which a mutual friend has a seat; code 5 otherwise. */
+export function friendsInstance(call: Call, userId: string, friendId: string): Instance {
   const { nk, config } = call;
   const theirs = areFriends(call, userId, friendId) ? readStanding(nk, config.fleet, friendId) : undefined;
   const isThere = theirs?.state === 'reserved' || theirs?.state === 'joined';
   const place = isThere ? theirs.instance : undefined;
-  if (!place) return rpcError(Code.NOT_FOUND, 'No friend of yours with this user id plays in a session.');
-  // One that its host has closed stays so for friends as well.
-  const { match } = enter(call, userId, place, { open: place.room !== undefined });
-  return { status: 'matched', match };
+  return place ?? rpcError(Code.NOT_FOUND, 'No friend of yours with this user id plays in a session.');
 }
 
 /** Both sides' lists tell it, so the shorter one is enough. */

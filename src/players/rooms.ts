@@ -3,6 +3,8 @@ import { acceptableRegions, rankRegions } from '../allocation/regions';
 import { readAllocation } from '../database/allocations';
 import { changeRoom, findRoom, listRooms, type ListedRoom } from '../database/rooms';
 import { readStanding, type Standing as Row } from '../database/standing';
+import { welcomed } from '../fleet/join';
+import { seat } from '../fleet/seats';
 import { leastLeftMs, STARTING } from '../instances/instance';
 import { inMode, type Call } from '../nakama/caller';
 import type { AllocationRequest, Instance, Latency, Room } from '../records';
@@ -12,6 +14,7 @@ import { notifyInvitation } from '../told/notify';
 import { enter } from './enter';
 import { areFriends } from './friend';
 import { refuseTooOften, refuseWhenSpent, spend } from './per-minute';
+import { requestLike } from './rematch';
 import { codeFrom } from './room-code';
 import { isWaiting } from './standing';
 
@@ -54,18 +57,24 @@ export interface AskedRoom {
  * it is the answer. Code 9 while one of several waits or plays elsewhere: nobody is taken out of a game by others.
  */
 export function createRoom(call: Call, userId: string, asked: AskedRoom, others: string[] = []): ShownRoom {
-  return startRoom(call, [userId, ...others], asked, others.length > 0 ? 'playing' : 'waiting');
+  const { max_players, latencies, mode } = asked;
+  const userIds = [userId, ...others];
+  if (userIds.length > max_players) return rpcError(Code.RESOURCE_EXHAUSTED, 'So many do not fit into the room.');
+  const own = mode === undefined ? {} : { mode };
+  // Where, is for the one who asks to say: the others come along, whatever they measured.
+  const regions = acceptableRegions(inMode(call, own).config, { user_ids: [userId], latencies });
+  const request = { user_ids: userIds, max_players, latencies: [], regions, metadata: {}, ...own };
+  return startRoom(call, request, asked.public, others.length > 0 ? 'playing' : 'waiting');
 }
 
-function startRoom(call: Call, userIds: string[], asked: AskedRoom, unless: 'waiting' | 'playing'): ShownRoom {
+function startRoom(call: Call, asked: AllocationRequest, isPublic: boolean, unless: 'waiting' | 'playing'): ShownRoom {
   const { nk, config } = call;
-  const [userId = ''] = userIds;
-  if (userIds.length > asked.max_players) return rpcError(Code.RESOURCE_EXHAUSTED, 'So many do not fit into the room.');
+  const [userId = ''] = asked.user_ids;
   for (let i = 0; i < MOST_TRIES; i++) {
     const row = readStanding(nk, config.fleet, userId);
     if (isWaiting(row)) return startingRoom(call, row) ?? busy('You wait for a match. Use gameye_cancel first.');
-    const room = { code: codeFrom(nk.uuidv4()), public: asked.public };
-    const request: AllocationRequest = { ...sessionFor(call, userIds, asked), room };
+    const room = { code: codeFrom(nk.uuidv4()), public: isPublic };
+    const request: AllocationRequest = { ...asked, backfill: false, solo: true, room };
     const allocation = newAllocation(call, request, false);
     refuseAtDoor(call, allocation);
     switch (startAllocation(call, allocation, { alone: { most: config.soloPerMinute, unless } })) {
@@ -81,13 +90,6 @@ function startRoom(call: Call, userIds: string[], asked: AskedRoom, unless: 'wai
   return busy('Somebody of you waits for a match or plays elsewhere. Ask again when they have left that.');
 }
 
-/** Where, is for the one who asks to say: the others come along, whatever they measured. */
-function sessionFor(call: Call, user_ids: string[], { max_players, latencies, mode }: AskedRoom): AllocationRequest {
-  const own = mode === undefined ? {} : { mode };
-  const regions = acceptableRegions(inMode(call, own).config, { user_ids: user_ids.slice(0, 1), latencies });
-  return { user_ids, max_players, latencies: [], regions, metadata: {}, backfill: false, solo: true, ...own };
-}
-
 /**
  * The same group once more: a new session for everybody who sits in the room, with the same settings, in its region first. Its
  * host says so. What they leave is stopped.
@@ -99,12 +101,8 @@ export function rematch(call: Call, userId: string): ShownRoom {
   if (room.state === 'none' || instance?.id !== room.id) return busy('You are in no room that runs.');
   if (room.host !== userId) return rpcError(Code.PERMISSION_DENIED, 'Only the host of the room may ask for a rematch.');
   const others = room.players.map(({ user_id }) => user_id).filter((id) => id !== userId);
-  const { mode, region } = instance;
-  const asked = {
-    ...{ public: room.public, max_players: room.max_players, latencies: [{ user_id: userId, region, ms: 0 }] },
-    ...(mode === undefined ? {} : { mode }),
-  };
-  return startRoom(call, [userId, ...others], asked, 'waiting');
+  const request = { ...requestLike(call, instance), user_ids: [userId, ...others] };
+  return startRoom(call, request, room.public, 'waiting');
 }
 
 function busy(why: string): never {
@@ -155,19 +153,60 @@ export type JoinedRoom = { status: 'starting' } | { status: 'matched'; match: Ma
 
 /**
  * A seat in the room with this code, or in the public one with this id. `starting`: its game server is, ask again. Code 5 when
- * there is none, which is all that a guess learns; 8 when it is full, or after too many guesses; 9 when it is closed.
+ * there is none, which is all that a guess learns; 8 when it is full, or after too many guesses; 9 when it is closed. `others`
+ * come along and hear of it by `gameye_match`: all or nobody, and code 9 while one of them waits or plays elsewhere.
  */
-export function joinRoom(call: Call, userId: string, by: { code: string } | { id: string }): JoinedRoom {
+export function joinRoom(
+  call: Call,
+  userId: string,
+  by: { code: string } | { id: string },
+  others: string[] = [],
+): JoinedRoom {
   spend(call, userId, 'room_join', JOINS_PER_MINUTE);
-  refuseWhenSpent(call, userId, 'wrong_room', WRONG_PER_MINUTE);
-  const found = findRoom(call.nk, call.config.fleet, by);
-  if (found.instance && found.instance.status !== STARTING) {
-    const { instance, match } = enter(call, userId, found.instance, { open: true });
-    const room = shown(instance);
-    if (room) return { status: 'matched', match, room };
+  const found = lookForRoom(call, userId, by);
+  if (found === 'starting') return { status: 'starting' };
+  const { instance, match } =
+    others.length === 0 ? enter(call, userId, found, { open: true }) : enterTogether(call, [userId, ...others], found);
+  const room = shown(instance);
+  return room ? { status: 'matched', match, room } : noRoom();
+}
+
+function enterTogether(call: Call, userIds: string[], place: Instance): { instance: Instance; match: MatchContent } {
+  for (const id of userIds) {
+    const row = readStanding(call.nk, call.config.fleet, id);
+    const isSeated = row?.state === 'reserved' || row?.state === 'joined';
+    if (isWaiting(row) || (isSeated && row?.instance && row.session_id !== place.id)) {
+      return busy('Somebody of you waits for a match or plays elsewhere. Ask again when they have left that.');
+    }
   }
-  if (found.starting) return { status: 'starting' };
+  // Whoever is matched at this moment stays in that match.
+  const { instance_info: instance, matches } = welcomed(
+    call,
+    seat(call, place.id, userIds, { open: true, idle: true }),
+    {},
+  );
+  const mine = matches.find(({ user_id }) => user_id === userIds[0]);
+  if (!mine) return noRoom();
+  const { user_id: _userId, ...match } = mine;
+  return { instance, match: match as MatchContent };
+}
+
+/** The room that runs and has this code, or is public and has this id. Code 5 when there is none, 9 while it is being started. */
+export function runningRoom(call: Call, userId: string, by: { code: string } | { id: string }): Instance {
+  const found = lookForRoom(call, userId, by);
+  return found === 'starting' ? busy('The game server of this room is still being started.') : found;
+}
+
+function lookForRoom(call: Call, userId: string, by: { code: string } | { id: string }): Instance | 'starting' {
+  refuseWhenSpent(call, userId, 'wrong_room', WRONG_PER_MINUTE);
+  const { instance, starting } = findRoom(call.nk, call.config.fleet, by);
+  if (instance && instance.status !== STARTING) return instance;
+  if (starting) return 'starting';
   spend(call, userId, 'wrong_room', WRONG_PER_MINUTE);
+  return noRoom();
+}
+
+function noRoom(): never {
   return rpcError(Code.NOT_FOUND, 'There is no such room (any more). Ask for its code again.');
 }
 

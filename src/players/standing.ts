@@ -1,9 +1,11 @@
 import { findInstance } from '../database/instances';
 import { takeSeats } from '../database/seats';
+import { leavePlaces } from '../database/spectators';
 import { readStanding, withdraw, type Standing as Row } from '../database/standing';
 import { stillRunning } from '../fleet/refresh';
 import { goAway } from '../fleet/seats';
 import { seatMs } from '../instances/instance';
+import { mayWatch } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import type { FailureReason, Instance } from '../records';
 import { Code, rpcError } from '../refusal';
@@ -87,9 +89,10 @@ function isSeated(state: Row['state'] | null): boolean {
   return state === 'reserved' || state === 'joined' || state === 'lapsed';
 }
 
-/** Takes a player out of whatever they wait for or play in. False when that is nothing. */
+/** Takes a player out of whatever they wait for, play in or watch. False when that is nothing. */
 export function leaveAll(call: Call, userId: string): boolean {
+  const watched = mayWatch(call.config) && leavePlaces(call.nk, call.config.fleet, [userId]) > 0;
   const start = cancelStart(call, userId);
-  if (typeof start === 'string') return start === 'cancelled';
-  return goAway(call, start.started, userId);
+  const left = typeof start === 'string' ? start === 'cancelled' : goAway(call, start.started, userId);
+  return left || watched;
 }

@@ -2,6 +2,7 @@ import { allocationRequest, findRequest, modeIn, ownLatencies, SHAPE_FIELDS } fr
 import { KEPT_DAYS } from '../database/usage';
 import { flag, optionalFlag, optionalText, sessionId, userIds, wholeNumber, type Payload } from '../fields';
 import { create } from '../fleet/create';
+import { instanceOf } from '../fleet/find';
 import { findOrCreate } from '../fleet/find-or-create';
 import { get } from '../fleet/get';
 import { join } from '../fleet/join';
@@ -16,8 +17,10 @@ import { fleetStatus } from '../operations/status';
 import { usage } from '../operations/usage';
 import { joinFriend } from '../players/friend';
 import { pingTargets } from '../players/ping-targets';
+import { wantRematch } from '../players/rematch';
 import { ownRoom, rematch } from '../players/rooms';
 import { startSolo } from '../players/solo';
+import { watch } from '../players/spectators';
 import { cancelStart, leaveAll, standing } from '../players/standing';
 import { Code, rpcError } from '../refusal';
 import { heartbeat } from '../servers/liveness';
@@ -27,7 +30,7 @@ import { reportResult, results } from '../servers/results';
 import { joinOptions, namedIn, orderIn, saidIn } from './fleet';
 import { artifactOf, drainMeant, logsOf, SELECTING, setVersion, switchRegion, terminateMeant } from './operators';
 import { resultIds, resultIn, roundIn } from './results';
-import { roomCreate, roomInvite, roomJoin, roomList, roomUpdate } from './rooms';
+import { playerMeant, roomCreate, roomInvite, roomJoin, roomList, roomUpdate, watchMeant } from './rooms';
 import { ALLOCATE_FIELDS, POLL_FIELDS, unityAllocate, unityPoll } from './unity';
 
 /**
@@ -96,6 +99,13 @@ export const RPCS: Rpc[] = [
     fields: ['id', 'user_ids', 'partial', 'notify'],
     doc: '`id`, `user_ids`, `partial?`, `notify?` → `instance_info`, `session_info`, `matches`: for each player `user_id` and what `gameye_match` carries; all or nobody, with `partial: true` as many as fit: `session_info` names them',
     answer: (call, payload) => join(call, sessionId(payload), players(payload), joinOptions(payload)),
+  },
+  {
+    id: 'fleet_watch',
+    caller: 'server',
+    fields: ['id', 'user_id'],
+    doc: '`id`, `user_id` → `match`: a [place to watch](rooms.md#how-do-others-watch), whoever they are',
+    answer: (call, payload) => watch(call, instanceOf(call, sessionId(payload)), playerMeant(payload)),
   },
   {
     id: 'fleet_leave',
@@ -235,10 +245,21 @@ export const RPCS: Rpc[] = [
     caller: 'player',
     fields: ['user_id'],
     doc: '`user_id` → `status: matched` and `match`: a seat in the session of a mutual friend',
-    answer: (call, payload, userId) => {
-      const [friendId = ''] = userIds({ user_id: [payload['user_id']] }, 'user_id', 1);
-      return joinFriend(call, userId, friendId);
-    },
+    answer: (call, payload, userId) => joinFriend(call, userId, playerMeant(payload)),
+  },
+  {
+    id: 'gameye_watch',
+    caller: 'player',
+    fields: ['user_id', 'code', 'id'],
+    doc: '`user_id` of a mutual friend, or `code` of a room, or `id` of a public one → `match`: a [place to watch](rooms.md#how-do-others-watch)',
+    answer: watchMeant,
+  },
+  {
+    id: 'gameye_rematch',
+    caller: 'player',
+    fields: [],
+    doc: ' → `status: waiting`, with `wanted_by` and `missing`, until all who sit in the match have asked; then `status: starting`, and `gameye_match` follows',
+    answer: (call, _payload, userId) => wantRematch(call, userId),
   },
   {
     id: 'gameye_room_create',
@@ -264,8 +285,8 @@ export const RPCS: Rpc[] = [
   {
     id: 'gameye_room_join',
     caller: 'player',
-    fields: ['code', 'id'],
-    doc: '`code?`, or `id?` of a public room → `status: matched`, `match` and `room`; or `status: starting`: ask again',
+    fields: ['code', 'id', 'party_id'],
+    doc: '`code?`, or `id?` of a public room, `party_id?` → `status: matched`, `match` and `room`; or `status: starting`: ask again',
     answer: roomJoin,
   },
   {

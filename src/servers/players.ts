@@ -1,7 +1,8 @@
 import { banPlayers, holdSeats } from '../database/absent';
+import { leavePlaces } from '../database/spectators';
 import { withSession } from '../fleet/find';
 import { leave } from '../fleet/seats';
-import { byMode } from '../mode-config';
+import { byMode, mayWatch } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import { Code, rpcError } from '../refusal';
 
@@ -15,12 +16,19 @@ export interface PlayerCount {
 export function playersLost(call: Call, id: string, userIds: string[]): PlayerCount {
   const { nk, config } = call;
   const hold = byMode(config, 'reconnectMs');
+  stopWatching(call, id, userIds);
   const count = withSession(call, id, (session) => holdSeats(nk, config.fleet, session, userIds, hold));
   return { player_count: count };
 }
 
+/** Places to watch are not held: whoever has lost one asks for another. */
+function stopWatching({ nk, config }: Call, id: string, userIds: string[]): void {
+  if (mayWatch(config)) leavePlaces(nk, config.fleet, userIds, id);
+}
+
 /** Players have left: their seats are free. */
 export function playersLeft(call: Call, id: string, userIds: string[]): PlayerCount {
+  stopWatching(call, id, userIds);
   return { player_count: leave(call, id, userIds).instance_info.player_count };
 }
 

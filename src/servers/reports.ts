@@ -1,23 +1,41 @@
 import { markReady } from '../database/allocations';
 import { arrive, setOpen } from '../database/reports';
+import { spectatorsArrived } from '../database/spectators';
 import { notFound, withSession } from '../fleet/find';
 import { tooMany } from '../fleet/update';
+import { mayWatch } from '../mode-config';
 import type { Call } from '../nakama/caller';
 import { Code, rpcError } from '../refusal';
 
 /* What game servers say about their own session. That players left and that it ends are verbs of the fleet manager. */
 
-/** The players have arrived: their seats no longer run out. `refused`: whom to send away, because there is no seat for them. */
+/**
+ * The players have arrived: their seats no longer run out. `refused`: whom to send away, because there is no seat for them.
+ * `spectators`: who of them has a place to watch, and is no player.
+ */
 export function playersArrived(
   call: Call,
   id: string,
   userIds: string[],
-): { player_count: number; refused?: string[] } {
+): { player_count: number; refused?: string[]; spectators?: string[] } {
   const { nk, config } = call;
-  const arrived = withSession(call, id, (session) => arrive(nk, config.fleet, session, userIds));
+  let spectators: string[] = [];
+  const arrived = withSession(call, id, (session) => {
+    spectators = mayWatch(config) ? spectatorsArrived(nk, config.fleet, session, userIds) : [];
+    return arrive(
+      nk,
+      config.fleet,
+      session,
+      userIds.filter((one) => !spectators.includes(one)),
+    );
+  });
   if ('too_many_for' in arrived) return tooMany('user_ids', arrived);
   const { player_count, refused } = arrived;
-  return refused.length === 0 ? { player_count } : { player_count, refused };
+  return {
+    player_count,
+    ...(refused.length === 0 ? {} : { refused }),
+    ...(spectators.length === 0 ? {} : { spectators }),
+  };
 }
 
 /** The game server can take players: with GAMEYE_READY=server they are told now. Repeating it changes nothing. */

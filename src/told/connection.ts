@@ -1,4 +1,5 @@
 import { SECOND, type Config } from '../config';
+import { databaseNow } from '../database/clock';
 import type { Nakama } from '../nakama/runtime';
 import type { Instance } from '../records';
 import { relayToken } from '../credentials/relay-token';
@@ -14,6 +15,8 @@ export interface Connection {
   /** Lets this player in until `exp` (seconds since 1970). */
   seat_token: string;
   exp: number;
+  /** The place is a spectator's. */
+  spectator?: true;
   /** With GAMEYE_RELAY_URL: where a browser connects, and the token that lets it through to this session until `exp`. */
   relay_url?: string;
   relay_token?: string;
@@ -30,15 +33,15 @@ function admittedUntil(instance: Instance, userId: string, now: number): number 
   return seat.state === 'joined' ? longest : Math.min(longest, seat.until_ms);
 }
 
-/** The connection of one player, with tokens made now, by the database's clock. */
+/** The connection of one player, or of a spectator whose place is kept until then, with tokens made now. */
 export function connectionFor(
   call: { nk: Nakama; config: Config },
   instance: Instance,
   userId: string,
-  now: number,
+  watchesUntilMs?: number,
 ): Connection {
   const { nk, config } = call;
-  const exp = Math.floor(admittedUntil(instance, userId, now) / SECOND);
+  const exp = Math.floor((watchesUntilMs ?? admittedUntil(instance, userId, databaseNow())) / SECOND);
   const secret = sessionSeatSecret(nk, config.seatSecret, instance.id);
   const { ip_address, dns_name, port } = instance.connection_info;
   const host = dns_name || ip_address;
@@ -48,8 +51,9 @@ export function connectionFor(
     port,
     session_id: instance.id,
     ...(Object.keys(instance.ports).length > 1 ? { ports: instance.ports } : {}),
-    seat_token: seatToken(nk, secret, instance.id, userId, exp),
+    seat_token: seatToken(nk, secret, instance.id, userId, exp, watchesUntilMs === undefined ? 'seat' : 'watch'),
     exp,
+    ...(watchesUntilMs === undefined ? {} : { spectator: true }),
     ...(relay === undefined
       ? {}
       : { relay_url: relay.url, relay_token: relayToken(nk, relay.secret, { sid: instance.id, host, port }, exp) }),

@@ -1,4 +1,3 @@
-import { databaseNow } from '../database/clock';
 import { extrasFor } from '../extension/extras';
 import type { Call } from '../nakama/caller';
 import type { Instance } from '../records';
@@ -10,14 +9,14 @@ export type MatchContent = Connection & { [field: string]: unknown };
 /**
  * The content of `gameye_match`, which every answer about a match carries as well. Metadata and extras cannot replace a field of
  * the connection, also where it has no such field: nobody may take a stranger's `seat_token` for ours. Throws an RPC refusal
- * when the module's `extras` fail.
+ * when the module's `extras` fail. `watchesUntilMs`: for a spectator, whose place is kept until then.
  */
-export function matchContent(call: Call, instance: Instance, userId: string, now = databaseNow()): MatchContent {
+export function matchContent(call: Call, instance: Instance, userId: string, watchesUntilMs?: number): MatchContent {
   const added = Object.entries({ ...instance.metadata, ...extrasFor(call, instance, userId) });
   return {
     ...Object.fromEntries(added.filter(([field]) => !RESERVED.includes(field))),
-    ...connectionFor(call, instance, userId, now),
+    ...connectionFor(call, instance, userId, watchesUntilMs),
   };
 }
 
-const RESERVED = ['host', 'port', 'session_id', 'ports', 'seat_token', 'exp', 'relay_url', 'relay_token'];
+const RESERVED = ['host', 'port', 'session_id', 'ports', 'seat_token', 'exp', 'spectator', 'relay_url', 'relay_token'];

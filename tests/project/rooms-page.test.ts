@@ -4,13 +4,13 @@ import { useStack } from '../helpers/stack.ts';
 import { endSessions, quietStack } from '../integration/support/world.ts';
 import { doc } from './readme.ts';
 
-const stack = useStack({ kind: 'embedded' }, quietStack(['home']));
+const stack = useStack({ kind: 'embedded' }, quietStack(['home'], { GAMEYE_MAX_SPECTATORS: '1' }));
 
 it("the page about rooms shows a client's code that works", async () => {
   const shown = doc('rooms.md').blocks.filter(({ language }) => language === 'ts');
-  expect(shown).toHaveLength(1);
-  const players = await connectPlayers(stack().nakama, 2);
-  const [host, friend] = players as [Player, Player];
+  expect(shown).toHaveLength(2);
+  const players = await connectPlayers(stack().nakama, 3);
+  const [host, friend, fan] = players as [Player, Player, Player];
   // What the page's code takes for granted: nakama-js' client, two sessions, and the game's own functions.
   const seen: Record<string, unknown[]> = {};
   const note =
@@ -23,10 +23,14 @@ it("the page about rooms shows a client's code that works", async () => {
     ...{ showCode: note('code'), connect: note('address'), showPlayers: note('players') },
     oneSecond: () => host.waitForAnswer(10_000).then(() => true),
   };
-  const run = new Function(...Object.keys(given), `return (async () => {${shown[0]?.text ?? ''}})();`) as (
-    ...values: unknown[]
-  ) => Promise<void>;
-  await run(...Object.values(given));
+  const run = async (text: string, more: Record<string, unknown> = {}): Promise<void> => {
+    const all = { ...given, ...more };
+    await (
+      new Function(...Object.keys(all), `return (async () => {${text}})();`) as (...values: unknown[]) => Promise<void>
+    )(...Object.values(all));
+  };
+  const [play = '', watch = ''] = shown.map(({ text }) => text);
+  await run(play);
   expect(seen).toMatchObject({
     code: [expect.stringMatching(/^.{4}-.{4}$/)],
     address: ['127.0.0.1', expect.any(Number), expect.stringMatching(/^v1\./)],
@@ -34,6 +38,13 @@ it("the page about rooms shows a client's code that works", async () => {
   });
   const { id, state } = (await host.rpc('gameye_room', {})).payload as { id: string; state: string };
   expect(state).toBe('closed');
+
+  await fan.befriend(host);
+  await host.befriend(fan);
+  await run(watch, { session: fan, friend: { id: host.userId } });
+  const [, , token] = seen['address'] as string[];
+  const payload = Buffer.from(token?.split('.')[1] ?? '', 'base64url').toString();
+  expect(JSON.parse(payload)).toMatchObject({ t: 'watch', sid: id, uid: fan.userId });
   await endSessions(stack(), [id]);
   closeAll(players);
 });

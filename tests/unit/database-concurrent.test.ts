@@ -14,7 +14,9 @@ import {
 import { findSeats, FIRST_VALUE } from '../../src/database/finding';
 import { lapseSeats, removeInstance } from '../../src/database/instances';
 import { arrive, updateInstance } from '../../src/database/reports';
+import { wantAgain } from '../../src/database/rematch';
 import { leaveSeats, takeSeats } from '../../src/database/seats';
+import { takePlace, type Watching } from '../../src/database/spectators';
 import { mergeIntoStart, seekSeats } from '../../src/database/seeking';
 import { withdraw } from '../../src/database/standing';
 import type { Nakama } from '../../src/nakama/runtime';
@@ -189,6 +191,52 @@ describe('seats that many take at once', () => {
         [roll(3)],
       );
     }
+  });
+});
+
+describe('places for spectators', () => {
+  /** Asks for all of them at once, and once more for whoever others were faster than. */
+  const watch = async (wanted: { user: string; session: string }[], most: number): Promise<Watching[]> => {
+    const answers: Watching[] = [];
+    for (let rounds = 0, left = wanted; left.length > 0; rounds++) {
+      expect(rounds).toBeLessThan(30);
+      const round = await db.together(
+        left.map(({ user, session }) => unlessRaced((nk) => takePlace(nk, FLEET, session, user, most, 60_000))),
+      );
+      answers.push(...round.filter((one) => one !== undefined && one !== 'raced'));
+      left = left.filter((_, i) => round[i] === undefined || round[i] === 'raced');
+    }
+    return answers;
+  };
+  it('are given to as many as there are: 60 callers for 7 places', async () => {
+    await putSession('s1', 2);
+    const answers = await watch(
+      names(60).map((user) => ({ user, session: 's1' })),
+      7,
+    );
+    expect(kindsOf(answers.map((kind) => ({ kind })))).toEqual({ watches: 7, full: 53 });
+    expect(await db.query('SELECT place FROM gameye_spectator ORDER BY place')).toHaveLength(7);
+  });
+  it('are one for each player, also for those who ask in two sessions at the same time', async () => {
+    await Promise.all([putSession('s1', 2), putSession('s2', 2)]);
+    await watch(
+      Array.from({ length: 60 }, (_, i) => ({ user: `u${i % 6}`, session: i % 4 < 2 ? 's1' : 's2' })),
+      10,
+    );
+    expect(await db.query('SELECT 1 FROM gameye_spectator')).toHaveLength(6);
+  });
+});
+
+describe('a rematch that all want at once', () => {
+  it('is seen complete by at least one of them, and nobody is forgotten', async () => {
+    const players = names(30);
+    await putSession('s1', 30);
+    await db.together([(nk: Nakama) => takeSeats(nk, FLEET, 's1', players, 60_000)]);
+    const wanted = await db.together(
+      players.map((user) => (nk: Nakama) => wantAgain(nk, FLEET, user)?.wanted_by ?? []),
+    );
+    expect(Math.max(...wanted.map((by) => by.length))).toBe(30);
+    expect(wanted.every((by, i) => by.includes(players[i]!))).toBe(true);
   });
 });
 

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Payload } from '../../src/fields';
 import type { Call } from '../../src/nakama/caller';
+import { takeSeats } from '../../src/database/seats';
 import { joinFriend } from '../../src/players/friend';
 import { codeFrom, codeIn } from '../../src/players/room-code';
 import {
@@ -167,6 +168,35 @@ describe('a party', () => {
     });
     expect([seatOf(fake, 'u1'), seatOf(fake, 'u2')]).toMatchObject([undefined, { state: 'joined' }]);
     expect(rowsIn(fake, 'allocation')).toBe(0);
+  });
+  it('goes into a room that runs together: all or nobody, and all are told', () => {
+    connected('u1', 'u2');
+    room();
+    expect(roomJoin(call, { code: CODE, party_id: PARTY }, 'u2')).toMatchObject({
+      ...{ status: 'matched', match: { session_id: 's1', seat_token: expect.stringMatching(/^v1\./) } },
+      room: { players: [{ user_id: 'host' }, { user_id: 'u1' }, { user_id: 'u2' }] },
+    });
+    expect(fake.sent().map(({ userId, subject }) => [userId, subject])).toEqual([
+      ['u2', 'gameye_match'],
+      ['u1', 'gameye_match'],
+    ]);
+    connected('u3', 'u4');
+    expect(refusal(() => roomJoin(call, { code: CODE, party_id: PARTY }, 'u3')).code).toBe(8);
+    expect(Object.keys(instanceIn(fake)!.seats)).toEqual(['host', 'u1', 'u2']);
+  });
+  it('takes nobody out of a game to join a room, also not who is matched at that moment', () => {
+    connected('u1', 'u2');
+    room();
+    putAllocation(fake, { user_ids: ['u2'] });
+    expect(refusal(() => roomJoin(call, { code: CODE, party_id: PARTY }, 'u1'))).toMatchObject({
+      code: 9,
+      message: expect.stringContaining('plays elsewhere'),
+    });
+    expect(takeSeats(fake.nk, 'default', 's1', ['u1', 'u2'], 60_000, { idle: true })).toEqual({ kind: 'closed' });
+    expect(Object.keys(instanceIn(fake)!.seats)).toEqual(['host']);
+    expect(takeSeats(fake.nk, 'default', 's1', ['u1', 'host'], 60_000, { idle: true })).toMatchObject({
+      kind: 'taken',
+    });
   });
   it('that is too large gets no room', () => {
     connected('u1', 'u2', 'u3');

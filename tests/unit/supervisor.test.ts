@@ -295,7 +295,7 @@ describe('the supervisor of a node', () => {
     fake.query(`DO $$ DECLARE one text; BEGIN
       FOR one IN SELECT 'TABLE ' || oid::regclass FROM pg_class WHERE relkind = 'r' AND relname LIKE 'gameye_%'
         UNION ALL SELECT 'FUNCTION ' || oid::regprocedure FROM pg_proc WHERE proname LIKE 'gameye_%'
-      LOOP EXECUTE 'DROP ' || one; END LOOP; END $$`);
+      LOOP EXECUTE 'DROP ' || one || ' CASCADE'; END LOOP; END $$`);
     let forbidden = 0;
     fake.before = (event) => {
       if (event.kind !== 'sql' || !event.statement.includes('CREATE TABLE')) return;

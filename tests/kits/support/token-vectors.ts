@@ -14,6 +14,8 @@ export interface TokenVector {
   token: string;
   user_id: string;
   refused: RefusedToken | '';
+  /** The token is judged as a spectator's. */
+  spectator: boolean;
 }
 
 /** The functions of Nakama that the module signs with. */
@@ -37,6 +39,8 @@ const secret = sessionSeatSecret(nk, SEAT_SECRET, SESSION);
 const payload = { t: 'seat', sid: SESSION, uid: USER, exp: NOW + 120 };
 const good = seatToken(nk, secret, SESSION, USER, NOW + 120);
 const [version = '', body = '', signature = ''] = good.split('.');
+const watching = seatToken(nk, secret, SESSION, USER, NOW + 120, 'watch');
+const relabelled = `${version}.${watching.split('.')[1]}.${signature}`;
 
 /** A token with a right signature over whatever this text is. */
 function signedText(text: string | Buffer): string {
@@ -64,14 +68,34 @@ function sameBytesOtherText(text: string): string {
   return text.slice(0, -1) + alphabet.charAt(alphabet.indexOf(text.slice(-1)) + 1);
 }
 
-type Given = Partial<Pick<TokenVector, 'secret' | 'session_id' | 'now'>>;
+type Given = Partial<Pick<TokenVector, 'secret' | 'session_id' | 'now' | 'spectator'>>;
 
 function admitted(name: string, token: string, userId = USER, given: Given = {}): TokenVector {
-  return { name, secret, session_id: SESSION, now: NOW, ...given, token, user_id: userId, refused: '' };
+  return {
+    name,
+    secret,
+    session_id: SESSION,
+    now: NOW,
+    spectator: false,
+    ...given,
+    token,
+    user_id: userId,
+    refused: '',
+  };
 }
 
 function refused(refusal: RefusedToken, name: string, token: string, given: Given = {}): TokenVector {
-  return { name, secret, session_id: SESSION, now: NOW, ...given, token, user_id: '', refused: refusal };
+  return {
+    name,
+    secret,
+    session_id: SESSION,
+    now: NOW,
+    spectator: false,
+    ...given,
+    token,
+    user_id: '',
+    refused: refusal,
+  };
 }
 
 const malformed = (name: string, token: string): TokenVector => refused('malformed', name, token);
@@ -200,6 +224,12 @@ export function tokenVectors(): TokenVector[] {
     refused('expired', 'a token that has ended', seatToken(nk, secret, SESSION, USER, NOW - 1)),
     refused('expired', 'a token that ends at zero', seatToken(nk, secret, SESSION, USER, 0)),
     refused('expired', 'a good token, a year later', good, { now: NOW + 365 * 86_400 }),
+
+    admitted("a spectator's token", watching, USER, { spectator: true }),
+    refused('malformed', "a spectator's token for a seat", watching),
+    refused('malformed', "a seat's token from a spectator", good, { spectator: true }),
+    refused('forged', "a seat's token that says that it is a spectator's", relabelled, { spectator: true }),
+    refused('expired', "a spectator's token that has ended", watching, { spectator: true, now: NOW + 120 }),
   ];
 }
 
