@@ -2,6 +2,7 @@ import type { Context, Nakama } from './nakama/runtime';
 import { isPlainUrl, isPrivate } from './address';
 import { readEnvironment, type Lookup, type Problem } from './environment';
 import { parseModes, type Modes } from './modes';
+import { isLeaderboardName } from './settings';
 import { isPortName, parseDuration, parseJson } from './values';
 import { readWarmRule, warmProblem, type WarmRule } from './warm-rule';
 
@@ -29,6 +30,8 @@ export interface Config {
   createTimeoutMs: number;
   /** Groups are seated in running sessions with room before a session is started for them. */
   backfill: boolean;
+  /** The leaderboard on which the scores of results are written; undefined: they are not. */
+  leaderboard?: string;
   /** When players are told: as soon as the session has started, or when its game server says so. */
   ready: 'started' | 'server';
   seatTimeoutMs: number;
@@ -95,6 +98,7 @@ const KNOWN = [
   'GAMEYE_CREATE_TIMEOUT',
   'GAMEYE_READY',
   'GAMEYE_BACKFILL',
+  'GAMEYE_LEADERBOARD',
   'GAMEYE_SEAT_TIMEOUT',
   'GAMEYE_RECONNECT',
   'GAMEYE_SERVER_TIMEOUT',
@@ -260,6 +264,11 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
   const backfill = value('GAMEYE_BACKFILL')?.toLowerCase() ?? 'off';
   if (!YES.includes(backfill) && !NO.includes(backfill)) problem('GAMEYE_BACKFILL', 'must be on or off.');
 
+  const leaderboard = value('GAMEYE_LEADERBOARD');
+  if (leaderboard !== undefined && !isLeaderboardName(leaderboard)) {
+    problem('GAMEYE_LEADERBOARD', 'must be the id of a leaderboard: 1 to 128 letters, digits, ".", "_" and "-".');
+  }
+
   const ready = value('GAMEYE_READY') ?? 'started';
   if (ready !== 'started' && ready !== 'server') problem('GAMEYE_READY', 'must be started or server.');
   if (ready === 'server' && nakamaUrl === undefined) {
@@ -331,6 +340,7 @@ export function parseConfig(environment: Lookup, seatSecretOf: (apiToken: string
       createTimeoutMs,
       ready: ready === 'server' ? 'server' : 'started',
       backfill: YES.includes(backfill),
+      ...(leaderboard === undefined ? {} : { leaderboard }),
       seatTimeoutMs,
       reconnectMs,
       ...(serverTimeoutMs === undefined ? {} : { serverTimeoutMs }),

@@ -2,6 +2,7 @@ import { describeProblems, getConfig, type Config } from './config';
 import { compareSeatSecret } from './credentials/seat-secret';
 import { migrate, oldRecords } from './database/schema';
 import { noteExtension } from './extension/extension';
+import { createLeaderboards } from './extension/scores';
 import { errorText, withFields } from './nakama/log';
 import { processId } from './nakama/process-id';
 import type { Context, Logger, Nakama } from './nakama/runtime';
@@ -38,6 +39,7 @@ export function initialize(ctx: Context, logger: Logger, nk: Nakama): void {
     );
   }
   processId(nk);
+  createLeaderboards({ nk, logger, config });
   if (migrate(nk, logger)) {
     sayWhatIsLeft(nk, logger);
     sayWhatChanged(nk, logger, config);

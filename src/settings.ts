@@ -30,6 +30,8 @@ export interface Settings {
   serverTimeoutMs?: number;
   reconnectMs?: number;
   backfill?: boolean;
+  /** The leaderboard on which the scores of results are written. */
+  leaderboard?: string;
   /** How many sessions are kept started and empty, so that a match finds one. */
   warm?: WarmRule;
 }
@@ -130,6 +132,10 @@ const READERS: { [field: string]: { read: Reader; rule: string } } = {
     read: (value) => (typeof value === 'boolean' ? { backfill: value } : undefined),
     rule: 'must be true or false.',
   },
+  leaderboard: {
+    read: (value) => (typeof value === 'string' && isLeaderboardName(value) ? { leaderboard: value } : undefined),
+    rule: 'must be the id of a leaderboard: 1 to 128 letters, digits, ".", "_" and "-".',
+  },
   warm: {
     read: (value, wrong) => {
       const warm = readWarmRule(value, wrong);
@@ -184,6 +190,11 @@ export function isRegionList(value: unknown): value is string[] {
     value.every((one) => typeof one === 'string' && isRegionName(one)) &&
     new Set(value).size === value.length
   );
+}
+
+/** True for what can be the id of a leaderboard here; Nakama takes more. */
+export function isLeaderboardName(text: string): boolean {
+  return /^[A-Za-z0-9_.-]{1,128}$/.test(text);
 }
 
 function isArgumentList(value: unknown): value is string[] {

@@ -99,6 +99,8 @@ async function end(reason: string): Promise<void> {
   if (ending) return;
   ending = true;
   log(`ending: ${reason}`);
+  const scores = room.scores();
+  if (Object.keys(scores).length > 0) reporter?.result(scores);
   for (const userId of room.players) send({ type: 'bye', reason }, room.addressOf(userId) as string);
   await reporter?.flush(2_000);
   process.exit(0);

@@ -20,9 +20,13 @@ export interface MatchResult {
   /** What the game server told the guest; absent when the guest got in. */
   guestRefused?: string;
   late?: LateResult;
+  /** What the leaderboard of its mode showed of its players at last, by their names. */
+  scores?: Record<string, number>;
 }
 
 const ENDED_MS = 15_000;
+/** A result is heard about a second after it was reported. */
+const SCORES_MS = 10_000;
 
 /** Plays one match as its players would, and writes what happens to the timeline. Does not throw for what players met. */
 export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timeline): Promise<MatchResult> {
@@ -58,6 +62,7 @@ export async function playMatch(plan: MatchPlan, stack: Stack, timeline: Timelin
     if (late) outcome.late = await late.result;
     tell(gameText([...results, ...(outcome.late ? [outcome.late] : [])]));
     await tellEnd(stack, sessionId, tell);
+    if (plan.leaderboard !== undefined) outcome.scores = await readScores(plan.leaderboard, players, tell);
   }
   for (const result of [...results, ...(outcome.late ? [outcome.late] : [])])
     if (result.error) timeline.event(plan.name, `${result.name}: ${result.error}`, 'bad');
@@ -127,6 +132,24 @@ async function tryToGetIn(
     outcome.guestRefused = error.reason;
     tell(`${name}, who has no seat and uses somebody's token, is turned away: ${error.reason}`);
   }
+}
+
+/** Waits until all players are on a leaderboard, and says what it shows of them. */
+async function readScores(
+  id: string,
+  players: Player[],
+  tell: (text: string) => void,
+): Promise<Record<string, number>> {
+  const ids = new Set(players.map(({ userId }) => userId));
+  let shown: [string, number][] = [];
+  const isComplete = async (): Promise<boolean> => {
+    const records = (await players[0]?.leaderboard(id)) ?? [];
+    shown = records.filter(({ userId }) => ids.has(userId)).map(({ username, score }) => [username, score]);
+    return shown.length === ids.size;
+  };
+  await until(isComplete, SCORES_MS, 'the scores', 100).catch(() => {}); // The verdict says what is missing.
+  tell(`leaderboard ${id}: ${shown.map(([name, score]) => `${name} ${score}`).join(', ')}`);
+  return Object.fromEntries(shown);
 }
 
 function gameText(results: PlayerResult[]): string {

@@ -209,6 +209,12 @@ export class Player {
     await this.client.addFriends(this.session, [other.userId]);
   }
 
+  /** The best of a leaderboard, as everybody may see them. */
+  async leaderboard(id: string): Promise<{ userId: string; username: string; score: number }[]> {
+    const { records = [] } = await this.client.listLeaderboardRecords(this.session, id, undefined, LISTED);
+    return records.map(({ owner_id = '', username = '', score = 0 }) => ({ userId: owner_id, username, score }));
+  }
+
   private connected(): Socket {
     if (!this.socket) throw new Error(`${this.username} has no live connection; call openSocket() first`);
     return this.socket;

@@ -14,6 +14,8 @@ export interface MatchPlan {
   region: string;
   /** What is in the way of its first POST /session: the region that it happens in, and how the simulator answers. */
   trouble?: { text: string; region: string; status: number | 'dropped' };
+  /** Where the moves of its players count as scores. */
+  leaderboard?: string;
   /** Those of the players who queue together, the leader first. */
   party?: string[];
   /** Somebody without a seat tries to get in. */
@@ -42,7 +44,7 @@ export const demoVariables: Record<string, string> = {
   GAMEYE_SEAT_SECRET: SEAT_SECRET,
   GAMEYE_NAKAMA_URL: '{nakama}',
   GAMEYE_MODES: JSON.stringify({
-    duel: { max_players: 2, backfill: false },
+    duel: { max_players: 2, backfill: false, leaderboard: 'duel' },
     arena: { max_players: 5, backfill: false, regions: ['eu-west-1', 'eu-central-1'] },
   }),
 };
@@ -56,6 +58,7 @@ export const matchPlans: MatchPlan[] = [
     moves: 30,
     region: 'eu-west-1',
     trouble: { text: 'its best region, us-east-1, is full', region: 'us-east-1', status: 420 },
+    leaderboard: 'duel',
   },
   {
     name: 'trio',

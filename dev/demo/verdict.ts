@@ -56,12 +56,24 @@ function matchProblems(result: MatchResult, sessions: readonly LedgerEntry[]): s
     problems.push(`${plan.name}: Nakama's record never showed all ${plan.players.length} players as joined`);
   }
   if (plan.latecomer && ids.length > 0) problems.push(...lateProblems(result, session));
+  if (plan.leaderboard !== undefined && ids.length > 0) problems.push(...scoreProblems(result));
   if (!result.partyKept)
     problems.push(`${plan.name}: the party of ${plan.party?.join(' and ')} was not matched as one`);
   if (ids.length > 0 && plan.guest && result.guestRefused === undefined) {
     problems.push(`${plan.name}: ${plan.guest} was not turned away, although without a seat`);
   }
   return problems;
+}
+
+/** Every move that the game server confirmed to a player counts on the leaderboard. */
+function scoreProblems({ plan, players, scores = {} }: MatchResult): string[] {
+  return players.flatMap(({ name, game }) =>
+    scores[name] !== undefined && scores[name] >= (game?.confirmedMoves ?? 0)
+      ? []
+      : [
+          `${plan.name}: the leaderboard shows ${scores[name] ?? 'nothing'} for ${name}, who made ${game?.confirmedMoves ?? 0} moves`,
+        ],
+  );
 }
 
 function playerProblems(
@@ -138,6 +150,7 @@ export function summary(results: MatchResult[], rooms: RoomResult[], sessions: r
     ...(late.length > 0 ? [`${count(late.length, 'player')} seated in a running game`] : []),
     ...(parties > 0 ? [`${count(parties, 'party')} kept whole`] : []),
     ...(rooms.length > 0 ? [`${count(rooms.length, 'player')} back after a lost connection`] : []),
+    ...(results.some(({ plan }) => plan.leaderboard) ? ['scores on the leaderboard'] : []),
     `${packets} packets exchanged`,
   ];
   return parts.join(', ');

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Config } from './config.ts';
 import { ApiError, Code } from './failure.ts';
 import { basicUser, bearerToken, jsonBody, sendError, sendJson, type ApiRequest } from './http-tools.ts';
+import type { Leaderboards } from './leaderboards.ts';
 import type { Log } from './log.ts';
 import type { Notifications } from './notifications.ts';
 import type { RpcApi } from './rpc-api.ts';
@@ -27,6 +28,7 @@ export class Api {
     private readonly friends: Friends,
     private readonly tokens: Tokens,
     private readonly notifications: Notifications,
+    private readonly leaderboards: Leaderboards,
     rpc: RpcApi,
     sockets: Sockets,
   ) {
@@ -38,6 +40,7 @@ export class Api {
       ['POST', '/v2/session/logout', (request, response) => this.logout(request, response)],
       ['GET', '/v2/account', (request, response) => this.account(request, response)],
       ['POST', '/v2/friend', (request, response) => this.addFriends(request, response)],
+      ['GET', '/v2/leaderboard/', (...args) => this.listRecords(...args)],
       ['GET', '/v2/notification', (request, response) => this.listNotifications(request, response)],
       ['DELETE', '/v2/notification', (request, response) => this.deleteNotifications(request, response)],
       ['GET', '/healthcheck', (_request, response) => sendJson(response, 200, {})],
@@ -142,6 +145,16 @@ export class Api {
 
   private async account(request: ApiRequest, response: ServerResponse): Promise<void> {
     sendJson(response, 200, await this.users.apiAccount(this.session(request).userId));
+  }
+
+  private async listRecords(request: ApiRequest, response: ServerResponse, id: string): Promise<void> {
+    this.session(request);
+    const limit = Number(request.query.get('limit') ?? 1);
+    if (!(limit >= 1 && limit <= 1000))
+      throw new ApiError(Code.InvalidArgument, 'Invalid limit - limit must be between 1 and 1000.');
+    if (request.query.has('owner_ids') || request.query.has('cursor'))
+      throw new ApiError(Code.Unimplemented, 'the embedded runtime lists leaderboards without owners and cursors');
+    sendJson(response, 200, await this.leaderboards.list(id, limit));
   }
 
   private async listNotifications(request: ApiRequest, response: ServerResponse): Promise<void> {

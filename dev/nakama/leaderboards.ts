@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { ApiError, Code } from './failure.ts';
 
 /** At their places in this list, which are Nakama's numbers. */
 export type Operator = 'best' | 'set' | 'incr';
@@ -16,6 +17,8 @@ interface Row {
   update_time: Date;
 }
 
+/** As the HTTP API writes times. */
+const time = (date: Date): string => `${date.toISOString().slice(0, 19)}Z`;
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1000);
 
 /** Leaderboards without a reset schedule, ranks and decrements: making one, and writing records. */
@@ -82,5 +85,30 @@ export class Leaderboards {
       expiryTime: null,
       rank: 0,
     };
+  }
+  /** `GET /v2/leaderboard/<id>`: its first records, best first. */
+  async list(id: string, limit: number): Promise<object> {
+    const board = await this.pool.query<{ sort_order: number }>('SELECT sort_order FROM leaderboard WHERE id = $1', [
+      id,
+    ]);
+    const found = board.rows[0];
+    if (!found) throw new ApiError(Code.NotFound, 'Leaderboard not found.');
+    const order = found.sort_order === DESCENDING ? 'DESC' : 'ASC';
+    const { rows } = await this.pool.query<Row>(
+      `SELECT * FROM leaderboard_record WHERE leaderboard_id = $1 ORDER BY score ${order}, subscore ${order}, owner_id LIMIT $2`,
+      [id, limit],
+    );
+    const records = rows.map((row) => ({
+      leaderboard_id: id,
+      owner_id: row.owner_id,
+      ...(row.username === null ? {} : { username: row.username }),
+      ...(row.score === '0' ? {} : { score: row.score }),
+      ...(row.subscore === '0' ? {} : { subscore: row.subscore }),
+      num_score: row.num_score,
+      metadata: JSON.stringify(row.metadata),
+      create_time: time(row.create_time),
+      update_time: time(row.update_time),
+    }));
+    return records.length > 0 ? { records } : {};
   }
 }

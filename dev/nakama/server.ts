@@ -74,7 +74,17 @@ export async function startServer(config: Config, log: Log, die: (message: strin
   });
   const realtime = new Realtime(log, runtime, matches, matchmaker, parties, config.encryptionKey);
   const sockets = new Sockets(config.name, tokens, connections, realtime, config.maxRequestSizeBytes);
-  const api = new Api(config, log, users, friends, tokens, notifications, new RpcApi(config, runtime, tokens), sockets);
+  const api = new Api(
+    config,
+    log,
+    users,
+    friends,
+    tokens,
+    notifications,
+    leaderboards,
+    new RpcApi(config, runtime, tokens),
+    sockets,
+  );
 
   await runtime.start();
   await api.listen();

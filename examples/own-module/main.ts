@@ -51,14 +51,8 @@ configure({
   onEnded: storeEnd,
 });
 
-/** Of Nakama, what the types of this package do not have because it does without. */
-interface Game extends Nakama {
-  leaderboardCreate(id: string, authoritative: boolean, sortOrder: 'desc', operator: 'best'): void;
-  leaderboardRecordWrite(id: string, userId: string, username: string | undefined, score: number): void;
-}
-
 /** Runs for every result of a game server, after a crash possibly twice: the second time it changes nothing. */
-function rewardWinner(_ctx: Context, logger: Logger, nk: Game, { id, result, user_ids }: ServerResult): void {
+function rewardWinner(_ctx: Context, logger: Logger, nk: Nakama, { id, result, user_ids }: ServerResult): void {
   const { winner, score } = result;
   // Whoever was not there has won nothing, whatever a game server says.
   if (typeof winner !== 'string' || !user_ids.includes(winner) || typeof score !== 'number') {
@@ -115,7 +109,7 @@ const CREATE_DUELS = `DO $$ BEGIN
   CREATE TABLE IF NOT EXISTS duel_reward (id text PRIMARY KEY, user_id text NOT NULL, coins int4 NOT NULL);
 END $$`;
 
-function InitModule(ctx: Context, logger: Logger, nk: Game, initializer: Initializer): void {
+function InitModule(ctx: Context, logger: Logger, nk: Nakama, initializer: Initializer): void {
   nk.sqlExec(CREATE_DUELS);
   nk.leaderboardCreate('duel_score', true, 'desc', 'best');
   initializer.registerRpc('duels', rpcDuels);

@@ -1,9 +1,10 @@
 import { claimCallback, settleCallback, type DueCallback, type Heard } from '../database/results';
-import { MINUTE, SECOND } from '../config';
+import { MINUTE, SECOND, type Config } from '../config';
 import type { Call } from '../nakama/caller';
 import { errorText, withFields } from '../nakama/log';
 import { count } from '../nakama/metrics';
 import { ASYNC, getExtension, isPromise, type Extension, type ServerResult, type SessionEnd } from './extension';
+import { leaderboards, writeScores } from './scores';
 
 /*
  * Calling the module's `onResult` and `onEnded`. What is due stands in the database; each row is claimed before its call and
@@ -16,14 +17,15 @@ const MOST_CALLS = 5;
 /** After the first call that threw; the pauses grow fourfold. */
 const PAUSE_MS = 5 * SECOND;
 
-/** What the module in this VM wants to hear. */
-export function heard(extension: Extension = getExtension()): Heard {
-  return [...(extension.onResult ? (['result'] as const) : []), ...(extension.onEnded ? (['end'] as const) : [])];
+/** What is heard in this VM: what its module wants to hear, and results when there is a leaderboard for them. */
+export function heard(config: Config, { onResult, onEnded }: Extension = getExtension()): Heard {
+  const hearsResults = onResult !== undefined || leaderboards(config).length > 0;
+  return [...(hearsResults ? (['result'] as const) : []), ...(onEnded ? (['end'] as const) : [])];
 }
 
 /** Calls the next callback that is due. False: there is none. Throws when the database does not work. */
 export function callNext(call: Call): boolean {
-  const wanted = heard();
+  const wanted = heard(call.config);
   const due = wanted.length > 0 ? claimCallback(call.nk, call.config.fleet, wanted, LEASE_MS) : undefined;
   if (!due) return false;
   const outcome = callOne(call, due);
@@ -60,10 +62,12 @@ function callOne(call: Call, due: DueCallback): Parameters<typeof settleCallback
   }
 }
 
-function run({ ctx, logger, nk }: Call, due: DueCallback): unknown {
+function run(call: Call, due: DueCallback): unknown {
+  const { ctx, logger, nk } = call;
   const { id, session_id, user_ids, instance } = due;
   if (due.kind === 'result') {
     const result: ServerResult = { id, session_id, round: due.round, result: due.document ?? {}, user_ids, instance };
+    writeScores(call, due);
     return getExtension().onResult?.(ctx, logger, nk, result);
   }
   const end: SessionEnd = { id, session_id, reason: due.reason ?? 'gone', user_ids, instance, results: due.results };

@@ -66,6 +66,14 @@ export interface Nakama {
     state?: number,
     cursor?: string,
   ): { friends?: { user?: { userId: string } }[]; cursor?: string };
+  usersGetId(userIds: string[]): { userId: string; username: string }[];
+  leaderboardCreate(
+    id: string,
+    authoritative: boolean,
+    sortOrder: 'asc' | 'desc',
+    operator: 'best' | 'set' | 'incr',
+  ): void;
+  leaderboardRecordWrite(id: string, ownerId: string, username: string | undefined, score: number): unknown;
   streamUserList(stream: { mode: number; subject: string; label: string }): { userId: string }[];
   uuidv4(): string;
   hmacSha256Hash(input: string, key: string): ArrayBuffer;

@@ -1,5 +1,5 @@
 import { forgetResults, listResults, storeResult, type LastResult, type StoredResult } from '../database/results';
-import { getExtension } from '../extension/extension';
+import { heard } from '../extension/heard';
 import { invalid } from '../fields';
 import { instanceOf, notFound } from '../fleet/find';
 import type { Call } from '../nakama/caller';
@@ -15,12 +15,12 @@ export interface Json {
 const MOST_ROUNDS = 100;
 
 /**
- * Keeps what a game server says of a round, or of its whole session, and has the module's `onResult` called. `stored: false`:
+ * Keeps what a game server says of a round, or of its whole session, and has its scores written and the module's `onResult` called. `stored: false`:
  * the same was there already. Code 10 when something else was said of that round, 8 after a hundred rounds, 5 after the end.
  */
 export function reportResult(call: Call, id: string, result: Json, round?: string): { id: string; stored: boolean } {
   const { nk, config } = call;
-  const isHeard = getExtension().onResult !== undefined;
+  const isHeard = heard(config).includes('result');
   const keep = (session_id: string) => {
     const named = round === undefined ? session_id : `${session_id}/${round}`;
     const said = { session_id, id: named, round, document: result };

@@ -29,7 +29,7 @@ const TICK_MS = 2 * SECOND;
 export function ensureFollowUp(call: Call): void {
   const { nk, config } = call;
   if ((nk.localcacheGet(RUNS) ?? '') !== '') return;
-  const wanted = heard();
+  const wanted = heard(config);
   const isDue = isEndDue(nk, config.fleet) || (wanted.length > 0 && isCallbackDue(nk, config.fleet, wanted));
   if (!isDue) return;
   nk.localcachePut(RUNS, 'yes', RUNS_SECONDS);

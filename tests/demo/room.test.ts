@@ -3,6 +3,17 @@ import { decodeFromPlayer, encode } from '../../dev/demo/game/protocol.ts';
 import { Room } from '../../dev/demo/game/room.ts';
 
 describe('a room', () => {
+  it('counts the moves of each player, also of one who left and came back', () => {
+    const room = new Room([]);
+    room.enter('ana', '127.0.0.1:1', 0);
+    room.enter('ben', '127.0.0.1:2', 0);
+    room.move('ana', 1, 1, 0, 0);
+    room.move('ana', 2, 1, 0, 0);
+    room.leave('ana');
+    room.enter('ana', '127.0.0.1:3', 0);
+    room.move('ana', 1, 1, 0, 0);
+    expect(room.scores()).toEqual({ ana: 3, ben: 0 });
+  });
   it('moves a player one step per packet and nobody else', () => {
     const room = new Room([]);
     room.enter('ana', '127.0.0.1:1', 0);

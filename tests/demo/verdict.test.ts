@@ -54,6 +54,18 @@ function session(change: Partial<LedgerEntry> = {}): LedgerEntry {
 const noLogs = new Map<string, string>();
 
 describe('the verdict on a demo', () => {
+  it('is bad when a move that counted is not on the leaderboard of the mode', () => {
+    const scored = { ...plan, leaderboard: 'all' };
+    const scores = Object.fromEntries(plan.players.map((name) => [name, plan.moves]));
+    expect(problemsOf([match({ plan: scored, scores })], [], [session()], noLogs)).toEqual([]);
+    const [first = '', ...others] = plan.players;
+    const { [first]: _missing, ...rest } = scores;
+    expect(problemsOf([match({ plan: scored, scores: rest })], [], [session()], noLogs)).toEqual([
+      `${plan.name}: the leaderboard shows nothing for ${first}, who made ${plan.moves} moves`,
+    ]);
+    const low = { ...scores, [others[0] ?? '']: 1 };
+    expect(problemsOf([match({ plan: scored, scores: low })], [], [session()], noLogs)).toHaveLength(1);
+  });
   it('is good when everybody played on one session that ended by itself', () => {
     expect(problemsOf([match()], [], [session()], noLogs)).toEqual([]);
     expect(summary([match()], [], [session()])).toMatch(

@@ -1,3 +1,4 @@
+import { Client } from '@heroiclabs/nakama-js';
 import { beforeAll, expect, it } from 'vitest';
 import type { Nakama } from '../../dev/stack/nakama.ts';
 import { forEachRuntime } from '../helpers/runtimes.ts';
@@ -51,6 +52,26 @@ forEachRuntime((runtime) => {
       await write(id, OWNER, null, 3);
       expect((await write(id, OWNER, null, 5))[3], id).toBe(expected);
     }
+  });
+
+  it('shows players its records, the best first', async () => {
+    const client = new Client(node.serverKey, '127.0.0.1', String(node.port), false);
+    const session = await client.authenticateDevice('0123456789-leaderboard', true);
+    await call(node, 'create', JSON.stringify(['shown', true, 'asc', 'best']));
+    const OTHER = OWNER.replace('5f', '6f');
+    await write('shown', OWNER, 'ann', 20, 1, { map: 'ice' });
+    await write('shown', OTHER, null, 0);
+    const { records = [] } = await client.listLeaderboardRecords(session, 'shown', undefined, 10);
+    expect(
+      records.map(({ owner_id, username, score, subscore, num_score, metadata }) => [
+        ...[owner_id, username, score, subscore, num_score, metadata],
+      ]),
+    ).toEqual([
+      [OTHER, undefined, 0, 0, 1, {}],
+      [OWNER, 'ann', 20, 1, 1, { map: 'ice' }],
+    ]);
+    const nowhere = client.listLeaderboardRecords(session, 'nowhere', undefined, 10);
+    await expect(nowhere).rejects.toMatchObject({ status: 404 });
   });
 
   it('refuses a leaderboard that does not exist, and an owner that is none', async () => {

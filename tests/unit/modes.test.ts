@@ -21,6 +21,8 @@ const MODES = {
     create_timeout: '90s',
     backfill: true,
     max_sessions: 3,
+    max_spectators: 9,
+    leaderboard: 'raids',
   },
   tested: { version: '2.0.0', ready: 'server' },
 };
@@ -44,6 +46,7 @@ describe('a mode', () => {
     expect(modeConfig(config, 'raid')).toMatchObject({
       ...{ image: 'raid', port: '9000/udp', createTimeoutMs: 90_000, backfill: true, mostOfMode: 3 },
       ...{ regions: config.regions, ttl: config.ttl, serverTimeoutMs: 30_000, reconnectMs: 120_000 },
+      ...{ maxSpectators: 9, leaderboard: 'raids' },
     });
     expect(modeConfig(config, '')).toBe(config);
   });
@@ -69,6 +72,8 @@ describe('mistakes in GAMEYE_MODES', () => {
     [{ 'a b': {} }, '"a b" is no name'],
     [{ duel: { server_timeout: 'soon' } }, 'GAMEYE_MODES duel.server_timeout must be a duration'],
     [{ duel: { reconnect: 60 } }, 'GAMEYE_MODES duel.reconnect must be a duration'],
+    [{ duel: { leaderboard: 'a b' } }, 'duel.leaderboard must be the id of a leaderboard'],
+    [{ duel: { max_spectators: 0 } }, 'duel.max_spectators must be a whole number from 1 to 1000'],
     [{ duel: { imgae: 'x' } }, 'GAMEYE_MODES duel.imgae is unknown. A mode can have: image, version'],
     [{ duel: { image: 'a b' } }, 'duel.image must be a text'],
     [{ duel: { version: 2 } }, 'duel.version must be a text'],

@@ -45,6 +45,11 @@ export class Reporter {
     this.add('gameye_server_ready', {}, this.playerCount);
   }
 
+  /** What came of the game: the scores of its players, which the module writes on the leaderboard of the mode. */
+  result(scores: Record<string, number>): void {
+    this.add('gameye_server_result', { result: { scores } }, this.playerCount);
+  }
+
   /** Resolves when everything was told or given up, or after `deadlineMs`. */
   async flush(deadlineMs: number): Promise<void> {
     await Promise.race([this.working, pause(deadlineMs, undefined, { ref: false })]);

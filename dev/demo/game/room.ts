@@ -15,6 +15,8 @@ export class Room {
   private readonly seats = new Map<string, Seat>();
   private readonly missing: Set<string>;
   private everJoined = false;
+  /** Moves of those who have left, by user id. */
+  private readonly made = new Map<string, number>();
 
   /** `expected`: the players the match was made of. The room is not over before they came. */
   constructor(expected: string[]) {
@@ -57,7 +59,17 @@ export class Room {
   }
 
   leave(userId: string): boolean {
+    this.made.set(userId, this.movesOf(userId));
     return this.seats.delete(userId);
+  }
+
+  private movesOf(userId: string): number {
+    return (this.made.get(userId) ?? 0) + (this.seats.get(userId)?.moves ?? 0);
+  }
+
+  /** How many moves each player has made, also those who have left. */
+  scores(): Record<string, number> {
+    return Object.fromEntries([...this.made.keys(), ...this.players].map((userId) => [userId, this.movesOf(userId)]));
   }
 
   /** Players that sent nothing since `sinceMs`. */
