@@ -149,7 +149,7 @@ export const RPCS: Rpc[] = [
     id: 'gameye_server_join',
     caller: 'game server',
     fields: ['id', 'user_ids'],
-    doc: '`user_ids`: they have arrived → `player_count`; `refused`: user ids for whom there is no seat, to be sent away',
+    doc: '`user_ids`: they have arrived → `player_count`; `refused`: user ids for whom there is no seat, to be sent away; `spectators`: those who only [watch](rooms.md#how-do-others-watch)',
     answer: (call, payload, session) => playersArrived(call, session, players(payload)),
   },
   {
