@@ -1,6 +1,6 @@
 import type { Guest, Instance, LeftSeat } from '../records';
 import type { Nakama } from '../nakama/runtime';
-import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats, plays, waits } from './counting';
+import { COUNT_SEATS, endLeft, freed, HAS_CHANGED, HAS_ENDED, leftSeats, plays, waits } from './counting';
 import { ordersCount } from './control';
 import { forgetOlder, usersOf } from './notifications';
 import { answer, ask, json, ms, type Value } from './sql';
@@ -138,7 +138,7 @@ WITH asked AS (
   }${
     alone
       ? `, judged AS (
-  SELECT EXISTS (SELECT 1 FROM old WHERE ${waits('old', '$2::text')} OR (${unless} = 'playing' AND ${plays('old', '$2::text')})) AS busy,
+  SELECT ${HAS_CHANGED} OR EXISTS (SELECT 1 FROM old WHERE ${waits('old', '$2::text')} OR (${unless} = 'playing' AND ${plays('old', '$2::text')})) AS busy,
     ${isLeftOut} OR ${mostAlone} <= 0 OR EXISTS (SELECT 1 FROM old WHERE
         (SELECT count(*) FROM jsonb_array_elements_text(old.starts) AS start WHERE ${RECENT}) >= ${mostAlone}) AS too_often
 )`

@@ -76,3 +76,9 @@ export const waits = (row: string, fleet: string): string => `(${row}.state = 's
 export const plays = (row: string, fleet: string): string => `(${row}.state IN ('reserved', 'joined')
   AND EXISTS (SELECT 1 FROM gameye_instance x WHERE x.id = ${row}.session_id AND x.fleet = ${fleet}
     AND x.status NOT IN ('exited', 'dead', 'lost') AND x.ending IS NULL))`;
+
+/**
+ * True when one of the locked rows `old` was changed after this statement had begun: what it leads to now, such as a start that was
+ * stored at this moment, the statement does not see.
+ */
+export const HAS_CHANGED = `EXISTS (SELECT 1 FROM old o JOIN gameye_seat began ON began.user_id = o.user_id WHERE began.version <> o.version)`;

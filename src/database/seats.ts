@@ -1,6 +1,6 @@
 import type { Nakama } from '../nakama/runtime';
 import type { FailureReason, LeftSeat, SeatRef } from '../records';
-import { COUNT_SEATS, endLeft, freed, HAS_ENDED, leftSeats, plays, waits } from './counting';
+import { COUNT_SEATS, endLeft, freed, HAS_CHANGED, HAS_ENDED, leftSeats, plays, waits } from './counting';
 import { isBanned } from './instances';
 import { isHeardOf } from './liveness';
 import { answer, ask, json } from './sql';
@@ -119,7 +119,7 @@ ${answer(`json_build_object(${more}
   'before', ${leftSeats('moved', 'counted', '$1')})`)}`;
 
 /** True when one of the players waits for a session or plays in another one. */
-const IS_BUSY = `EXISTS (SELECT 1 FROM old o WHERE ${waits('o', '$1::text')} OR (o.session_id <> $2::text AND ${plays('o', '$1::text')}))`;
+const IS_BUSY = `(${HAS_CHANGED} OR EXISTS (SELECT 1 FROM old o WHERE ${waits('o', '$1::text')} OR (o.session_id <> $2::text AND ${plays('o', '$1::text')})))`;
 
 const TAKE = taking(NAMED, '$2::text', `(p.open OR NOT $7::boolean) AND NOT ($8::boolean AND ${IS_BUSY})`);
 

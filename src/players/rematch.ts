@@ -25,8 +25,9 @@ export type Rematch = { status: 'starting' } | { status: 'waiting'; wanted_by: s
 export function wantRematch(call: Call, userId: string): Rematch {
   spend(call, userId, 'rematch', REMATCHES_PER_MINUTE);
   for (let i = 0; i < MOST_TRIES; i++) {
-    if (isWaiting(readStanding(call.nk, call.config.fleet, userId))) return { status: 'starting' };
     const again = wantAgain(call.nk, call.config.fleet, userId);
+    // Asked afterwards: another one of them may start it at this moment.
+    if (!again && isWaiting(readStanding(call.nk, call.config.fleet, userId))) return { status: 'starting' };
     if (!again) return refused('You are in no match that runs. The host of a room uses gameye_room_rematch.');
     const { instance, wanted_by } = again;
     const missing = Object.keys(instance.seats).filter((id) => !wanted_by.includes(id));

@@ -240,6 +240,28 @@ describe('a rematch that all want at once', () => {
   });
 });
 
+describe('a start that players ask for twice at once', () => {
+  it('is one start, which takes them out of where they sit', async () => {
+    for (let i = 0; i < 20; i++) {
+      const [session, players] = [`s${i}`, [`${i}-a`, `${i}-b`]];
+      await putSession(session, 2);
+      await db.query('UPDATE gameye_instance SET solo = true, pool = NULL WHERE id = $1', [session]);
+      await db.together([(nk: Nakama) => takeSeats(nk, FLEET, session, players, 60_000)]);
+      const alone = { most: 10, unless: 'waiting' } as const;
+      const stored = await db.together(
+        ['x', 'y', 'z'].map((name) =>
+          unlessRaced(store(allocation(`${i}-${name}`, players, { alone, most_starts: 12 }))),
+        ),
+      );
+      const kinds = stored.map((one) => (one?.kind === 'stored' && one.taken.length === 2 ? one.before : one?.kind));
+      expect(
+        kinds.filter((kind) => typeof kind === 'object'),
+        JSON.stringify(stored),
+      ).toEqual([players.map((user_id) => ({ user_id, session_id: session, ended: true }))]);
+    }
+  });
+});
+
 describe('a limit on sessions', () => {
   it('lets in as many as may, never more: 50 allocations at once for 8 sessions', async () => {
     const acts = names(50).map((user, i) =>
