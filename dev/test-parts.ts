@@ -18,7 +18,7 @@ export const CASES_VARIABLE = 'FC_RUNS';
 export const LONG_CASES = 10_000;
 
 /**
- * Where tests of servers run in the usual part. `usual`: on the embedded runtime and the first real Nakama; `slow`: on the
+ * Where tests of servers run in the usual part, which is to take six minutes on two cores. `usual`: on the embedded runtime and the first real Nakama; `slow`: on the
  * embedded runtime; `long`: nowhere. The long part has the other runtimes of this machine, so no test is in both.
  */
 export type Weight = 'usual' | 'slow' | 'long';
@@ -31,8 +31,12 @@ export function runtimesOf(weight: Weight, part: TestPart | undefined, real: Rea
   return part === 'usual' ? all.slice(0, inUsual) : all.slice(inUsual);
 }
 
-/** Whether a test file has something to do in this part, told from its text: a file without a test would fail. */
-export function takesPart(text: string, part: TestPart | undefined, real: RealNakama[]): boolean {
+/** So ends the name of a file that takes minutes: only the long part runs it. */
+const LONG_FILE = '.long.test.ts';
+
+/** Whether a test file has something to do in this part, told from its name and its text: a file without a test would fail. */
+export function takesPart(file: string, text: string, part: TestPart | undefined, real: RealNakama[]): boolean {
+  if (file.endsWith(LONG_FILE)) return part !== 'usual';
   const calls = [...text.matchAll(/\b(?:forEachRuntime|allRuntimes)\((?:'(\w+)')?/g)];
   const weights = calls.map((call) => (call[1] ?? 'usual') as Weight);
   const runsSomewhere = weights.some((weight) => runtimesOf(weight, part, real).length > 0);
@@ -46,5 +50,5 @@ export function testFiles(part = testPart()): string[] {
   const files = readdirSync(path.join(projectRoot, 'tests'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.test.ts'))
     .map((file) => path.posix.join('tests', ...file.split(path.sep)));
-  return files.filter((file) => takesPart(readFileSync(path.join(projectRoot, file), 'utf8'), part, real));
+  return files.filter((file) => takesPart(file, readFileSync(path.join(projectRoot, file), 'utf8'), part, real));
 }

@@ -10,7 +10,7 @@ import { putAllocation, putInstance } from '../unit/support/records';
 import { nakamaVm } from './support/vm.ts';
 
 // Enough to meet every field and kind of value; set FC_RUNS to search for longer.
-const RUNS = Number(process.env['FC_RUNS'] ?? 25);
+const RUNS = Number(process.env['FC_RUNS'] ?? 8);
 const PLAYER = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
 const STRANGER = '00000000-0000-4000-8000-000000000001';
 const SESSION = '0a0a0a0a-0000-4000-8000-00000000000a';

@@ -15,7 +15,7 @@ import {
 /** Longer than a lease and a pass of the supervisor, also on a busy machine. */
 const TAKEN_OVER_MS = 60_000;
 
-forEachRuntime('slow', (runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(
     runtime,
     quietStack(['home'], { GAMEYE_BACKFILL: 'on', GAMEYE_MAX_PLAYERS: '8', GAMEYE_SEAT_TIMEOUT: '10m' }),

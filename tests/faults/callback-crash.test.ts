@@ -12,7 +12,7 @@ import { Freezer } from './support/freezer.ts';
 
 beforeAll(() => buildOwnModule(), 240_000);
 
-forEachRuntime('slow', (runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, { ...quietStack(['eu-central-1']), modulePath: ownModule });
 
   it('a node that dies in onResult leaves the call to the next one, and the winner is rewarded once', async () => {

@@ -14,7 +14,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 /*
  * Nodes are killed (kill -9) while they hold a session at every point of its start and of its end; a node that starts
- * afterwards goes on. Steps in between, with the answer of each call lost, are those of tests/unit/crash-points.test.ts.
+ * afterwards goes on. Steps in between, with the answer of each call lost, are those of tests/unit/crash-points.long.test.ts.
  */
 forEachRuntime('slow', (runtime) => {
   const quiet = quietStack([...REGIONS], {

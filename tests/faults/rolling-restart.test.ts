@@ -11,7 +11,7 @@ import { allocationsSettled, endSessions, quietStack } from '../integration/supp
 const EVERY_MS = 700;
 const GRACE_SEC = 10;
 
-forEachRuntime('slow', (runtime) => {
+forEachRuntime('long', (runtime) => {
   const quiet = quietStack(['home'], { GAMEYE_RECONCILE_INTERVAL: '5s', GAMEYE_SEAT_TIMEOUT: '10m' });
   const stack = useStack(runtime, {
     ...quiet,

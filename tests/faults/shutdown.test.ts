@@ -17,7 +17,7 @@ const NEVER_MS = 120_000;
 /** A lease, a pass of the supervisor, and what a busy machine adds. */
 const TAKEN_OVER_MS = 60_000;
 
-forEachRuntime('slow', (runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(
     runtime,
     quietStack(['home', 'busy', 'pending', 'full'], { GAMEYE_RECONCILE_INTERVAL: '1h', GAMEYE_SEAT_TIMEOUT: '10m' }),

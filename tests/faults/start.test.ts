@@ -26,7 +26,7 @@ async function storeInstances(stack: Stack, count: number): Promise<void> {
   );
 }
 
-forEachRuntime('slow', (runtime) => {
+forEachRuntime('long', (runtime) => {
   const quiet = (regions: string[]) =>
     quietStack(regions, { GAMEYE_RECONCILE_INTERVAL: '1h', GAMEYE_SEAT_TIMEOUT: '10m' });
 

@@ -5,7 +5,15 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
  * that what needs the processor fills the gaps.
  */
 const LONGEST_FIRST = [
-  ...['faults/chaos', 'unit/crash-points', 'integration/reconcile.', 'integration/lying-', 'faults/', 'bundle/fuzz'],
+  ...[
+    'faults/chaos',
+    'unit/crash-points',
+    'integration/reconcile.',
+    'integration/lying-',
+    'faults/',
+    'gameye/page',
+    'bundle/fuzz',
+  ],
   ...[
     'integration/',
     'unit/worker-model',

@@ -19,7 +19,7 @@ import { allocationRows, allocationsSettled, endSessions, instanceRows, quietSta
 const SEATS = 8;
 const ANSWER_MS = 40_000;
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(
     runtime,
     quietStack(['home', 'abroad'], {

@@ -26,7 +26,7 @@ function explain(entry: LedgerEntry, players: Player[]): object {
   return { ...entry, told };
 }
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   // Nobody comes to these game servers: seats last as long as the test, and who has left for good is seen at once.
   const env = { GAMEYE_SEAT_TIMEOUT: '10m', GAMEYE_EMPTY_GRACE: '1s', GAMEYE_RECONCILE_INTERVAL: '3s' };
   const stack = useStack(runtime, quietStack(['home'], env));

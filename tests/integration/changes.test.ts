@@ -7,7 +7,7 @@ import { useStack } from '../helpers/stack.ts';
 import { ask, startSessions } from './support/operators.ts';
 import { endSessions, quietStack, tableOf } from './support/world.ts';
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   describe('what operators mean and change', () => {
     const { simulator, env } = quietStack(['home', 'away']);
     const stack = useStack(runtime, {

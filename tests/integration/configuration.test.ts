@@ -24,7 +24,7 @@ const MISTAKES = {
   GAMEYE_FLEET: 'my fleet',
 };
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   // All other files configure the module by runtime.env; here everything is in the environment of the processes.
   const stack = useStack(runtime, { ...quietStack(['home']), envBy: 'process' });
   let folder = '';

@@ -31,7 +31,7 @@ async function payloadOf<T = { [field: string]: unknown }>(player: Player, id: s
 
 const stateOf = async (player: Player): Promise<unknown> => (await payloadOf(player, 'gameye_assignment'))['state'];
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, {
     ...quietStack(['eu-central-1', 'slow-1'], { GAMEYE_MAX_PLAYERS: '8', GAMEYE_STARTS_PER_MINUTE: String(STARTS) }),
   });

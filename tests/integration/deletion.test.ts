@@ -9,7 +9,7 @@ import { instanceRows, quietStack, requestsOf } from './support/world.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   describe('a session that is deleted', () => {
     const regions = ['full', 'late', 'started', 'deaf', 'mute', 'twice'];
     const stack = useStack(

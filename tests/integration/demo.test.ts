@@ -27,7 +27,7 @@ describe('npm start', () => {
       const { code, lines } = await runDemo(runtime);
       const text = lines.join('\n');
       expect(lines.at(-1), text).toMatch(
-        /^OK: 3 matches, 1 room, 13 players, 4 sessions started and ended, none doubled, 2 players seated in a running game, 1 party kept whole, 1 player back after a lost connection, \d{3,} packets exchanged\.$/,
+        /^OK: 3 matches, 1 room, 13 players, 4 sessions started and ended, none doubled, 2 players seated in a running game, 1 party kept whole, 1 player back after a lost connection, scores on the leaderboard, \d{3,} packets exchanged\.$/,
       );
       expect(code, text).toBe(0);
       expect(text).toContain(describeRuntime(runtime));

@@ -22,7 +22,7 @@ const RPCS = [...source.matchAll(/initializer\.registerRpc\('([^']+)'/g)]
   .map((match) => match[1] ?? '')
   .sort((a, b) => Number(ENDING.test(a)) - Number(ENDING.test(b)));
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, quietStack(['home', 'away']));
 
   const rows = async () => ({

@@ -52,4 +52,4 @@ const onRuntime = (runtime: NakamaRuntime): void => {
 };
 
 // All runtimes at the same time: most of this is waiting.
-describe.concurrent('with an API that hangs', () => forEachRuntime(onRuntime));
+describe.concurrent('with an API that hangs', () => forEachRuntime('long', onRuntime));

@@ -19,7 +19,7 @@ function verdicts({ checks }: Health): { ok: Record<string, boolean | 'unknown'>
   };
 }
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   describe('gameye_health', () => {
     const quiet = quietStack(['home', 'away']);
     const stack = useStack(runtime, {

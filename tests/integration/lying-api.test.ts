@@ -149,4 +149,4 @@ const onRuntime = (runtime: NakamaRuntime): void => {
 };
 
 // All runtimes at the same time: most of this is waiting.
-describe.concurrent('with an API that lies', () => forEachRuntime(onRuntime));
+describe.concurrent('with an API that lies', () => forEachRuntime('long', onRuntime));

@@ -117,4 +117,4 @@ const onRuntime = (runtime: NakamaRuntime): void => {
 };
 
 // All at the same time: most of this is waiting.
-describe.concurrent('a list of sessions that', () => forEachRuntime(onRuntime));
+describe.concurrent('a list of sessions that', () => forEachRuntime('long', onRuntime));

@@ -16,7 +16,7 @@ import {
   requestsOf,
 } from './support/world.ts';
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(
     runtime,
     quietStack(['home'], {

@@ -65,4 +65,4 @@ const onRuntime = (runtime: NakamaRuntime): void => {
   });
 };
 
-describe('a player who is matched twice at the same time', () => forEachRuntime(onRuntime));
+describe('a player who is matched twice at the same time', () => forEachRuntime('long', onRuntime));

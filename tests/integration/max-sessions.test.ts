@@ -18,7 +18,7 @@ function mostAtOnce(entries: readonly LedgerEntry[]): number {
   return Math.max(0, ...entries.map(({ requestedAtMs }) => living(requestedAtMs)));
 }
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, quietStack(['home'], { GAMEYE_MAX_SESSIONS: String(MOST) }));
   const running = (): string[] =>
     stack()

@@ -7,7 +7,7 @@ import { endSessions, quietStack } from './support/world.ts';
 
 const NAME = 'same';
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   // Sessions with room for more groups, slow enough that one is still being started when the next group comes.
   const quiet = quietStack(['home'], { GAMEYE_BACKFILL: 'yes', GAMEYE_MAX_PLAYERS: '8' });
   const stack = useStack(runtime, {

@@ -22,7 +22,7 @@ async function join(node: Nakama, id: string, user: string): Promise<RpcResult> 
   return until(answer, 50_000, `an answer for ${user}`);
 }
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, quietStack(['home']));
 
   it('seats exactly as many as fit when hundreds join at one instance through two nodes at once', async () => {

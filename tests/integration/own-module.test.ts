@@ -40,7 +40,7 @@ describe('the file of the example', () => {
   });
 });
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, { ...quietStack(['eu-central-1']), modulePath: ownModule });
 
   it('a match that onMatched takes is shaped by it, its callback runs, and each player gets extra fields', async () => {

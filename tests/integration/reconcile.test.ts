@@ -22,7 +22,7 @@ import {
 /** Everything that the reconciler does is done after this: an interval, the grace, and what a busy machine adds. */
 const RECONCILED_MS = 20_000;
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(
     runtime,
     quietStack(['home'], {

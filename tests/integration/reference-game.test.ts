@@ -38,7 +38,7 @@ function verified(token: string, secret: string): Record<string, unknown> | unde
   return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
 }
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, {
     env: {
       GAMEYE_MATCH_PROPERTY: 'mode=gameye',

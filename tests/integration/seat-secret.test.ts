@@ -8,7 +8,7 @@ import { allocationsSettled, containerEnv, endSessions, quietStack } from './sup
 
 const NEXT_SECRET = SEAT_SECRET.split('').reverse().join('');
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, quietStack(['home']));
 
   const startedBy = async (nakama: Nakama): Promise<string> => {

@@ -8,7 +8,7 @@ import { toldOneSession } from './support/matches.ts';
 import { containerEnv, endSessions, instanceRows, quietStack } from './support/world.ts';
 
 /* What game servers say, and do not say, between the address and the end; by the program in the container. */
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const env = {
     GAMEYE_SERVER_TIMEOUT: '8s',
     GAMEYE_RECONNECT: '5s',

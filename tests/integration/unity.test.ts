@@ -41,7 +41,7 @@ const fault = (region: string, on: FaultRule['on'], action: FaultRule['action'])
   ...{ operation: 'session-run', region, on, action },
 });
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const env = { GAMEYE_CREATE_TIMEOUT: '40s' };
   const stack = useStack(runtime, quietStack(['home', 'away', 'lossy', 'dear', 'mortal'], env));
 

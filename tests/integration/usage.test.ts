@@ -12,7 +12,7 @@ import { allocationsSettled, endSessions, quietStack, requestsOf, tableOf } from
 const MOST = 1000;
 const WARNING = 'most of GAMEYE_MAX_MINUTES_PER_DAY';
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   describe('what sessions cost', () => {
     const flags = runtime.kind === 'real' ? ['--metrics.reporting_freq_sec', '1'] : [];
     const env = { GAMEYE_MAX_MINUTES_PER_DAY: String(MOST), GAMEYE_RECONCILE_INTERVAL: '1s' };

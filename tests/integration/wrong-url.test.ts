@@ -19,7 +19,7 @@ const AT_ONCE_MS = 10_000;
 
 const PASSWORD = 'hunter22-hunter22';
 
-forEachRuntime((runtime) => {
+forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, quietStack(['home']));
   const servers: Server[] = [];
   afterAll(() => {

@@ -10,6 +10,8 @@ const where = (weight: Weight, part: 'usual' | 'long' | undefined, machine: Real
 /** The text of a test file, put together here so that this file is not taken for one. */
 const on = (weight: string): string => `${['forEach', 'Runtime'].join('')}(${weight}(runtime) => {});`;
 
+const FILE = 'tests/integration/one.test.ts';
+
 describe('the parts of the tests', () => {
   it('run every test of servers on every runtime once', () => {
     for (const machine of [real(), real('3.40.0'), real('3.40.0', '3.22.0')]) {
@@ -29,20 +31,27 @@ describe('the parts of the tests', () => {
 
   it('have no file that has nothing to do in them', () => {
     const one = real('3.40.0');
-    expect(takesPart(on(''), 'usual', [])).toBe(true);
-    expect(takesPart(on(''), 'long', one)).toBe(false);
-    expect(takesPart(on(''), 'long', real('3.40.0', '3.22.0'))).toBe(true);
-    expect(takesPart(on(`'slow', `), 'long', one)).toBe(true);
-    expect(takesPart(on(`'slow', `), 'long', [])).toBe(false);
-    expect(takesPart(on(`'long', `), 'usual', one)).toBe(false);
-    expect(takesPart(on(`'long', `), 'long', [])).toBe(true);
-    expect(takesPart(on(`'long', `), undefined, [])).toBe(true);
+    expect(takesPart(FILE, on(''), 'usual', [])).toBe(true);
+    expect(takesPart(FILE, on(''), 'long', one)).toBe(false);
+    expect(takesPart(FILE, on(''), 'long', real('3.40.0', '3.22.0'))).toBe(true);
+    expect(takesPart(FILE, on(`'slow', `), 'long', one)).toBe(true);
+    expect(takesPart(FILE, on(`'slow', `), 'long', [])).toBe(false);
+    expect(takesPart(FILE, on(`'long', `), 'usual', one)).toBe(false);
+    expect(takesPart(FILE, on(`'long', `), 'long', [])).toBe(true);
+    expect(takesPart(FILE, on(`'long', `), undefined, [])).toBe(true);
   });
 
   it('try many cases in the long one only where a test asks how many', () => {
     const asks = `process.env['${CASES_VARIABLE}']`;
-    expect([takesPart(asks, 'usual', []), takesPart(asks, 'long', [])]).toEqual([true, true]);
-    expect([takesPart('', 'usual', []), takesPart('', 'long', [])]).toEqual([true, false]);
+    expect([takesPart(FILE, asks, 'usual', []), takesPart(FILE, asks, 'long', [])]).toEqual([true, true]);
+    expect([takesPart(FILE, '', 'usual', []), takesPart(FILE, '', 'long', [])]).toEqual([true, false]);
+  });
+
+  it('leave files that take minutes to the long one', () => {
+    const parts = (['usual', 'long', undefined] as const).map((part) =>
+      takesPart('tests/unit/x.long.test.ts', '', part, []),
+    );
+    expect(parts).toEqual([false, true, true]);
   });
 
   it('are known by their names', () => {

@@ -25,8 +25,8 @@ const disturbed = fc.record({
   turns: fc.array(turn, { maxLength: 12 }),
   blows: fc.array(blow, { maxLength: 25 }),
 });
-// A few seconds' worth; set FC_RUNS to search for longer.
-const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 40) };
+// Seconds' worth; set FC_RUNS to search for longer.
+const runs = { numRuns: Number(process.env['FC_RUNS'] ?? 12) };
 
 describe('a worker, whatever fails around it', () => {
   it('ends, and keeps no allocation', () => {
