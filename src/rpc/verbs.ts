@@ -7,6 +7,7 @@ import { guarded } from '../nakama/guard';
 import type { Context, Logger, Nakama } from '../nakama/runtime';
 import type { Instance, Latency } from '../records';
 import { ReadyJson } from '../text';
+import type { MatchContent } from '../told/content';
 import { callOf } from './callers';
 import { rpcOf } from './table';
 
@@ -64,6 +65,8 @@ export interface FleetManager {
   join(id: string, userIds: string[], options?: JoinOptions): Joined;
   /** Seats for all of them in the best running session, or in a new one: then they are notified when it runs. */
   findOrCreate(request: FindRequest): Found;
+  /** A place for somebody who watches, whoever they are; nobody is notified. Needs GAMEYE_MAX_SPECTATORS. */
+  watch(id: string, userId: string): { match: MatchContent };
   leave(id: string, userIds: string[]): { instance_info: Instance };
   update(
     id: string,
@@ -90,6 +93,7 @@ export function fleetManager(ctx: Context, logger: Logger, nk: Nakama): FleetMan
     list: (options = {}) => ask('fleet_list', options),
     join: (id, userIds, options = {}) => ask('fleet_join', { ...options, id, user_ids: userIds }),
     findOrCreate: (request) => ask('fleet_find_or_create', request),
+    watch: (id, userId) => ask('fleet_watch', { id, user_id: userId }),
     leave: (id, userIds) => ask('fleet_leave', { id, user_ids: userIds }),
     update: (id, change) => ask('fleet_update', { ...change, id }),
     delete: (id) => void ask('fleet_delete', { id }),

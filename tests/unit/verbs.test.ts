@@ -28,7 +28,11 @@ function asPlayer() {
   };
   return {
     fake,
-    fleet: fleetManager(context({ env: { ...FIVE, GAMEYE_MAX_PLAYERS: '1' }, userId: USER }), fake.logger, fake.nk),
+    fleet: fleetManager(
+      context({ env: { ...FIVE, GAMEYE_MAX_PLAYERS: '1', GAMEYE_MAX_SPECTATORS: '1' }, userId: USER }),
+      fake.logger,
+      fake.nk,
+    ),
   };
 }
 
@@ -45,6 +49,7 @@ describe('the fleet manager for other modules', () => {
     expect(refusal(() => fleet.join('s1', [USER, OTHER]))).toMatchObject({ code: 8 });
     const session_info = [{ user_id: USER, session_id: 's1' }];
     expect(fleet.join('s1', [USER, OTHER], { partial: true })).toMatchObject({ session_info });
+    expect(fleet.watch('s1', OTHER)).toMatchObject({ match: { session_id: 's1', spectator: true } });
     expect(fleet.update('s1', { player_count: 0 })).toMatchObject({ instance_info: { player_count: 0 } });
     expect(fleet.leave('s1', [USER])).toMatchObject({ instance_info: { id: 's1' } });
     expect(fleet.delete('s1')).toBeUndefined();
