@@ -7,6 +7,7 @@ import { stopSession } from '../gameye/session-api';
 import type { Call } from '../nakama/caller';
 import { notifyFailed } from '../told/notify';
 import { askedFor, common, hasPlayers, type Allocation, type Ended } from './allocation';
+import { leaveBefore } from './departure';
 import { allocationLogger } from './logging';
 import { countEnd } from './measure';
 import { whyNotStop } from './named';
@@ -36,6 +37,8 @@ export function tellFailure(call: Call, a: Ended): Allocation | undefined {
   allocationLogger(call, a).warn('Gameye: an allocation ended without a game server.');
   countEnd(call, a, a.state === 'cancelled' ? 'cancelled' : 'failed');
   if (isWanted) callBack(call, { ...a, user_ids: userIds });
+  // What its players gave up for it they have given up all the same.
+  leaveBefore(call, a.before, '');
   if (a.version === 0) return undefined;
   const told: Ended = { ...(stored as Ended), told: true };
   if (told.abandoned.length === 0) return told;

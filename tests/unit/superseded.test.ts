@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, type Allocation, type Waiting } from '../../src/allocation/allocation';
+import { tellFailure } from '../../src/allocation/ending';
 import { changeOf } from '../../src/allocation/ownership';
+import { fail } from '../../src/allocation/transitions';
 import { saveAttempt, saveFailed, saveStarted, storeAllocation, NO_LIMIT } from '../../src/database/allocations';
 import { configWith } from './support/config';
-import { CALM } from './support/gameye';
+import { answer, CALM } from './support/gameye';
 import { live, type Life } from './support/life';
-import { fakeNakama, type Event, type FakeNakama } from './support/nakama';
+import { context, fakeNakama, type Event, type FakeNakama } from './support/nakama';
 import { allocationIn, FLEET, instanceIn, putAllocation, putInstance, rowsIn, seatOf } from './support/records';
 
 /* A player who is matched again while an older match is still being started, or already plays. */
@@ -42,6 +44,29 @@ describe('a player who is matched again', () => {
     });
     expect(instanceIn(fake)).toMatchObject({ player_count: 1, seats: { u2: { state: 'joined' } } });
     expect(seatOf(fake, 'u1')).toMatchObject({ state: 'starting', session_id: 'new' });
+  });
+
+  it('has left the old session also when the new one never starts: Gameye hears of it, and one that nobody needs is stopped', () => {
+    putInstance(fake, {}, { u1: 'joined', u2: 'joined' });
+    putInstance(fake, { id: 's2' }, { u9: 'joined' });
+    fake.query("UPDATE gameye_instance SET solo = true WHERE id = 's2'");
+    const stored = matchAgain();
+    fake.http = ({ url }) => answer(url.endsWith('/player/leave') ? 200 : 204, { count: 0, players: [] });
+    const call = { ctx: context(), logger: fake.logger, nk: fake.nk, config: configWith() };
+    const a = newAllocation(
+      'new',
+      { user_ids: ['u1', 'u9'], max_players: 2, latencies: [], metadata: {} },
+      ['eu'],
+      60_000,
+      0,
+    );
+    const { version, before } = { version: 1, before: [], ...(stored.kind === 'stored' ? stored : {}) };
+    tellFailure(call, fail({ ...a, version, before }, 'no_capacity', Date.now()));
+    expect(fake.requests.map(({ method, url }) => `${method} ${url.replace(/^.*\/session\//, '')}`)).toEqual([
+      'delete player/leave',
+      'delete s2',
+    ]);
+    expect(instanceIn(fake, 's2')).toBeUndefined();
   });
 
   it('is not waited for any more in an older start, which goes on for the others', () => {
