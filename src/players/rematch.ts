@@ -28,11 +28,14 @@ export function wantRematch(call: Call, userId: string): Rematch {
     const again = wantAgain(call.nk, call.config.fleet, userId);
     // Asked afterwards: another one of them may start it at this moment.
     if (!again && isWaiting(readStanding(call.nk, call.config.fleet, userId))) return { status: 'starting' };
-    if (!again) return refused('You are in no match that runs. The host of a room uses gameye_room_rematch.');
+    if (!again)
+      return rpcError(
+        Code.FAILED_PRECONDITION,
+        'You are in no match with others that runs. The host of a room uses gameye_room_rematch.',
+      );
     const { instance, wanted_by } = again;
     const missing = Object.keys(instance.seats).filter((id) => !wanted_by.includes(id));
     if (missing.length > 0) return { status: 'waiting', wanted_by, missing };
-    if (wanted_by.length < 2) return refused('Everybody else has left.');
     const request = { ...requestLike(call, instance), user_ids: wanted_by, backfill: false };
     const allocation = newAllocation(call, request, false);
     refuseAtDoor(call, allocation);
@@ -47,10 +50,6 @@ export function wantRematch(call: Call, userId: string): Rematch {
     }
   }
   return rpcError(Code.ABORTED, 'One of you has begun something else at this moment. Ask again.');
-}
-
-function refused(why: string): never {
-  return rpcError(Code.FAILED_PRECONDITION, why);
 }
 
 /**
