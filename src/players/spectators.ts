@@ -1,5 +1,5 @@
 import { databaseNow } from '../database/clock';
-import { takePlace } from '../database/spectators';
+import { leavePlaces, takePlace } from '../database/spectators';
 import { readStanding } from '../database/standing';
 import { SECOND } from '../config';
 import { SEAT_TOKEN_SECONDS } from '../credentials/seat-token';
@@ -57,7 +57,13 @@ export function watch(call: Call, instance: Instance, userId: string): { match: 
   const tokenMs = Math.min(kept ?? Infinity, SEAT_TOKEN_SECONDS * SECOND);
   take(call, instance.id, userId, most, kept === null ? null : kept + REPORTED_WITHIN_MS);
   count(call.nk, 'gameye_seats', { outcome: 'watching' });
-  return { match: matchContent(call, instance, userId, databaseNow() + tokenMs) };
+  try {
+    return { match: matchContent(call, instance, userId, databaseNow() + tokenMs) };
+  } catch (error) {
+    // Without it nobody can go there.
+    leavePlaces(call.nk, call.config.fleet, [userId], instance.id);
+    throw error;
+  }
 }
 
 function take(call: Call, id: string, userId: string, most: number, keptMs: number | null): void {

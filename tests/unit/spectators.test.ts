@@ -3,6 +3,7 @@ import { banPlayers } from '../../src/database/absent';
 import { markLost, removeInstance } from '../../src/database/instances';
 import { takeSeats } from '../../src/database/seats';
 import { takePlace } from '../../src/database/spectators';
+import { configure } from '../../src/extension/extension';
 import type { Call } from '../../src/nakama/caller';
 import { watch, watchAsPlayer } from '../../src/players/spectators';
 import { leaveAll } from '../../src/players/standing';
@@ -26,7 +27,10 @@ beforeEach(() => {
   fake = fakeNakama();
   call = { ctx: context(), logger: fake.logger, nk: fake.nk, config };
 });
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  configure({});
+});
 const wait = (ms: number): void => void vi.setSystemTime(Date.now() + ms);
 
 const room = (): void =>
@@ -188,6 +192,17 @@ it('a spectator who leaves by choice, and the end of the session, free the place
   expect([leaveAll(call, 'w1'), leaveAll(call, 'w1'), places()]).toEqual([true, false, []]);
   watching('w2');
   removeInstance(fake.nk, FLEET, 's1', 'gone', false);
+  expect(places()).toEqual([]);
+});
+
+it('who needs more than can be made for them, because the extras of the module fail, gets no place', () => {
+  putInstance(fake);
+  configure({
+    extras: () => {
+      throw new Error('no team');
+    },
+  });
+  expect(refusal(() => watching('w1')).code).toBe(14);
   expect(places()).toEqual([]);
 });
 
