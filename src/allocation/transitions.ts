@@ -125,7 +125,9 @@ export function afterGiveUpId(
   chance: Chance,
 ): Waiting | Ended {
   if (outcome.kind !== 'done') {
-    const failed: Waiting = { ...a, last_failure: outcome.failure, failures: a.failures + 1, next: 'run' };
+    // A session that a DELETE of ours may still end is not asked for again: its players would lose it at once.
+    const next = outcome.kind === 'unknown' ? 'give-up-id' : 'run';
+    const failed: Waiting = { ...a, last_failure: outcome.failure, failures: a.failures + 1, next };
     return backOff(failed, now, chance, outcome.failure.retry_after_ms);
   }
   // Taken, not there, and nothing to stop: nobody knows what runs, and another id could be the second session.

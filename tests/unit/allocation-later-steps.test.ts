@@ -155,17 +155,17 @@ describe('after the DELETE that makes way for another id', () => {
     expectNext(after, { state: 'starting', session_id: 'id-2', taken: false, abandoned: [] });
   });
   it.each([
-    ['refused', refused('unauthorized')],
-    ['nobody listens', refused('unavailable')],
-    ['5xx', unknown('unavailable')],
-    ['no answer', unknown()],
-  ])('keeps the same id and region without an answer: %s', (_sentence, outcome) => {
+    ['asks for the id again when the DELETE was refused', refused('unauthorized'), 'run'],
+    ['asks for the id again when nobody listened', refused('unavailable'), 'run'],
+    ['repeats the DELETE after a 5xx: it may have been carried out', unknown('unavailable'), 'give-up-id'],
+    ['repeats the DELETE after no answer: it may still arrive', unknown(), 'give-up-id'],
+  ])('keeps id and region, and %s', (_sentence, outcome, next) => {
     const after = afterGiveUpId(starting(before), outcome, NOW, chance);
     expectNext(after, {
       session_id: 'id-1',
       in_doubt: true,
       region_index: 0,
-      next: 'run',
+      next,
       abandoned: [],
       state: 'starting',
     });

@@ -130,6 +130,22 @@ describe('an allocation, whatever the Session API does', () => {
     );
   });
 
+  it.each(['reply-lost', '500-before', '502-html-after'] as const)(
+    'gets its session in the next region when the DELETE that made way for it met %s',
+    (fault) => {
+      const turns = (['reply-lost', '500-before', fault] as const).map((one) => ({ ...CALM, fault: one }));
+      const { told, running } = play({
+        turns,
+        regions: ['eu', 'us'],
+        capacityBeforeId: true,
+        unreachablePlayers: 0,
+        random: 0.5,
+      });
+      expect(told).toMatchObject([{ what: 'address', sessionId: 'id-1', region: 'us' }]);
+      expect(running).toEqual(['id-1']);
+    },
+  );
+
   it('starts its session at the first try when nothing goes wrong (the model can succeed)', () => {
     const { told, running, api } = play({
       turns: [],
