@@ -9,7 +9,9 @@ export default defineConfig({
     // Builds the module and the demo game server once, and starts one Postgres for all files.
     globalSetup: ['tests/helpers/global-setup.ts'],
     // Ten thousand cases of a test that uses a database would take hours.
-    setupFiles: testPart() === 'long' ? ['tests/helpers/long-cases.ts'] : [],
+    setupFiles: ['tests/helpers/fresh-modules.ts', ...(testPart() === 'long' ? ['tests/helpers/long-cases.ts'] : [])],
+    // See fresh-modules.ts.
+    isolate: false,
     // Tests of servers wait more than they work.
     maxWorkers: Math.min(4, 2 * availableParallelism()),
     sequence: { sequencer: LongestFirst },

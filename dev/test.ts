@@ -18,8 +18,8 @@ const FLOORS = '.dependency-cruiser.mjs';
 
 const CHECKS: [string, string[]][] = [
   ['format', [bin('prettier', 'bin', 'prettier.cjs'), '--check', '--log-level', 'warn', '.']],
-  ['types of src', [bin('typescript', 'bin', 'tsc'), '-p', 'tsconfig.json', '--noEmit']],
-  ['types of dev and tests', [bin('typescript', 'bin', 'tsc'), '-p', 'dev/tsconfig.json']],
+  ['types of src', [bin('typescript-native', 'bin', 'tsc'), '-p', 'tsconfig.json', '--noEmit']],
+  ['types of dev and tests', [bin('typescript-native', 'bin', 'tsc'), '-p', 'dev/tsconfig.json']],
   ['lint', [bin('eslint', 'bin', 'eslint.js'), '--max-warnings', '0', '.']],
   ['floors', [bin('dependency-cruiser', 'bin', 'dependency-cruise.mjs'), '--config', FLOORS, 'src', 'dev/gameye']],
 ];
