@@ -16,7 +16,7 @@ vi.setConfig({ testTimeout: 120_000 });
  * Nodes are killed (kill -9) while they hold a session at every point of its start and of its end; a node that starts
  * afterwards goes on. Steps in between, with the answer of each call lost, are those of tests/unit/crash-points.long.test.ts.
  */
-forEachRuntime('slow', (runtime) => {
+forEachRuntime('long', (runtime) => {
   const quiet = quietStack([...REGIONS], {
     GAMEYE_CREATE_TIMEOUT: '90s',
     // Nobody but the heir of the killed nodes does anything.

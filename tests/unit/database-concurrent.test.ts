@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
 import {
@@ -28,8 +28,9 @@ import { FLEET } from './support/records';
 const POOL = 'p1';
 
 let db: Concurrent;
-beforeEach(async () => void (db = await concurrent(50)));
-afterEach(() => db.close());
+beforeAll(async () => void (db = await concurrent(50)));
+beforeEach(() => db.clear());
+afterAll(() => db.close());
 
 const putSession = (id: string, maxPlayers: number): Promise<object[]> =>
   db.query(

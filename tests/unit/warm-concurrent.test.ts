@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, toDoc } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
 import { NO_LIMIT, storeAllocation } from '../../src/database/allocations';
@@ -13,8 +13,9 @@ const KEY = 'w1';
 const lease = { holder: 'p1/m1.n1', ms: 20_000 };
 
 let db: Concurrent;
-beforeEach(async () => void (db = await concurrent(30)));
-afterEach(() => db.close());
+beforeAll(async () => void (db = await concurrent(30)));
+beforeEach(() => db.clear());
+afterAll(() => db.close());
 
 const wanted = (number: number) => ({ warm: KEY, region: 'eu', wanted: number, least_ms: 1000, fresh_ms: 2000 });
 const warmSession = (id: string): Promise<object[]> =>

@@ -11,6 +11,8 @@ export interface Concurrent {
   /** Runs functions of the database room, each on a connection of its own, all at the same time. */
   together: <T>(acts: ((nk: Nakama) => T)[]) => Promise<T[]>;
   query: <Row extends object>(text: string, values?: unknown[]) => Promise<Row[]>;
+  /** Empties the module's tables: a database with its connections for each test would cost more than the test. */
+  clear: () => Promise<void>;
   /** Instances whose counters are not what their seats say. */
   wrongBooks: () => Promise<object[]>;
   close: () => Promise<void>;
@@ -64,6 +66,11 @@ export async function concurrent(connections: number, tables: 'tables' | 'empty'
   return {
     address,
     query,
+    clear: async () => {
+      const tables = `SELECT string_agg(relname, ', ') AS all FROM pg_class WHERE relkind = 'r' AND relname LIKE 'gameye\\_%' AND relname <> 'gameye_migration'`;
+      const [found] = await query<{ all: string }>(tables);
+      await query(`TRUNCATE ${found?.all}`);
+    },
     together: async (acts) => {
       // All are connected before the first begins.
       const clients = await Promise.all(Array.from({ length: connections }, () => pool.connect()));
