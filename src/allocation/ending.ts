@@ -57,8 +57,7 @@ export function stopAbandoned(call: Call, a: Allocation, sessionId: string): All
   const outcome = refusal ?? stopSession(nk, config, sessionId, CALL_TIMEOUT_MS);
   // Its players were sent nowhere, so `onEnded` hears nothing of it.
   if (!refusal && outcome.kind === 'done') removeInstance(nk, config.fleet, sessionId, 'deleted', false);
-  const chance = { newId: () => '', random: Math.random };
-  return save(call, a, (fresh) => afterStop(fresh, sessionId, outcome, config.ttlMs, databaseNow(), chance));
+  return save(call, a, (fresh) => afterStop(fresh, sessionId, outcome, config.ttlMs, databaseNow(), Math));
 }
 
 /** Everybody was told. The row goes, unless ids have to be stopped or somebody may still ask what became of it. */

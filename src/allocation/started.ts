@@ -127,7 +127,7 @@ export function instanceWithSeats(call: Call, sessionId: string, userIds: string
 function tell(call: Call, a: Started, instance: Instance, userIds: string[]): Allocation | undefined {
   const outcome = tellPlayers(call, a, instance, userIds);
   if (outcome.kind === 'missed') {
-    return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), { newId: () => '', random: Math.random }));
+    return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), Math));
   }
   if (outcome.kind === 'useless') return save(call, a, (fresh) => fail(fresh, outcome.reason, databaseNow()));
   const { told } = outcome;

@@ -150,7 +150,7 @@ export function afterStart(a: Waiting, where: Where, waits: boolean, now: number
 }
 
 /** Nobody could be notified, which may be the database's fault: tried again while there is time. */
-export function afterNobodyTold<A extends Allocation>(a: A, now: number, chance: Chance): A | Ended {
+export function afterNobodyTold<A extends Allocation>(a: A, now: number, chance: Pick<Chance, 'random'>): A | Ended {
   if (now >= a.deadline_ms) return fail(a, 'error', now);
   const failures = a.failures + 1;
   return { ...a, failures, next_at_ms: now + retryDelayMs(failures, chance.random()) };
@@ -194,7 +194,7 @@ export function afterStop<A extends Allocation>(
   outcome: Outcome<'stopped' | 'absent' | 'not-ours'>,
   ttlMs: number,
   now: number,
-  chance: Chance,
+  chance: Pick<Chance, 'random'>,
 ): A {
   const one = a.abandoned.find(({ session_id }) => session_id === sessionId);
   if (!one) return a;

@@ -43,7 +43,7 @@ export function welcome(call: Call, a: Seated): Allocation | undefined {
   }
   const told = tellPlayers(call, a, instance, userIds);
   if (told.kind === 'missed') {
-    return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), { newId: () => '', random: Math.random }));
+    return save(call, a, (fresh) => afterNobodyTold(fresh, databaseNow(), Math));
   }
   const refused = told.kind === 'told' ? told.refused : userIds;
   tellDeparture(call, a.place, refused);
