@@ -1,5 +1,5 @@
 import { SECOND } from '../config';
-import type { AllocationRow } from '../database/allocations';
+import type { AllocationRow } from '../database/allocation-row';
 import type { Failure } from '../gameye/failure';
 import type { AllocationRequest, FailureReason, Guest, LeftSeat, Ports } from '../records';
 

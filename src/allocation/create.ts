@@ -1,5 +1,7 @@
 import { MINUTE, SECOND } from '../config';
-import { countSessions, endAllocation, NO_LIMIT, storeAllocation, type NewAllocation } from '../database/allocations';
+import { NO_LIMIT } from '../database/allocation-row';
+import { countSessions, endAllocation } from '../database/allocations';
+import { storeAllocation, type NewAllocation } from '../database/storing';
 import { databaseNow } from '../database/clock';
 import { configFor, modeConfig, withModeMetadata } from '../mode-config';
 import type { Call } from '../nakama/caller';

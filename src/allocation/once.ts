@@ -1,5 +1,6 @@
 import { derivedId } from '../credentials/derived-id';
-import { readAllocation, type AllocationRow } from '../database/allocations';
+import type { AllocationRow } from '../database/allocation-row';
+import { readAllocation } from '../database/allocations';
 import type { Call } from '../nakama/caller';
 import type { AllocationRequest } from '../records';
 import { Code, rpcError } from '../refusal';

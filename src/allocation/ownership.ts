@@ -1,11 +1,6 @@
 import { SECOND } from '../config';
-import {
-  readOwn,
-  saveAllocation,
-  type AllocationChange,
-  type AllocationRow,
-  type Lease,
-} from '../database/allocations';
+import type { AllocationChange, AllocationRow, Lease } from '../database/allocation-row';
+import { readOwn, saveAllocation } from '../database/allocations';
 import type { Call } from '../nakama/caller';
 import { processId } from '../nakama/process-id';
 import { freeSeats, fromRow, toDoc, type Allocation, type Common } from './allocation';

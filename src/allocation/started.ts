@@ -1,5 +1,6 @@
 import { SECOND } from '../config';
-import { playersOf, saveOpened, saveStarted, type NewInstance } from '../database/allocations';
+import { playersOf } from '../database/allocations';
+import { saveOpened, saveStarted, type NewInstance } from '../database/starting';
 import { databaseNow } from '../database/clock';
 import { findInstance } from '../database/instances';
 import { takeSeats } from '../database/seats';

@@ -1,5 +1,7 @@
 import { SECOND, type Config } from '../config';
-import { NO_LIMIT, saveAttempt, storeAllocation, type MostSessions } from '../database/allocations';
+import { NO_LIMIT, type MostSessions } from '../database/allocation-row';
+import { saveAttempt } from '../database/allocations';
+import { storeAllocation } from '../database/storing';
 import { databaseNow } from '../database/clock';
 import type { Outcome } from '../gameye/failure';
 import { describeSession, runSession, stopSession } from '../gameye/session-api';

@@ -1,7 +1,7 @@
 import type { Nakama } from '../nakama/runtime';
 import type { EndReason, Instance } from '../records';
 import { freed, COUNT_SEATS } from './counting';
-import type { NewInstance } from './allocations';
+import type { NewInstance } from './starting';
 import { answer, ask, json, ms, type Value } from './sql';
 import { USED } from './usage';
 

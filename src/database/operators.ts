@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import { ROW, type AllocationRow } from './allocations';
+import { ROW, type AllocationRow } from './allocation-row';
 import { noted, type Change } from './changes';
 import { PLAYER_COUNT } from './instances';
 import { answer, ask, json, ms } from './sql';

@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import type { Lease } from './allocations';
+import type { Lease } from './allocation-row';
 import { COUNT_SEATS } from './counting';
 import { isBanned } from './instances';
 import { isHeardOf } from './liveness';

@@ -1,5 +1,5 @@
 import type { Nakama } from '../nakama/runtime';
-import { LEASE, ROW, type AllocationChange, type AllocationRow, type MostSessions } from './allocations';
+import { LEASE, ROW, type AllocationChange, type AllocationRow, type MostSessions } from './allocation-row';
 import { answer, ask, json } from './sql';
 
 /*

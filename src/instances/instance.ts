@@ -1,5 +1,5 @@
 import { MINUTE, type Config } from '../config';
-import type { NewInstance } from '../database/allocations';
+import type { NewInstance } from '../database/starting';
 import type { Refreshed } from '../database/instances';
 import { choosePort, type ListedSession, type SessionView } from '../gameye/wire';
 import { MODE_LABEL, publicMetadata } from '../metadata';

@@ -3,7 +3,7 @@ import { regionOf } from '../allocation/launch';
 import { readOrders, type Orders } from '../allocation/orders';
 import { versionInForce } from '../allocation/version';
 import { hasWarm, warmPlan, type WarmKind } from '../allocation/warm';
-import type { AllocationRow } from '../database/allocations';
+import type { AllocationRow } from '../database/allocation-row';
 import { databaseNow } from '../database/clock';
 import { readControl } from '../database/control';
 import { groupInstances, queuedAllocations, type Group } from '../database/operators';

@@ -1,16 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
-import {
-  cancelAllocation,
-  claimDue,
-  saveStarted,
-  storeAllocation,
-  takeOver,
-  type NewAllocation,
-  type NewInstance,
-  NO_LIMIT,
-} from '../../src/database/allocations';
+import { NO_LIMIT } from '../../src/database/allocation-row';
+import { cancelAllocation, claimDue, takeOver } from '../../src/database/allocations';
+import { saveStarted, type NewInstance } from '../../src/database/starting';
+import { storeAllocation, type NewAllocation } from '../../src/database/storing';
 import { findSeats, FIRST_VALUE } from '../../src/database/finding';
 import { lapseSeats, removeInstance } from '../../src/database/instances';
 import { arrive, updateInstance } from '../../src/database/reports';

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { markReady, readAllocation, storeAllocation, NO_LIMIT } from '../../src/database/allocations';
+import { NO_LIMIT } from '../../src/database/allocation-row';
+import { markReady, readAllocation } from '../../src/database/allocations';
+import { storeAllocation } from '../../src/database/storing';
 import { migrate, migrationStatement, SCHEMA_VERSION } from '../../src/database/schema';
 import { takeSeats } from '../../src/database/seats';
 import { readStanding, withdraw } from '../../src/database/standing';

@@ -1,5 +1,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { endAllocation, storeAllocation, NO_LIMIT } from '../../src/database/allocations';
+import { NO_LIMIT } from '../../src/database/allocation-row';
+import { endAllocation } from '../../src/database/allocations';
+import { storeAllocation } from '../../src/database/storing';
 import { newAllocation } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
 import { fakeNakama, type FakeNakama } from './support/nakama';

@@ -3,7 +3,10 @@ import { newAllocation, type Allocation, type Waiting } from '../../src/allocati
 import { tellFailure } from '../../src/allocation/ending';
 import { changeOf } from '../../src/allocation/ownership';
 import { fail } from '../../src/allocation/transitions';
-import { saveAttempt, saveFailed, saveStarted, storeAllocation, NO_LIMIT } from '../../src/database/allocations';
+import { NO_LIMIT } from '../../src/database/allocation-row';
+import { saveAttempt, saveFailed } from '../../src/database/allocations';
+import { saveStarted } from '../../src/database/starting';
+import { storeAllocation } from '../../src/database/storing';
 import { configWith } from './support/config';
 import { answer, CALM } from './support/gameye';
 import { live, type Life } from './support/life';

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { newAllocation, type Allocation } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
-import { endAllocation, storeAllocation, NO_LIMIT } from '../../src/database/allocations';
+import { NO_LIMIT } from '../../src/database/allocation-row';
+import { endAllocation } from '../../src/database/allocations';
+import { storeAllocation } from '../../src/database/storing';
 import { SCHEMA_VERSION, schemaVersion } from '../../src/database/schema';
 import { ensureSupervisor } from '../../src/supervision/heartbeat';
 import { resumeAllocations } from '../../src/supervision/resume';

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { newAllocation, toDoc } from '../../src/allocation/allocation';
 import { changeOf } from '../../src/allocation/ownership';
-import { NO_LIMIT, storeAllocation } from '../../src/database/allocations';
+import { NO_LIMIT } from '../../src/database/allocation-row';
+import { storeAllocation } from '../../src/database/storing';
 import { seekSeats, type Sought } from '../../src/database/seeking';
 import { closeWarm, storeWarm } from '../../src/database/warm';
 import type { Nakama } from '../../src/nakama/runtime';

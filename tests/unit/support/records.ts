@@ -1,4 +1,6 @@
-import { readAllocation, storeAllocation, NO_LIMIT } from '../../../src/database/allocations';
+import { NO_LIMIT } from '../../../src/database/allocation-row';
+import { readAllocation } from '../../../src/database/allocations';
+import { storeAllocation } from '../../../src/database/storing';
 import { findInstance } from '../../../src/database/instances';
 import { newAllocation, toDoc, type Allocation, type Waiting } from '../../../src/allocation/allocation';
 import { changeOf } from '../../../src/allocation/ownership';
