@@ -116,7 +116,7 @@ describe('in a frozen VM', () => {
     }
   });
 
-  it('nobody joins an allocator, and its other functions keep its state', () => {
+  it('an allocator refuses everybody who joins, and its other functions keep its state', () => {
     const { global } = nakamaVm(true);
     const fake = fakeNakama();
     const state = { allocation: '{}', wake_at_ms: 0 };

@@ -117,7 +117,7 @@ const dump = (fake: FakeNakama): string => {
 /** The instances in a dump. */
 const instancesOf = (dumped: string): unknown => (JSON.parse(dumped) as { rows: unknown[] }[])[0]?.rows[1];
 
-it('there are RPCs to fuzz', () => {
+it('the built file has RPCs to fuzz, and they say which fields they know', () => {
   expect(rpcs.size).toBeGreaterThan(15);
   expect(fieldsOf('fleet_join')).toEqual(['id', 'user_ids', 'partial', 'notify']);
 });

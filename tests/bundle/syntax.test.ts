@@ -6,7 +6,7 @@ const nodes = [...nodesOf(program.body)];
 const found = (test: (node: Tree) => boolean): string[] =>
   nodes.filter(test).map((node) => source.slice(node.start, Math.min(node.end, node.start + 80)));
 
-describe('the file', () => {
+describe('the built file', () => {
   it('is a script that does not import or export anything', () => {
     const words = ['ImportDeclaration', 'ImportExpression', 'MetaProperty', 'ExportNamedDeclaration'];
     expect(found((node) => words.includes(node.type))).toEqual([]);
@@ -41,7 +41,7 @@ describe('the file', () => {
     expect(source).not.toMatch(/\/(home|Users|work|node_modules)\//));
 });
 
-describe('what Nakama’s JavaScript engine lacks', () => {
+describe('the built file uses none of what Nakama’s JavaScript engine lacks:', () => {
   it('async functions and promises, for which nothing waits', () => {
     expect(
       found((node) => node['async'] === true || node.type === 'AwaitExpression' || node['await'] === true),
@@ -98,7 +98,7 @@ describe('what Nakama’s JavaScript engine lacks', () => {
   });
 });
 
-describe('every name', () => {
+describe('every name in the built file', () => {
   // What goja has in all versions, without those that nothing here should use.
   const builtIns = [
     ...['Object', 'Function', 'Array', 'String', 'Boolean', 'Number', 'Symbol', 'Math', 'Date', 'RegExp', 'JSON'],
@@ -130,7 +130,7 @@ describe('every name', () => {
       .map((problem) => problem.message);
 
   it('is declared in the file or part of the language', () => expect(undefinedNames(source)).toEqual([]));
-  it('is looked for (this check sees what is missing)', () => {
+  it('is checked: a name that Nakama lacks is found', () => {
     const code = 'function f(a) { return typeof setTimeout + console.log(BigInt(a), globalThis.x, Object.keys(a)) }';
     const missing = ['setTimeout', 'console', 'BigInt', 'globalThis'].map((name) => `'${name}' is not defined.`);
     expect(undefinedNames(code)).toEqual(missing);

@@ -14,14 +14,14 @@ describe('a log line', () => {
   });
 
   it.each(['panic: runtime error', '{"level":"info"', '{"level":"info"}', '{}', '[1]'])(
-    'that is none is kept as text: %s',
+    'that is no line of Nakama is kept as text: %s',
     (line) => {
       expect(parseLogLine(line)).toEqual({ level: 'text', msg: line });
     },
   );
 });
 
-describe('the log book', () => {
+describe('the log of a server', () => {
   it('finds a line that was there before somebody asked', async () => {
     const log = new LogBook();
     log.add('{"level":"info","msg":"Startup done"}');

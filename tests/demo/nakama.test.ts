@@ -54,7 +54,7 @@ describe('startNakama', () => {
     expect(nakama.isRunning()).toBe(false);
   });
 
-  it('takes other ports when somebody was faster', async () => {
+  it('takes other ports when another program has just taken the first ones', async () => {
     const nakama = await start('clash');
     const ports = (await runsOf('clash')).map((line) => /--socket\.port (\d+)/.exec(line)?.[1]);
     expect(ports).toHaveLength(3);
@@ -62,7 +62,7 @@ describe('startNakama', () => {
     await nakama.stop();
   });
 
-  it('says what the server said when it ends while it starts', async () => {
+  it('fails with the output of a server that ends while it starts', async () => {
     await expect(start('dies')).rejects.toThrow(/Nakama 9\.9\.9.* ended while it started[^]*the module is broken/);
     expect(await runsOf('dies')).toHaveLength(1);
   });

@@ -15,7 +15,7 @@ describe('measuring how far the regions are', () => {
     silent.close();
   });
 
-  it('takes a refused connection for an answer, and leaves out who says nothing', async () => {
+  it('takes a refused connection for an answer, and leaves out a region that does not answer', async () => {
     const { port } = silent.address() as AddressInfo;
     const toSilent = (_host: string, signal: AbortSignal) => fetch(`http://127.0.0.1:${port}/`, { signal });
     const near = await measurePings([target('near', '127.0.0.1')]);
@@ -35,7 +35,7 @@ describe('measuring how far the regions are', () => {
     expect(pings['ping_y']).toBeGreaterThan(25);
     expect(waits).toEqual({ a: [], b: [] });
   });
-  it('does not wait for a silent region more than once, and tells it that nobody waits any more', async () => {
+  it('does not wait for a silent region more than once, and aborts its probe', async () => {
     const aborted: boolean[] = [];
     const probe = (_host: string, signal: AbortSignal) =>
       new Promise<void>(() => signal.addEventListener('abort', () => aborted.push(true)));
@@ -46,7 +46,7 @@ describe('measuring how far the regions are', () => {
     const probe = (host: string) => (host === 'a' ? Promise.reject(new Error('no')) : pause(5));
     expect(Object.keys(await measurePings([target('x', 'a'), target('y', 'b')], { probe }))).toEqual(['ping_y']);
   });
-  it('has nothing to say when no connection even left the page', async () => {
+  it('answers nothing when no connection even left the page', async () => {
     const probe = () => Promise.resolve();
     expect(await measurePings([target('x', '198.51.100.1'), target('y', '203.0.113.1')], { probe })).toEqual({});
     const local = await measurePings([target('x', '127.0.0.1'), target('y', '127.0.0.2')], { probe });

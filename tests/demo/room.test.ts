@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { decodeFromPlayer, encode } from '../../dev/demo/game/protocol.ts';
 import { Room } from '../../dev/demo/game/room.ts';
 
-describe('a room', () => {
+describe('a room of the demo game server', () => {
   it('counts the moves of each player, also of one who left and came back', () => {
     const room = new Room([]);
     room.enter('ana', '127.0.0.1:1', 0);

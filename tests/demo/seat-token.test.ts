@@ -7,7 +7,7 @@ const nowMs = 1_800_000_000_000;
 const good = { t: 'seat', sid: 'session-1', uid: 'player-1', exp: nowMs / 1000 + 120 };
 const expected = { secret, sessionId: 'session-1', userId: 'player-1', nowMs };
 
-describe('the game server', () => {
+describe('the demo game server', () => {
   it('lets a player in whose token is for this session, this player, and not expired', () => {
     expect(refuseSeat(signSeat(secret, good), expected)).toBeUndefined();
   });

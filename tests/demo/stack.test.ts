@@ -51,7 +51,7 @@ describe('the command line of a server', () => {
 });
 
 describe('findNakama', () => {
-  it('finds none where there is none', () => {
+  it('finds no Nakama where none is installed', () => {
     expect(findNakama({ PATH: ['/nonexistent', ''].join(delimiter) })).toEqual([]);
   });
 
@@ -72,7 +72,7 @@ describe('the answer of an RPC', () => {
     [200, '{}', { status: 200 }],
     [400, '{"code":3,"error":{"stackTrace":"x"},"message":"bad"}', { status: 400, code: 3, message: 'bad' }],
     [502, '<html>', { status: 502, message: '<html>' }],
-  ])('%i %s', (status, body, result) => {
+  ])('with status %i is read whatever its body is: %s', (status, body, result) => {
     expect(readAnswer(status, body)).toEqual(result);
   });
 });

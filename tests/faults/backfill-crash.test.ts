@@ -21,7 +21,7 @@ forEachRuntime('long', (runtime) => {
     quietStack(['home'], { GAMEYE_BACKFILL: 'on', GAMEYE_MAX_PLAYERS: '8', GAMEYE_SEAT_TIMEOUT: '10m' }),
   );
 
-  it('a node that dies while a group takes its seats leaves it seated once, and another one tells it', async () => {
+  it('a group whose node dies while it takes seats is seated once, and another node tells its players', async () => {
     const { simulator } = stack();
     const victim = await stack().startNode({ name: 'victim' });
     const first = await connectPlayers(victim, 2);

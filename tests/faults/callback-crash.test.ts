@@ -15,7 +15,7 @@ beforeAll(() => buildOwnModule(), 240_000);
 forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, { ...quietStack(['eu-central-1']), modulePath: ownModule });
 
-  it('a node that dies in onResult leaves the call to the next one, and the winner is rewarded once', async () => {
+  it('another node calls onResult again when a node dies in it, and the winner is rewarded once', async () => {
     const players = await connectPlayers(stack().nakama, 2);
     await matchTogether(players, { strings: { mode: 'duel' } });
     const { sessionId } = await toldOneSession(stack(), players);

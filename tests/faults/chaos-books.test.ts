@@ -39,7 +39,7 @@ async function looked(before: SeatRow[], ...tables: Tables[]): Promise<{ books: 
   return { books, asked };
 }
 
-it("takes a player's row for the answer to the attempt that wrote it", async () => {
+it('the record of a chaos run takes a player’s row for the answer to the attempt that wrote it', async () => {
   const { books, asked } = await looked([], { seats: [row({ state: 'reserved' })] });
   expect(books.isStored(asked)).toBe(true);
   expect(books.told(asked, PLAYER)).toEqual({ kind: 'match', sessionId: 's1' });
@@ -50,7 +50,7 @@ it("takes a player's row for the answer to the attempt that wrote it", async () 
   expect(waiting.books.told(waiting.asked, PLAYER)).toBeUndefined();
 });
 
-it('does not take what is left of an earlier attempt for an answer', async () => {
+it('the record of a chaos run does not take a row of an earlier attempt for an answer', async () => {
   const told = async (before: SeatRow, now: Partial<SeatRow>) => {
     const { books, asked } = await looked([before], { seats: [row(now)] });
     return books.told(asked, PLAYER);
@@ -65,7 +65,7 @@ it('does not take what is left of an earlier attempt for an answer', async () =>
   });
 });
 
-it('notes which other node works on an attempt', async () => {
+it('the record of a chaos run notes which other node works on an attempt', async () => {
   const worked = (node: string): Tables => {
     const allocation = { id: 'a1', state: 'starting', sessionId: 's1', createdAtMs: Date.now(), abandoned: [], node };
     return { seats: [row({})], allocations: [allocation] };
@@ -74,7 +74,7 @@ it('notes which other node works on an attempt', async () => {
   expect(asked.owners.map(({ node }) => node)).toEqual(['n2', 'n1']);
 });
 
-it('notes what is wrong with the seats that it sees', async () => {
+it('the record of a chaos run notes what is wrong with the seats that it sees', async () => {
   const { books } = await looked([], { instances: [{ ...record('s1', ['ann1', 'bob1']), joined: 1 }] });
   expect(books.miscounted).toHaveLength(1);
 });

@@ -15,12 +15,12 @@ import {
   withoutAnswersOf,
 } from './support/good-run.ts';
 
-it('says nothing about a run in which every promise was kept', () => {
+it('the judge of a chaos run says nothing about a run in which every promise was kept', () => {
   expect(judge(goodRun()).map(({ promise }) => promise)).toEqual(['P1', 'P2', 'P3', 'P4', 'P6', 'P7', '--']);
   expect(found(() => {})).toEqual({ promises: [], text: '' });
 });
 
-it('finds a player without an answer, and accepts the stored assignment as one', () => {
+it('the judge of a chaos run finds a player without an answer, and accepts the stored assignment as one', () => {
   const missing = found((evidence) => withoutAnswersOf(evidence, 'bob2'));
   expect(missing.promises).toEqual(['P1']);
   expect(missing.text).toMatch(/no answer: allocation 2\.1 .*sessions s2.*player bob2/);
@@ -36,14 +36,14 @@ it('finds a player without an answer, and accepts the stored assignment as one',
   expect(ofAnother.text).toMatch(/no answer: allocation 1\.1/);
 });
 
-it('finds a request of which nobody heard, unless it was never stored', () => {
+it('the judge of a chaos run finds a request of which nobody heard, unless it was never stored', () => {
   const unheard = (outcome: Asked['outcome']) =>
     found(({ asked }) => asked.push(attempt(4, 'delete', { outcome, beganAtMs: 8000 })));
   expect(unheard('accepted').promises).toEqual(['P1']);
   expect(unheard('not-stored').promises).toEqual([]);
 });
 
-it('excuses a request that its creator deleted before anything began, but not one that had a session', () => {
+it('the judge of a chaos run excuses a request that its creator deleted before anything began, but not one that had a session', () => {
   const deleted = (change: (evidence: Evidence) => void) =>
     found((evidence) => {
       evidence.asked.push(attempt(4, 'delete-starting', { mayEndFromMs: 8000, beganAtMs: 7900 }));
@@ -54,7 +54,7 @@ it('excuses a request that its creator deleted before anything began, but not on
   expect(deleted(({ ledger }) => ledger.push(session('s4', started)))).toEqual(['P1']);
 });
 
-it('finds players who were told two things', () => {
+it('the judge of a chaos run finds players who were told two things', () => {
   const contradiction = found(({ answers }) => answers.push(failed('ann1', 1300)));
   expect(contradiction.promises).toEqual(['P1']);
   expect(contradiction.text).toContain('told session s1 and "error"');
@@ -68,7 +68,7 @@ it('finds players who were told two things', () => {
   expect(apart.text).toContain('one group was told 2 sessions');
 });
 
-it('finds an answer that was repeated, unless something was killed meanwhile', () => {
+it('the judge of a chaos run finds an answer that was repeated, unless something was killed meanwhile', () => {
   const again = match('ann1', 's1', { atMs: 2500 });
   const unexcused = 'told session s1 2 times although nothing hit its node or the database';
   expect(found(({ answers }) => answers.push(again)).text).toContain(unexcused);
@@ -84,7 +84,7 @@ it('finds an answer that was repeated, unless something was killed meanwhile', (
   expect(excused.promises).toEqual([]);
 });
 
-describe('an answer that came too late', () => {
+describe('an answer that comes too late in a chaos run', () => {
   const late = (change: (evidence: Evidence) => void = () => {}, tookMs = 72_000) =>
     found((evidence) => {
       evidence.nodes.push({ node: 'n2', kind: 'up', atMs: 100 });
@@ -139,7 +139,7 @@ describe('an answer that came too late', () => {
   });
 });
 
-it('finds an address at which no session is, and one of a session that never was', () => {
+it('the judge of a chaos run finds an address at which no session is, and one of a session that never was', () => {
   const moved = found((evidence) => {
     withoutAnswersOf(evidence, 'ann1');
     evidence.answers.push(match('ann1', 's1', { port: 20_001 }));
@@ -148,7 +148,7 @@ it('finds an address at which no session is, and one of a session that never was
   expect(found(({ answers }) => answers.push(match('ann1', 'dream'))).promises).toEqual(['P1']);
 });
 
-it('finds a player who was told an address after cancelling', () => {
+it('the judge of a chaos run finds a player who was told an address after cancelling', () => {
   const cancelled = found(({ asked }) => asked[0]!.cancelled.push({ userId: 'ann1', atMs: 1000, certain: true }));
   expect(cancelled.text).toContain('told session s1 although cancelled');
   const unsure = found(({ asked }) => asked[0]!.cancelled.push({ userId: 'ann1', atMs: 1000, certain: false }));
@@ -157,7 +157,7 @@ it('finds a player who was told an address after cancelling', () => {
 
 const ends = (atMs: number) => ({ ended: 'stop' as const, stopRequestedAtMs: atMs, endedAtMs: atMs });
 
-it('finds two sessions of one request, by label or by players, but not one after the other', () => {
+it('the judge of a chaos run finds two sessions of one request, by label or by players, but not one after the other', () => {
   const second = { requestedAtMs: 2000, runningAtMs: 2100, ...ends(2500) };
   const byLabel = found(({ ledger }) => ledger.push(session('double', { labels: { chaos: '1.1' }, ...second })));
   expect(byLabel.promises).toEqual(['P2']);
@@ -170,7 +170,7 @@ it('finds two sessions of one request, by label or by players, but not one after
   );
 });
 
-it('knows whose a session is although the request for it was held up until the players asked again', () => {
+it('the judge of a chaos run knows whose a session is although the request for it was held up until the players asked again', () => {
   const held = { matchUserIds: ['ann2'], requestedAtMs: 9500, runningAtMs: 9600, ...ends(9700) };
   const next = attempt(4, 'delete', { beganAtMs: 9000, askedAtMs: 9000, mayEndFromMs: 9900, userIds: ['ann2'] });
   const made = (madeAtMs: number) =>
@@ -184,7 +184,7 @@ it('knows whose a session is although the request for it was held up until the p
   expect(made(9500)).toEqual(['P2']);
 });
 
-it('takes a reason for the answer to the request before, when the next one begins in the same millisecond', () => {
+it('the judge of a chaos run takes a reason for the answer to the request before, when the next one begins in the same millisecond', () => {
   const next = (beganAtMs: number) =>
     found(({ asked, answers }) => {
       asked.push(attempt(4, 'delete', { userIds: ['ann4'], beganAtMs: 8000 }));
@@ -195,7 +195,7 @@ it('takes a reason for the answer to the request before, when the next one begin
   expect(next(8499)).toEqual(['P1']);
 });
 
-it('knows which of two requests a session is for by its players', () => {
+it('the judge of a chaos run knows which of two requests a session is for by its players', () => {
   const larger = attempt(4, 'delete', { userIds: ['ann2', 'bob2', 'cat'], mayEndFromMs: 4000 });
   larger.planned.way = 'matchmaker';
   const own = session('own', { matchUserIds: ['ann2', 'bob2', 'cat'], ...ends(6000) });
@@ -207,13 +207,13 @@ it('knows which of two requests a session is for by its players', () => {
   expect(both).toEqual({ promises: [], text: '' });
 });
 
-it('finds a session that nobody asked for', () => {
+it('the judge of a chaos run finds a session that nobody asked for', () => {
   const stranger = found(({ ledger }) => ledger.push(session('stranger', { matchUserIds: ['eve'], ...ends(3000) })));
   expect(stranger.promises).toEqual(['P2']);
   expect(stranger.text).toContain('session stranger (here) was started for nobody of this run');
 });
 
-it('finds a stray that runs when all should be calm, and calm that comes too late', () => {
+it('the judge of a chaos run finds a stray that runs when all should be calm, and calm that comes too late', () => {
   const stray = session('stray', { labels: { chaos: '1.1' }, requestedAtMs: 5500, runningAtMs: 5600 });
   const left = found(({ ledger, calm }) => {
     ledger.push({ ...stray, ...ends(11_000) });
@@ -226,13 +226,13 @@ it('finds a stray that runs when all should be calm, and calm that comes too lat
   expect(late.promises).toEqual(['P3']);
 });
 
-it('finds a session that does not end', () => {
+it('the judge of a chaos run finds a session that does not end', () => {
   const endless = found(({ end, calm }) => end.running.push(calm.running[0]!));
   expect(endless.promises).toEqual(['P3', 'P4']);
   expect(endless.text).toContain('session s3 (here) does not end');
 });
 
-it('finds a record without a session, a session without a record, and a record that is wrong', () => {
+it('the judge of a chaos run finds a record without a session, a session without a record, and a record that is wrong', () => {
   const dead = found(({ calm }) => calm.instances.push(record('dead', [])));
   expect(dead.text).toBe('session dead does not run and has a record');
   const unknown = found(({ calm }) => (calm.instances = []));
@@ -242,21 +242,21 @@ it('finds a record without a session, a session without a record, and a record t
   expect(found(({ end }) => end.instances.push(goodRun().calm.instances[0]!)).text).toContain('after the end');
 });
 
-it('finds an allocation that is left', () => {
+it('the judge of a chaos run finds an allocation that is left', () => {
   const row = { id: 'a', state: 'announced', sessionId: 's3', createdAtMs: 900, abandoned: [], node: 'n1' };
   expect(found(({ calm }) => calm.allocations.push(row)).promises).toEqual(['P4']);
   const atEnd = found(({ end }) => end.allocations.push({ ...row, state: 'starting', abandoned: ['x'] }));
   expect(atEnd.text).toContain('allocation a is still there: starting, session s3, to be stopped: 1');
 });
 
-it('finds a session that was stopped while its players wanted it', () => {
+it('the judge of a chaos run finds a session that was stopped while its players wanted it', () => {
   const early = found(({ ledger }) => Object.assign(ledger[0]!, ends(3999)));
   expect(early.promises).toEqual(['P4']);
   expect(early.text).toMatch(/session s1 \(here\) was stopped while its players wanted it: allocation 1\.1/);
   expect(found(({ ledger }) => Object.assign(ledger[2]!, ends(9000))).promises).toEqual(['P4']);
 });
 
-it('knows which session of a request without players its creator found', () => {
+it('the judge of a chaos run knows which session of a request without players its creator found', () => {
   const nobody = attempt(4, 'delete', { userIds: [], foundSessionId: 'found', mayEndFromMs: 4000 });
   const stoppedEarly = (id: string) =>
     found(({ asked, ledger }) => {
@@ -267,7 +267,7 @@ it('knows which session of a request without players its creator found', () => {
   expect(stoppedEarly('given-up')).toEqual([]);
 });
 
-it('finds more players than seats', () => {
+it('the judge of a chaos run finds more players than seats', () => {
   const joins = { granted: ['eve'], lost: 0, fromMs: 1200, untilMs: 1300 };
   expect(found(({ asked }) => (asked[0]!.joins = joins)).promises).toEqual(['P6']);
   expect(found(({ miscounted }) => miscounted.push('session s1: 3 players, 3 seats taken, of 2')).promises).toEqual([
@@ -275,7 +275,7 @@ it('finds more players than seats', () => {
   ]);
 });
 
-it('finds counters that are not those of the seats, a player with two seats, and a seat where there is no session', () => {
+it('the judge of a chaos run finds counters that are not those of the seats, a player with two seats, and a seat where there is no session', () => {
   const counters: Partial<InstanceRow>[] = [
     { joinedSeats: ['ann3'] },
     { reservedSeats: ['cat'] },
@@ -293,7 +293,7 @@ it('finds counters that are not those of the seats, a player with two seats, and
   expect(found(({ calm }) => calm.ghosts.push('player eve is joined in session s9')).promises).toEqual(['P6']);
 });
 
-it('finds a secret, and a node that nobody killed', () => {
+it('the judge of a chaos run finds a secret, and a node that nobody killed', () => {
   expect(found(({ secrets }) => secrets.push('the log of n1: token')).promises).toEqual(['P7']);
   const died = found(({ nodes }) => nodes.push({ node: 'n1', kind: 'died', atMs: 5000, lastWords: 'panic: x' }));
   expect(died).toMatchObject({ promises: ['--'], text: expect.stringContaining('panic: x') as string });

@@ -7,7 +7,7 @@ const options = (change: Partial<PlanOptions> = {}): PlanOptions => {
   return { allocations: 500, seed: 7, kills: 20, nodes: 2, regions: REGIONS, ...change };
 };
 
-it('plans the same for the same seed, and something else for another', () => {
+it('the plan of a chaos run is the same for the same seed, and another for another seed', () => {
   expect(planOf(options())).toEqual(planOf(options()));
   const other = planOf(options({ seed: 8 }));
   for (const part of ['all', 'killed', 'outages', 'faults'] as const) {
@@ -15,11 +15,11 @@ it('plans the same for the same seed, and something else for another', () => {
   }
 });
 
-it('asks for the same however much is killed', () => {
+it('the plan of a chaos run asks for the same however much is killed', () => {
   expect(planOf(options({ kills: 3 })).all).toEqual(planOf(options()).all);
 });
 
-it('asks in both ways, and ends sessions in every way', () => {
+it('the plan of a chaos run asks in both ways, and ends sessions in every way', () => {
   const { all } = planOf(options());
   expect(all.map(({ ordinal }) => ordinal)).toEqual(Array.from({ length: 500 }, (_, i) => i + 1));
   expect(new Set(all.map(({ way }) => way))).toEqual(new Set(['matchmaker', 'fleet_create']));
@@ -32,7 +32,7 @@ it('asks in both ways, and ends sessions in every way', () => {
   expect(all.filter(({ ending }) => ending === 'stay').length).toBeLessThanOrEqual(MOST_STAY);
 });
 
-it('asks for nothing that cannot be done', () => {
+it('the plan of a chaos run asks for nothing that cannot be done', () => {
   for (let seed = 0; seed < 20; seed++) {
     for (const one of planOf(options({ seed })).all) {
       expect(one.players).toBeLessThanOrEqual(one.maxPlayers);
@@ -45,7 +45,7 @@ it('asks for nothing that cannot be done', () => {
   }
 });
 
-it('kills as often as it is told, each kind at least once, and never at the very end', () => {
+it('the plan of a chaos run kills as often as it is told, each kind at least once, and never at the very end', () => {
   for (const kills of [5, 20, 100]) {
     const { killed } = planOf(options({ kills }));
     expect(killed).toHaveLength(kills);
@@ -58,7 +58,7 @@ it('kills as often as it is told, each kind at least once, and never at the very
   expect(planOf(options({ kills: 0 })).killed).toEqual([]);
 });
 
-it('has every fault that the simulator knows, and only rules that it accepts', () => {
+it('the plan of a chaos run has every fault that the simulator knows, and only rules that it accepts', () => {
   const { faults, outages } = planOf(options());
   const simulator = new Faults();
   for (const rule of faults) expect(simulator.add(rule)).toBeTruthy();

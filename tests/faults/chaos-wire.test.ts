@@ -11,7 +11,7 @@ function message(type: string, body: string | Buffer): Buffer {
 
 const shown = ({ type, body }: Message): [string, string] => [type, body.toString()];
 
-it('takes messages out of bytes, however they are cut into pieces', () => {
+it('the reader of Postgres’s protocol finds messages in bytes, however they are cut into pieces', () => {
   const bytes = Buffer.concat([message('', 'startup'), message('P', 'name\0SELECT 1\0\0\0'), message('S', '')]);
   const expected = [
     ['', 'startup'],
@@ -26,7 +26,7 @@ it('takes messages out of bytes, however they are cut into pieces', () => {
   }
 });
 
-it('knows the question for encryption, after which the first message is still to come', () => {
+it('the reader of Postgres’s protocol knows that the first message follows the question for encryption', () => {
   const question = Buffer.alloc(4);
   question.writeInt32BE(80877103);
   const found = new Messages(true).push(
@@ -36,7 +36,7 @@ it('knows the question for encryption, after which the first message is still to
   expect(found.map(({ body }) => isQuestion(body))).toEqual([true, false, false]);
 });
 
-it('reads the names in messages', () => {
+it('the reader of Postgres’s protocol reads the names in messages', () => {
   expect(texts(Buffer.from('s1\0UPDATE gameye_seat\0\0\0'))).toEqual(['s1', 'UPDATE gameye_seat']);
   expect(texts(Buffer.from('\0s1\0\0\0'))).toEqual(['', 's1']);
 });

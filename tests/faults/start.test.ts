@@ -38,7 +38,7 @@ forEachRuntime('long', (runtime) => {
     });
     afterAll(() => gate.shut());
 
-    it('tells the matches made meanwhile an address once the API is up, or in time that there is none', async () => {
+    it('tells the players of a match an address once the API is up, or in time that there is none', async () => {
       const nodeWith = (name: string, timeout: string): Promise<Nakama> =>
         stack().startNode({ name, env: { GAMEYE_API_URL: gate.url, GAMEYE_CREATE_TIMEOUT: timeout } });
       const [patient, hasty] = [await nodeWith('patient', '90s'), await nodeWith('hasty', '5s')];
@@ -94,7 +94,7 @@ forEachRuntime('long', (runtime) => {
   describe('a node that has just started', () => {
     const stack = useStack(runtime, quiet(['home']));
 
-    it('lists all that an earlier life has left at once, and matches are given new sessions', async () => {
+    it('lists the sessions of before its start at once, and gives matches new ones', async () => {
       await storeInstances(stack(), STORED);
       const node = await stack().startNode({ name: 'young' });
       const list = async (): Promise<number> => {

@@ -6,14 +6,14 @@ const statuses = async (simulator: Parameters<typeof run>[0], count: number, fie
     .map(({ status }) => status)
     .sort();
 
-it('starts no more sessions in a region than it has room for, and others elsewhere', async () => {
+it('the simulator starts no more sessions in a region than it has room for, and others elsewhere', async () => {
   const simulator = await simulate({ startMs: 20, regions: { [EU]: { capacity: 3 }, [US]: {} } });
   expect(await statuses(simulator, 5)).toEqual([201, 201, 201, 420, 420]);
   expect(await statuses(simulator, 1, { location: US })).toEqual([201]);
   expect(simulator.ledger.entries).toHaveLength(4);
 });
 
-it('has room again when a session has really ended', async () => {
+it('the simulator has room again when a session has really ended', async () => {
   const simulator = await simulate({ regions: { [EU]: { capacity: 1 } } });
   const { json } = await run(simulator);
   expect(await statuses(simulator, 1)).toEqual([420]);
@@ -22,7 +22,7 @@ it('has room again when a session has really ended', async () => {
   expect(await statuses(simulator, 1)).toEqual([201]);
 });
 
-it('changes capacity, quota and start time while it runs', async () => {
+it('the simulator changes capacity, quota and start time while it runs', async () => {
   const simulator = await simulate({ regions: { [EU]: { capacity: 0 } } });
   expect(await statuses(simulator, 1)).toEqual([420]);
   simulator.configure({ regions: { [EU]: { capacity: 10 } }, quota: 1, startMs: 100 });
@@ -33,19 +33,19 @@ it('changes capacity, quota and start time while it runs', async () => {
   expect(await statuses(simulator, 1)).toEqual([201]);
 });
 
-it('counts the quota over all regions, starting sessions included', async () => {
+it('the simulator counts the quota over all regions, starting sessions included', async () => {
   const simulator = await simulate({ startMs: 20, quota: 2 });
   const replies = await Promise.all([EU, US, EU, US].map((location) => run(simulator, { image: 'empty', location })));
   expect(replies.map(({ status }) => status).sort()).toEqual([201, 201, 402, 402]);
 });
 
-it('answers 409 for a used id even when the region is full and the quota used up', async () => {
+it('the simulator answers 409 for a used id even when the region is full and the quota used up', async () => {
   const simulator = await simulate({ regions: { [EU]: { capacity: 1 } }, quota: 1 });
   await run(simulator, { id: 'one', image: 'empty' });
   expect(await statuses(simulator, 1, { id: 'one' })).toEqual([409]);
 });
 
-it('starts nothing in a region with an outage, and does not offer it; what runs there is unreachable but runs', async () => {
+it('the simulator starts nothing in a region with an outage, and does not offer it; what runs there is unreachable but runs', async () => {
   const simulator = await simulate();
   await run(simulator, { id: 'one' });
   simulator.configure({ regions: { [EU]: { outage: true } } });
@@ -62,7 +62,7 @@ it('starts nothing in a region with an outage, and does not offer it; what runs 
   expect(await offered()).toEqual([EU, US]);
 });
 
-it('offers an image’s regions with addresses to ping, and knows its versions there', async () => {
+it('the simulator offers an image’s regions with addresses to ping, and knows its versions there', async () => {
   const images = { european: { ...empty, regions: [EU], tags: ['2', '1'] } };
   const simulator = await simulate({ images, regions: { [EU]: { ips: ['127.0.0.2', '127.0.0.3'] }, [US]: {} } });
   const { json } = await call(simulator, 'GET', '/available-location/european');
@@ -74,7 +74,7 @@ it('offers an image’s regions with addresses to ping, and knows its versions t
   expect((await call(simulator, 'GET', '/tag/mars/european/1')).status).toBe(404);
 });
 
-describe('a warm pool', () => {
+describe('a warm pool of the simulator', () => {
   const images = { game: { ...sleeper, warmPool: { [EU]: 2 } } };
   const ready = async (simulator: Parameters<typeof run>[0]): Promise<number> =>
     (await call(simulator, 'GET', '/_sim/state')).json.pools[0].ready;

@@ -42,7 +42,7 @@ describe('the simulator', () => {
     }
   });
 
-  it('would be found out with a response that is not like that', () => {
+  it('is found out when a response is not like one of the Session API', () => {
     expect(factsObjection('session-run', 201, 'application/json', { host: '::1' })).toContain('wrong body: ports');
     expect(factsObjection('session-run', 418, 'application/json', {})).toContain('may not answer');
     expect(factsObjection('session-run', 404, 'text/html', {})).toContain('may not be');
@@ -77,7 +77,7 @@ describe.skipIf(!hasDocument)('the official document (skipped: it is not beside 
     expect(document.operationIds.sort()).toEqual([...OPERATIONS].sort());
   });
 
-  it.each(OPERATIONS)('says what facts.ts says of %s', (operation) => {
+  it.each(OPERATIONS)('says of %s what these tests take for true', (operation) => {
     const { success, refusals, body } = FACTS[operation];
     expect(document.statuses(operation)).toEqual([success.status, ...refusals].sort((a, b) => a - b));
     expect(document.requiredIn(operation, success.status)).toEqual(

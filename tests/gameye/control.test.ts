@@ -7,7 +7,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { startSimulator, type Simulator, type SimulatorOptions } from '../../dev/gameye/simulator.ts';
 import { call, EU, isAlive, listed, run, simulate, sleeper, until, US } from './helpers.ts';
 
-describe('/_sim', () => {
+describe('the simulator’s /_sim', () => {
   it('adds, lists and removes faults', async () => {
     const simulator = await simulate();
     const rule = { operation: 'session-list', on: { times: 2 }, action: { kind: 'status', status: 503 } };
@@ -78,7 +78,7 @@ describe('/_sim', () => {
   });
 });
 
-it('logs every request to the API in the order of arrival, refused ones included', async () => {
+it('the simulator logs every request to the API in the order of arrival, refused ones included', async () => {
   const simulator = await simulate();
   await run(simulator, { id: 'one', image: 'empty' });
   await call(simulator, 'GET', '/session?all=true', undefined, {});
@@ -100,7 +100,7 @@ it('logs every request to the API in the order of arrival, refused ones included
   ]);
 });
 
-it('refuses wrong options, and names all that is wrong with them', async () => {
+it('the simulator refuses wrong options, and names all that is wrong with them', async () => {
   const options = {
     host: 'localhost',
     hostPorts: [30000, 20000],
@@ -128,7 +128,7 @@ it('refuses wrong options, and names all that is wrong with them', async () => {
   }
 });
 
-describe('the program', () => {
+describe('the simulator’s program', () => {
   const main = fileURLToPath(new URL('../../dev/gameye/main.ts', import.meta.url));
 
   function program(...args: string[]) {

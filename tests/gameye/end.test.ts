@@ -26,7 +26,7 @@ const hasEnded = (entry: LedgerEntry) => until('it has ended', () => entry.ended
 const statusOf = async (simulator: Simulator, id: string): Promise<string> =>
   (await call(simulator, 'GET', `/session/${id}`)).json.status;
 
-it('ends a session that is stopped, with the exit code its process chose', async () => {
+it('the simulator ends a session that is stopped, with the exit code its process chose', async () => {
   const simulator = await simulate({ images: { game: POLITE } });
   const entry = await started(simulator, { id: 'one', image: 'game' });
   await isUp(simulator, 'one');
@@ -39,7 +39,7 @@ it('ends a session that is stopped, with the exit code its process chose', async
   expect((await call(simulator, 'DELETE', '/session/one')).status).toBe(409);
 });
 
-it('kills a process that ignores SIGTERM, after the grace, and the session is shutting down until then', async () => {
+it('the simulator kills a process that ignores SIGTERM, after the grace, and the session is shutting down until then', async () => {
   const simulator = await simulate({ images: { game: STUBBORN }, killGraceMs: 1000 });
   const entry = await started(simulator, { id: 'one', image: 'game' });
   await isUp(simulator, 'one');
@@ -53,11 +53,11 @@ it('kills a process that ignores SIGTERM, after the grace, and the session is sh
   expect(isAlive(entry.pid!)).toBe(false);
 });
 
-it('does not know how to stop a session that never was', async () => {
+it('the simulator answers 404 to a stop of a session that never was', async () => {
   expect((await call(await simulate(), 'DELETE', '/session/none')).status).toBe(404);
 });
 
-it('stops a session that is still being started: it never runs', async () => {
+it('the simulator stops a session that is still being started: it never runs', async () => {
   const simulator = await simulate({ startMs: 5000 });
   const starting = run(simulator, { id: 'one' });
   const entry = await until('it is starting', () => simulator.ledger.get('one'));
@@ -67,7 +67,7 @@ it('stops a session that is still being started: it never runs', async () => {
   expect(entry.runningAtMs).toBeUndefined();
 });
 
-it('records a process that ends by itself, and how', async () => {
+it('the simulator records a process that ends by itself, and how', async () => {
   const simulator = await simulate({ images: { good: script(''), bad: script('process.exit(3)') } });
   const good = await started(simulator, { image: 'good' });
   const bad = await started(simulator, { image: 'bad' });
@@ -78,7 +78,7 @@ it('records a process that ends by itself, and how', async () => {
   expect(await listed(simulator, '?all=true')).toEqual([good.id, bad.id]);
 });
 
-it('records a process that is killed with kill -9', async () => {
+it('the simulator records a process that is killed with kill -9', async () => {
   const simulator = await simulate();
   const entry = await started(simulator, {});
   process.kill(entry.pid!, 'SIGKILL');
@@ -88,7 +88,7 @@ it('records a process that is killed with kill -9', async () => {
   expect(await statusOf(simulator, entry.id)).toBe('dead');
 });
 
-it('can kill a session as a crash would, with or without a process', async () => {
+it('the simulator can kill a session as a crash would, with or without a process', async () => {
   const simulator = await simulate();
   const entries = [await started(simulator, {}), await started(simulator, { image: 'empty' })];
   for (const entry of entries) {
@@ -99,7 +99,7 @@ it('can kill a session as a crash would, with or without a process', async () =>
   }
 });
 
-it('takes the children of a game server with it', async () => {
+it('the simulator ends the child processes of a game server with it', async () => {
   const command = ['/bin/sh', '-c', 'sleep 1000 & echo $!; wait'];
   const simulator = await simulate({ images: { game: { command, ports } } });
   const entry = await started(simulator, { image: 'game' });
@@ -116,7 +116,7 @@ it.each([
   ['1m', 60],
   ['0m', 60],
   ['2h30m', 9000],
-])('ends a session when its ttl of %s is over, by force', async (ttl, expectedMs) => {
+])('the simulator ends a session when its ttl of %s is over, by force', async (ttl, expectedMs) => {
   const simulator = await simulate({ images: { game: STUBBORN }, ttlScale: 0.001 });
   if (expectedMs > 1000) simulator.configure({ ttlScale: 0.00001 });
   const entry = await started(simulator, { image: 'game', ttl });
@@ -127,14 +127,14 @@ it.each([
   expect(isAlive(entry.pid!)).toBe(false);
 });
 
-it('does not end a session early whose ttl is longer than a timer can be', async () => {
+it('the simulator does not end a session early whose ttl is longer than a timer can be', async () => {
   const simulator = await simulate();
   const entry = await started(simulator, { image: 'empty', ttl: '1000h' });
   await call(simulator, 'GET', '/session'); // a timer that overflows fires within a millisecond
   expect(entry.endedAtMs).toBeUndefined();
 });
 
-it('starts the process again when it fails and the request asks for that, with the same ports', async () => {
+it('the simulator starts the process again when it fails and the request asks for that, with the same ports', async () => {
   const game = script(`console.log(process.env.GAMEYE_PORT_UDP_7777); setTimeout(() => process.exit(1), 20)`);
   const simulator = await simulate({ images: { game } });
   const entry = await started(simulator, { image: 'game', restart: true });
@@ -148,7 +148,7 @@ it('starts the process again when it fails and the request asks for that, with t
   expect(entry.ended).toBe('stop');
 });
 
-it('does not start a process again that succeeded, or that nobody wants restarted', async () => {
+it('the simulator does not start a process again that succeeded, or that nobody wants restarted', async () => {
   const simulator = await simulate({ images: { good: script(''), bad: script('process.exit(1)') } });
   for (const fields of [{ image: 'good', restart: true }, { image: 'bad' }]) {
     const entry = await started(simulator, fields);
@@ -157,7 +157,7 @@ it('does not start a process again that succeeded, or that nobody wants restarte
   }
 });
 
-it('leaves no process and no file when it stops, not even of a session that is being started', async () => {
+it('the simulator leaves no process and no file when it stops, not even of a session that is being started', async () => {
   const before = workFolders();
   const simulator = await startSimulator({
     startMs: 0,
@@ -178,7 +178,7 @@ it('leaves no process and no file when it stops, not even of a session that is b
   await simulator.stop(); // a second time does no harm
 });
 
-it('leaves no process and no file when it is killed with kill -9', async () => {
+it('the simulator leaves no process and no file when it is killed with kill -9', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'gameye-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const config = join(folder, 'config.json');

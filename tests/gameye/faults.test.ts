@@ -19,7 +19,7 @@ async function hits(
   return hit;
 }
 
-describe('a rule strikes', () => {
+describe('a fault rule strikes', () => {
   it('the requests with the given ordinals, counted since it was added', async () => {
     const simulator = await simulate();
     await listed(simulator);
@@ -91,7 +91,7 @@ describe('a rule strikes', () => {
   });
 });
 
-describe('POST /session', () => {
+describe('POST /session under a fault', () => {
   const BEFORE: FaultAction[] = [
     { kind: 'drop', when: 'before' },
     { kind: 'status', status: 503 },
@@ -137,7 +137,7 @@ describe('POST /session', () => {
     expect(simulator.requests()[1]!.sessionId).toBe(simulator.ledger.entries[0]!.id);
   });
 
-  it('starts the session even when its caller gives up meanwhile', async () => {
+  it('starts the session even when the caller gives up meanwhile', async () => {
     const simulator = await simulate();
     simulator.faults.add({ operation: 'session-run', on: 'always', action: { kind: 'slow-start', ms: 800 } });
     const abort = new AbortController();
@@ -160,7 +160,7 @@ describe('POST /session', () => {
   });
 });
 
-describe('an answer', () => {
+describe('an answer under a fault', () => {
   it('can be a page of HTML with the status it would have had, or another one', async () => {
     const simulator = await simulate();
     simulator.faults.add({ on: { ordinals: [1] }, action: { kind: 'html' } });
@@ -268,7 +268,7 @@ describe('an answer', () => {
   });
 });
 
-describe('a rule with a mistake', () => {
+describe('a fault rule with a mistake', () => {
   const simulator = simulateForAll();
 
   it.each([

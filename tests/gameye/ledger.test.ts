@@ -9,21 +9,21 @@ function entry(id: string, times: Partial<LedgerEntry>, labels: Record<string, s
 
 const ids = (entries: LedgerEntry[]): string[] => entries.map(({ id }) => id);
 
-describe('the questions to the ledger', () => {
+describe('the simulator’s ledger tells', () => {
   const neverRan = entry('never', { endedAtMs: 5, ended: 'stop' });
   const early = entry('early', { runningAtMs: 10, endedAtMs: 20, ended: 'exit' });
   const late = entry('late', { runningAtMs: 20 }, { match: 'other' });
   const entries = [neverRan, early, late];
 
-  it('which ran at an instant: from the first millisecond on, and no longer in the last', () => {
+  it('which sessions ran at an instant: from their first millisecond on, and no longer in their last', () => {
     expect([9, 10, 19, 20].map((atMs) => ids(runningAt(entries, atMs)))).toEqual([[], ['early'], ['early'], ['late']]);
   });
 
-  it('which have not ended', () => {
+  it('which sessions have not ended', () => {
     expect(ids(notEnded(entries))).toEqual(['late']);
   });
 
-  it('which belong together', () => {
+  it('which sessions belong together', () => {
     const groups = groupBy(entries, ({ labels }) => labels['match']);
     expect([...groups].map(([key, group]) => [key, ids(group)])).toEqual([
       ['m', ['never', 'early']],
@@ -44,14 +44,14 @@ describe('the questions to the ledger', () => {
       false,
     ],
     ['run when one was never running', { endedAtMs: 30 }, { runningAtMs: 15 }, false],
-  ])('sessions that %s overlap or not', (_what, a, b, expected) => {
+  ])('whether sessions overlap that %s', (_what, a, b, expected) => {
     const pair = [entry('a', a), entry('b', b)];
     expect(overlaps(pair, ({ labels }) => labels['match'])).toHaveLength(expected ? 1 : 0);
     expect(overlaps(pair, ({ id }) => id)).toEqual([]);
   });
 });
 
-it('says of each session who asked for what, when it ran, and when and how it ended', async () => {
+it('the simulator’s ledger says of each session who asked for what, when it ran, and when and how it ended', async () => {
   const simulator = await simulate({ startMs: 30 });
   const before = Date.now();
   await run(simulator, { image: 'unknown' });
@@ -98,7 +98,7 @@ it('says of each session who asked for what, when it ran, and when and how it en
   expect(JSON.stringify(entry)).not.toContain('value');
 });
 
-it('keeps the books of many sessions that end in every way, and agrees with the processes', async () => {
+it('the simulator’s ledger agrees with the processes of many sessions that end in every way', async () => {
   const dying = script('setTimeout(() => process.exit(1), 30)');
   const simulator = await simulate({
     images: { sleeper: { command: ['sleep', '1000'], ports: [] }, dying: { ...dying, ports: [] } },

@@ -8,7 +8,7 @@ import { call, run, script, simulate, until } from './helpers.ts';
 
 const logs = async (simulator: Simulator): Promise<string> => (await call(simulator, 'GET', '/logs?id=one')).text;
 
-describe('/logs', () => {
+describe('the simulator’s /logs', () => {
   it('has what a game server wrote to stdout and stderr, also after its end', async () => {
     const simulator = await simulate({ images: { game: script(`console.log('out'); console.error('err')`) } });
     await run(simulator, { id: 'one', image: 'game' });
@@ -48,7 +48,7 @@ describe('/logs', () => {
   });
 });
 
-describe('/artifacts', () => {
+describe('the simulator’s /artifacts', () => {
   const WRITER = script(`
     const fs = require('fs'), home = process.env.HOME;
     fs.mkdirSync(home + '/game/logs', { recursive: true });

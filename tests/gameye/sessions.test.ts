@@ -44,7 +44,7 @@ describe('list and describe', () => {
   });
 });
 
-describe('the list', () => {
+describe('the simulator’s list of sessions', () => {
   const simulator = simulateForAll({}, async (simulator) => {
     await run(simulator, { id: 'a', image: 'empty', labels: { map: 'dust' } });
     await run(simulator, { id: 'b', image: 'empty', labels: { map: 'dust', mode: 'solo' }, location: US });
@@ -206,7 +206,7 @@ describe('an operation', () => {
   });
 });
 
-it('answers what it has no operation for with 404 and the error shape', async () => {
+it('the simulator answers a path that it does not know with 404 and the error shape', async () => {
   const { status, json } = await call(await simulate(), 'GET', '/sessions');
   expect(status).toBe(404);
   expect(Object.keys(json).sort()).toEqual([

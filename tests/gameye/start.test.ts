@@ -17,7 +17,7 @@ import {
   US,
 } from './helpers.ts';
 
-it('answers the id, the host and the ports of a session once it runs', async () => {
+it('the simulator answers the id, the host and the ports of a session once it runs', async () => {
   const simulator = await simulate({ gameHost: '127.0.0.9' });
   const { status, json } = await run(simulator, { id: 'one' });
   expect(status).toBe(201);
@@ -32,12 +32,12 @@ it('answers the id, the host and the ports of a session once it runs', async () 
   expect(isAlive(simulator.ledger.get('one')!.pid!)).toBe(true);
 });
 
-it('makes an id for a request that has none', async () => {
+it('the simulator makes an id for a request that has none', async () => {
   const { json } = await run(await simulate(), { image: 'empty' });
   expect(json.id).toMatch(/^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/);
 });
 
-it('refuses an id that was used before, also that of a session that has ended', async () => {
+it('the simulator refuses an id that was used before, also that of a session that has ended', async () => {
   const simulator = await simulate();
   await run(simulator, { id: 'one', image: 'empty' });
   expect((await run(simulator, { id: 'one', image: 'empty' })).status).toBe(409);
@@ -47,13 +47,13 @@ it('refuses an id that was used before, also that of a session that has ended', 
   expect(simulator.ledger.entries).toHaveLength(1);
 });
 
-it('lets only one of many requests with one id through', async () => {
+it('the simulator lets only one of many requests with one id through', async () => {
   const simulator = await simulate({ startMs: 20 });
   const replies = await Promise.all(Array.from({ length: 10 }, () => run(simulator, { id: 'one' })));
   expect(replies.map(({ status }) => status).sort()).toEqual([201, ...Array<number>(9).fill(409)]);
 });
 
-it('does not use up the id of a request that it refuses', async () => {
+it('the simulator does not use up the id of a request that it refuses', async () => {
   const simulator = await simulate({ regions: { [EU]: { capacity: 0 }, [US]: {} } });
   expect((await run(simulator, { id: 'one', image: 'empty' })).status).toBe(420);
   expect((await run(simulator, { id: 'one', image: 'empty', location: US })).status).toBe(201);
@@ -64,13 +64,13 @@ it.each([
   ['a region', { location: 'mars' }],
   ['a version', { version: '2.0.0' }],
   ['an image in that region', { image: 'european', location: US }],
-])('does not know %s that it does not have', async (_what, fields) => {
+])('the simulator answers 404 for %s that it does not have', async (_what, fields) => {
   const simulator = await simulate({ images: { sleeper, european: { ...empty, regions: [EU] } } });
   expect((await run(simulator, fields)).status).toBe(404);
   expect(simulator.ledger.entries).toHaveLength(0);
 });
 
-it('runs the first version when the request names none', async () => {
+it('the simulator runs the first version when the request names none', async () => {
   const simulator = await simulate();
   await run(simulator, { id: 'first' });
   await run(simulator, { id: 'named', version: '0.9.0' });
@@ -78,7 +78,7 @@ it('runs the first version when the request names none', async () => {
   expect(simulator.ledger.get('named')!.tag).toBe('0.9.0');
 });
 
-it('names every wrong field of a body, by its path', async () => {
+it('the simulator names every wrong field of a body, by its path', async () => {
   const body = { location: '', image: 1, env: { A: '' }, args: ['ok', ''], more: true };
   const { status, json } = await call(await simulate(), 'POST', '/session', body);
   expect(status).toBe(422);
@@ -91,14 +91,14 @@ it.each([
   ['text that is no JSON', '{"location":', {}],
   ['no body', undefined, { 'content-type': 'application/json' }],
   ['another content type', 'location=eu', { 'content-type': 'application/x-www-form-urlencoded' }],
-])('refuses %s with 422', async (_what, body, headers) => {
+])('the simulator refuses %s with 422', async (_what, body, headers) => {
   const simulator = await simulate();
   const reply = await call(simulator, 'POST', '/session', body, { authorization: 'Bearer sim-token', ...headers });
   expect(reply.status).toBe(422);
   expect(reply.json.violations).toHaveLength(1);
 });
 
-describe('the ttl', () => {
+describe('the ttl of a session at the simulator', () => {
   const simulator = simulateForAll();
 
   it.each(['', '30', '30s', '1d', 'm', '30m1h', '-5m', '1h 30m'])('"%s" is refused', async (ttl) => {
@@ -131,7 +131,7 @@ async function printed(fields: object): Promise<{ env: Record<string, string>; a
   return { ...JSON.parse(text), ports: (json.ports as { host: number }[]).map(({ host }) => host) };
 }
 
-it('gives a game server the environment of a Gameye container, the request’s variables and its arguments', async () => {
+it('the simulator gives a game server the environment of a Gameye container, the request’s variables and its arguments', async () => {
   const { env, argv, ports } = await printed({
     env: { SEAT_SECRET: 's', GAMEYE_HOST: 'forged' },
     args: ['--map=dust'],
@@ -146,7 +146,7 @@ it('gives a game server the environment of a Gameye container, the request’s v
   expect(argv).toEqual([String(ports[0]), '--map=dust']);
 });
 
-it('gives a game server nothing else of the environment that the simulator has', async () => {
+it('the simulator gives a game server nothing else of the environment that the simulator has', async () => {
   process.env['GAMEYE_API_TOKEN'] = 'secret of the simulator’s process';
   onTestFinished(() => void delete process.env['GAMEYE_API_TOKEN']);
   const { env } = await printed({ env: { OWN: '1' } });
@@ -156,7 +156,7 @@ it('gives a game server nothing else of the environment that the simulator has',
   expect(env['HOME']).not.toBe(process.env['HOME']);
 });
 
-it('says what is wrong when an image’s command cannot be run, and keeps nothing of it', async () => {
+it('the simulator says what is wrong when an image’s command cannot be run, and keeps nothing of it', async () => {
   const simulator = await simulate({
     images: { broken: { command: ['/no/such/file'], ports } },
     hostPorts: [21000, 21001],
@@ -169,7 +169,7 @@ it('says what is wrong when an image’s command cannot be run, and keeps nothin
   expect(simulator.ledger.get('b')).toMatchObject({ ended: 'exit', exitCode: 127 });
 });
 
-it('gives out host ports that nobody uses, not for UDP and not for TCP', async () => {
+it('the simulator gives out host ports that nobody uses, not for UDP and not for TCP', async () => {
   const [tcp, udp] = await takeTwoPorts();
   const range: [number, number] = [Math.min(tcp, udp), Math.min(tcp, udp) + 5];
   const simulator = await simulate({ hostPorts: range, images: { game: { ...sleeper, ports: ['7777/udp'] } } });
@@ -207,7 +207,7 @@ async function takeTwoPorts(): Promise<[number, number]> {
   }
 }
 
-it('takes as long to start as the settings say', async () => {
+it('the simulator takes as long to start as the settings say', async () => {
   const simulator = await simulate({ startMs: 1000 });
   const before = Date.now();
   const starting = run(simulator, { id: 'one' });
@@ -220,7 +220,7 @@ it('takes as long to start as the settings say', async () => {
   expect((await call(simulator, 'GET', '/session/one')).json.status).toBe('running');
 });
 
-it('hides sessions while they start when the settings say so, but their ids are taken', async () => {
+it('the simulator hides sessions while they start when the settings say so, but their ids are taken', async () => {
   const simulator = await simulate({ startMs: 1000, visibleWhileStarting: false });
   const starting = run(simulator, { id: 'one' });
   await until('it is starting', () => simulator.ledger.get('one'));
@@ -232,7 +232,7 @@ it('hides sessions while they start when the settings say so, but their ids are 
   expect((await call(simulator, 'GET', '/session/one')).status).toBe(200);
 });
 
-it('starts 500 sessions at once, and lists 10,000', { timeout: 60_000 }, async () => {
+it('the simulator starts 500 sessions at once, and lists 10,000', { timeout: 60_000 }, async () => {
   const simulator = await simulate({ startMs: 100, regions: { [EU]: { capacity: 10_000 } } });
   const burst = (count: number) => Promise.all(Array.from({ length: count }, () => run(simulator, { image: 'empty' })));
   expect((await burst(500)).every(({ status }) => status === 201)).toBe(true);

@@ -78,7 +78,7 @@ forEachRuntime('long', (runtime) => {
   const started = () => stack().simulator.ledger.entries.length;
   const door = (id: string, open: boolean) => stack().nakama.rpc('gameye_server_backfill', { id, open });
 
-  it('seats groups in the fullest session that has room for all of them, and starts none', async () => {
+  it('backfill seats groups in the fullest session that has room for all of them, and starts none', async () => {
     const before = started();
     const three = await matched(3);
     const six = await matched(6);
@@ -105,7 +105,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([...all, ...next.players]);
   }, 60_000);
 
-  it('starts a session for eight players, not one for each group, when many small ones come at once', async () => {
+  it('backfill starts a session for eight players, not one for each group, when many small groups come at once', async () => {
     const before = started();
     const players = await connectPlayers(stack().nakama, 50);
     await matchInGroups(players, 2);
@@ -117,7 +117,7 @@ forEachRuntime('long', (runtime) => {
     closeAll(players);
   }, 120_000);
 
-  it('gives no seat twice when many groups race for the last ones through two nodes', async () => {
+  it('backfill gives no seat twice when many groups race for the last seats through two nodes', async () => {
     const { nakama } = stack();
     const second = await stack().startNode();
     const first = await matched(3);
@@ -132,7 +132,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([...players, ...first.players]);
   }, 120_000);
 
-  it('seats a party whole or not at all', async () => {
+  it('backfill seats a party whole or not at all', async () => {
     const six = await matched(6);
     const players = await connectPlayers(stack().nakama, 6);
     const [first, second] = [players.slice(0, 3), players.slice(3)];
@@ -147,7 +147,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([...six.players, ...players]);
   }, 60_000);
 
-  it('sends nobody to a session that closed its door, until it opens it again', async () => {
+  it('backfill sends nobody to a session that its game server closed, until it opens it again', async () => {
     const first = await matched(2);
     expect(await door(first.id, false)).toMatchObject({ status: 200, payload: { open: false } });
     const second = await matched(2);
@@ -167,7 +167,7 @@ forEachRuntime('long', (runtime) => {
     closeAll(all);
   }, 60_000);
 
-  it('sends nobody to a session that drains, or in a region too far away', async () => {
+  it('backfill sends nobody to a session that drains, or to one in a region too far away', async () => {
     const first = await matched(2);
     await allocationsSettled(stack(), first.players);
     expect(await stack().nakama.rpc('gameye_drain', { id: first.id })).toMatchObject({ payload: { changed: 1 } });
@@ -181,7 +181,7 @@ forEachRuntime('long', (runtime) => {
     closeAll(all);
   }, 60_000);
 
-  it('takes only the player who cancels out of a session that is shared while it starts', async () => {
+  it('a player who cancels is the only one taken out of a session that groups share while it starts', async () => {
     const { simulator, nakama } = stack();
     const fault = simulator.faults.add({
       operation: 'session-run',
@@ -206,7 +206,7 @@ forEachRuntime('long', (runtime) => {
     closeAll(players);
   }, 60_000);
 
-  it('tells the same reason to all who share a session that cannot be started, once', async () => {
+  it('all groups that share a session that cannot be started are told the same reason, once', async () => {
     const { simulator, nakama } = stack();
     simulator.faults.add({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: 2000 } });
     simulator.configure({ quota: 0 });

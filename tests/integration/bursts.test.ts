@@ -32,7 +32,7 @@ forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, quietStack(['home'], env));
 
   it(
-    `gives ${MATCHES} matches at once a session each, twice in a row, and stops those that all have left`,
+    `${MATCHES} matches at once get a session each, twice in a row, and sessions that all players have left are stopped`,
     { timeout: 180_000 },
     async () => {
       const { nakama, simulator } = stack();

@@ -8,7 +8,7 @@ import { ask, startSessions } from './support/operators.ts';
 import { endSessions, quietStack, tableOf } from './support/world.ts';
 
 forEachRuntime('long', (runtime) => {
-  describe('what operators mean and change', () => {
+  describe('a change of an operator', () => {
     const { simulator, env } = quietStack(['home', 'away']);
     const stack = useStack(runtime, {
       env: { ...env },
@@ -21,7 +21,7 @@ forEachRuntime('long', (runtime) => {
         mode,
       ]);
 
-    it('can be a mode or an image, and all that is given has to apply', async () => {
+    it('can name sessions by mode and image, and meets only those to which all of it applies', async () => {
       const { nakama } = stack();
       const ids = await startSessions(stack(), 'home', 3);
       await setMode(ids.slice(0, 2), 'duel');
@@ -41,7 +41,7 @@ forEachRuntime('long', (runtime) => {
       await endSessions(stack(), ids);
     });
 
-    it('is in one list: what was meant, what came of it, when, on which node and from where', async () => {
+    it('is listed with what was meant, what came of it, when, on which node and from where', async () => {
       const { nakama } = stack();
       const before = Date.now();
       const region = 'away';
@@ -75,7 +75,7 @@ forEachRuntime('long', (runtime) => {
       await endSessions(stack(), ids);
     });
 
-    it('is in the list as begun, when its end could not be noted', async () => {
+    it('is listed as begun when its end could not be stored', async () => {
       const { nakama, simulator } = stack();
       const ids = await startSessions(stack(), 'home', 1);
       const status = { kind: 'status', status: 503 } as const;
@@ -87,7 +87,7 @@ forEachRuntime('long', (runtime) => {
       await endSessions(stack(), ids);
     });
 
-    it('is given page by page, and forgotten after 90 days or ten thousand others', async () => {
+    it('is listed page by page, and deleted after 90 days or ten thousand others', async () => {
       const table = tableOf(stack(), 'gameye_change');
       const add = (change: string, age: string, count: number) =>
         query(

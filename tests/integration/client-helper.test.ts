@@ -26,7 +26,7 @@ forEachRuntime((runtime) => {
   const pair = async () => (await connectPlayers(stack().nakama, 2)) as [Player, Player];
   const standing = async (player: Player) => (await player.rpc('gameye_assignment')).payload as { state: string };
 
-  it('leads to one session those who hear of it, and those who hear nothing', async () => {
+  it('the client helper leads all players of a match to one session, also those who hear nothing of it', async () => {
     const [hears, deaf] = await pair();
     const searches = duel([hears, deaf]);
     socketOf(deaf).onnotification = () => {};
@@ -37,7 +37,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [first!]);
   });
 
-  it('leads there also who loses the connection when the match is made', async () => {
+  it('the client helper leads a player to the match who loses the connection when it is made', async () => {
     const players = await pair();
     const searches = duel(players);
     await players[0].waitUntilMatched(10_000);
@@ -48,7 +48,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [first!]);
   });
 
-  it('queues anew who loses the connection before', async () => {
+  it('the client helper queues a player again who loses the connection before the match', async () => {
     const [early, late] = await pair();
     const group = uniqueGroup();
     const ticket = { query: `+properties.group:${group}`, minCount: 2, maxCount: 2, strings: { group } };
@@ -66,7 +66,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [sessionIn(await first.result)]);
   });
 
-  it('takes who cancels out of the match, and leads who comes back to theirs', async () => {
+  it('the client helper takes a player who cancels out of the match, and leads one who comes back to theirs', async () => {
     const [goes, stays] = await pair();
     const [cancelled, waits] = duel([goes, stays]);
     await goes.waitUntilMatched(10_000);
@@ -82,7 +82,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [sessionId]);
   });
 
-  it('does not send a player to the match before', async () => {
+  it('the client helper does not send a player to the match before', async () => {
     const players = await pair();
     const play = async () => Promise.all(duel(players).map(async (search) => sessionIn(await search.result)));
     const before = await play();

@@ -36,7 +36,7 @@ forEachRuntime('long', (runtime) => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  it('takes its variables from the environment of the server process alone', async () => {
+  it('the module takes its settings from the environment of the Nakama process alone', async () => {
     const { nakama } = stack();
     const ready = await nakama.waitForLog('fleet manager ready', 5_000);
     expect(ready).toMatchObject({ regions: 'home', image: 'quiet' });
@@ -47,7 +47,7 @@ forEachRuntime('long', (runtime) => {
     closeAll(players);
   });
 
-  it('takes secrets from the files that <NAME>_FILE names', async () => {
+  it('the module takes secrets from the files that <NAME>_FILE names', async () => {
     const token = path.join(folder, 'token');
     const secret = path.join(folder, 'seat-secret');
     await Promise.all([writeFile(token, `${API_TOKEN}\n`), writeFile(secret, `${SEAT_SECRET}\n`)]);
@@ -68,7 +68,7 @@ forEachRuntime('long', (runtime) => {
     await nakama.stop();
   });
 
-  it('starts sessions with values as shells and orchestrators leave them, and warns in one line of what it does not use', async () => {
+  it('the module accepts values as shells and orchestrators leave them, and warns in one line of those that it does not use', async () => {
     const service = {
       GAMEYE_API_PORT: 'tcp://10.96.12.5:8080',
       GAMEYE_API_SERVICE_HOST: '10.96.12.5',
@@ -89,7 +89,7 @@ forEachRuntime('long', (runtime) => {
     await nakama.stop();
   });
 
-  it('names a placeholder that nobody replaced, and warns of an address that game servers do not reach', async () => {
+  it('the log names a placeholder that nobody replaced, and an address that game servers cannot reach', async () => {
     const nakama = await stack().startNode({
       env: { GAMEYE_API_TOKEN: '${GAMEYE_API_TOKEN}', GAMEYE_NAKAMA_URL: 'http://localhost:7350' },
     });
@@ -103,7 +103,7 @@ forEachRuntime('long', (runtime) => {
     await nakama.stop();
   });
 
-  it('says at start that nobody reports who comes, where no address of Nakama is set', async () => {
+  it('the log says at start that game servers report nothing where no address of Nakama is set', async () => {
     const nakama = await stack().startNode({ env: { GAMEYE_NAKAMA_URL: '' } });
     const line = await nakama.waitForLog('game servers report nothing without GAMEYE_NAKAMA_URL', 5_000);
     expect(line).toMatchObject({ level: 'info', ttl: '30m' });
@@ -112,7 +112,7 @@ forEachRuntime('long', (runtime) => {
     await nakama.stop();
   });
 
-  it('reports every mistake at once in the log, and goes on running', async () => {
+  it('a wrong configuration is logged with all of its mistakes at once, and Nakama goes on running', async () => {
     const entries = broken.logs.filter(({ msg }) => msg.includes('not configured'));
     expect(entries).toHaveLength(1);
     const variables = Object.keys(MISTAKES);
@@ -122,7 +122,7 @@ forEachRuntime('long', (runtime) => {
     expect((await fetch(`${broken.url}/healthcheck`)).status).toBe(200);
   });
 
-  it('says what is wrong to servers that call it, and players nothing but that', async () => {
+  it('a wrong configuration is explained to servers that call an RPC; players hear only that there is one', async () => {
     const answer = await broken.rpc('fleet_create', { max_players: 2 });
     expect(answer).toMatchObject({ status: 400, code: 9 });
     for (const variable of Object.keys(MISTAKES)) expect(answer.message).toContain(variable);
@@ -132,7 +132,7 @@ forEachRuntime('long', (runtime) => {
     expect(theirs).toMatchObject({ code: 9, message: expect.not.stringContaining('GAMEYE_') });
   });
 
-  it('still lets Nakama match players, and tells them', async () => {
+  it('a wrong configuration lets Nakama match players, who hear that there is no session', async () => {
     const players = await connectPlayers(broken, 2);
     await matchTogether(players);
     for (const player of players) {

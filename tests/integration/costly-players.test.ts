@@ -54,7 +54,7 @@ forEachRuntime('long', (runtime) => {
 
   // The embedded runtime has no storage engine; tests/bundle/storage.test.ts shows that the module reads none.
   it.runIf(runtime.kind !== 'embedded')(
-    'gives nothing for whatever a player wrote into the storage engine',
+    'whatever a player writes into the storage engine of Nakama has no effect',
     async () => {
       const victims = await queueMatch(stack());
       const { sessionId } = await toldOneSession(stack(), victims);
@@ -110,7 +110,7 @@ forEachRuntime('long', (runtime) => {
     },
   );
 
-  it('sends nobody to a session that has died before any list showed it', async () => {
+  it('nobody is sent to a session that has died before any list showed it', async () => {
     const player = await onePlayer();
     const dead = await soloSession(player);
     expect(await payloadOf(player, 'gameye_assignment')).toMatchObject({ state: 'ready', session_id: dead });
@@ -124,7 +124,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([player]);
   });
 
-  it('starts something new for a player alone who does not resume, and stops what they left for it', async () => {
+  it('a player alone who does not resume gets a new session, and the one they left for it is stopped', async () => {
     const player = await onePlayer();
     const first = await soloSession(player);
     expect(stack().simulator.ledger.get(first)?.externalId).toBe(`solo-${player.userId}`);
@@ -147,7 +147,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([player]);
   });
 
-  it('leaves no session behind of a player who asks for one and goes to a friend, before and after it runs', async () => {
+  it('a player who asks for a session alone and then goes to a friend leaves none behind, before and after it runs', async () => {
     const [host, guest] = (await connectPlayers(stack().nakama, 2)) as [Player, Player];
     await befriended(host, guest);
     const shared = await soloSession(host);
@@ -173,7 +173,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([host, guest]);
   });
 
-  it('starts no more sessions for a player who has had enough in a minute, but does for those matched with them', async () => {
+  it('a player who had enough sessions in a minute gets no more, and those matched with them get theirs', async () => {
     const [greedy, friend] = (await connectPlayers(stack().nakama, 2)) as [Player, Player];
     const ids: string[] = [];
     for (let i = 0; i < STARTS; i++) ids.push(await soloSession(greedy));
@@ -190,7 +190,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([greedy, friend]);
   });
 
-  it('answers others while a player asks again and again, and the Session API hangs', async () => {
+  it('other players are answered at once while a player asks again and again, and the Session API hangs', async () => {
     const [host, guest, other] = (await connectPlayers(stack().nakama, 3)) as [Player, Player, Player];
     await befriended(host, guest);
     const shared = await soloSession(host);

@@ -38,7 +38,7 @@ forEachRuntime('long', (runtime) => {
       expect(await scene.player.listAnswers()).toEqual([]);
     };
 
-    it('can wait in the queue: operators see it there, what it met and when it is tried again, and cancel it', async () => {
+    it('can still wait to be started: operators see why it waits and when it is tried again, and cancel it', async () => {
       const { nakama, simulator } = stack();
       simulator.configure({ regions: { full: { capacity: 0 } } });
       const scene = await enter('full');
@@ -80,7 +80,7 @@ forEachRuntime('long', (runtime) => {
       await toldThatThereIsNone(scene);
     });
 
-    it('when it has started and its worker does not know yet is stopped, and its players are told', async () => {
+    it('when it has started and its worker does not know that yet is stopped, and its players are told', async () => {
       const scene = await enter('started');
       scene.fault({ operation: 'session-run', on: { times: 1 }, action: { kind: 'delay', ms: 3000, when: 'after' } });
       await scene.create();
@@ -90,7 +90,7 @@ forEachRuntime('long', (runtime) => {
       await toldThatThereIsNone(scene);
     });
 
-    it('keeps its record when Gameye did not hear the DELETE, and goes with the next', async () => {
+    it('keeps its record when Gameye did not get the DELETE, and goes with the next DELETE', async () => {
       const scene = await running('deaf');
       scene.fault({ operation: 'session-stop', on: { times: 1 }, action: { kind: 'drop', when: 'before' } });
       expect(await remove(scene.id)).toMatchObject({ code: 14 });
@@ -101,7 +101,7 @@ forEachRuntime('long', (runtime) => {
       expect(await scene.instances()).toEqual([]);
     });
 
-    it('whose DELETE was carried out and its answer lost keeps its record until the next', async () => {
+    it('whose DELETE was carried out and its answer lost keeps its record until the next DELETE', async () => {
       const scene = await running('mute');
       scene.fault({ operation: 'session-stop', on: { times: 1 }, action: { kind: 'drop', when: 'after' } });
       expect(await remove(scene.id)).toMatchObject({ code: 14 });

@@ -44,7 +44,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     },
   );
 
-  it('refuses a party’s ticket as well', async () => {
+  it('refuses a party’s ticket with a version that is not served', async () => {
     const { nakama } = stack();
     const [leader] = (await connectPlayers(nakama, 1)) as [Player];
     const client = new Client(nakama.serverKey, '127.0.0.1', String(nakama.port), false);
@@ -89,7 +89,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     ['demands another region than the first', [only('home'), only('away')], 'home'],
     ['demands another region than two others, who demand nothing', [{}, only('away'), {}], 'home'],
     ['demands another region than two others', [only('away'), only('home'), only('away')], 'away'],
-  ])('costs the player their own match, and nobody else’s, when one ticket %s', async (_, tickets, region) => {
+  ])('gives a session to all of a match but the player whose ticket %s', async (_, tickets, region) => {
     const { simulator } = stack();
     const players = await match(...tickets);
     const lone = players[1] as Player;
@@ -114,7 +114,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     closeAll(players);
   });
 
-  it('follows the version that an operator sets', async () => {
+  it('checks tickets against the version that an operator sets', async () => {
     const { nakama } = stack();
     const [player] = (await connectPlayers(nakama, 1)) as [Player];
     expect(await nakama.rpc('gameye_set_version', { version: '2.0' })).toMatchObject({ status: 200 });
@@ -126,6 +126,6 @@ const onRuntime = (runtime: NakamaRuntime): void => {
   });
 };
 
-describe.concurrent('the door of the matchmaker', () =>
+describe.concurrent('the matchmaking of this module', () =>
   forEachRuntime((runtime) => describe.sequential('', () => onRuntime(runtime))),
 );

@@ -55,7 +55,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('two groups that ask at once both get into the session that has room for both, and no third one does', async () => {
+  it('fleet_find_or_create seats two groups that ask at once in the session with room for both, and no third one', async () => {
     const id = await start('pairs', 4);
     const groups = Array.from({ length: 2 }, () => [randomUUID(), randomUUID()]);
     const found = await Promise.all(groups.map((group) => find(group, 'pairs', { notify: false })));
@@ -69,7 +69,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [id, third.session_id]);
   });
 
-  it('many at once fill what runs, oversell nothing, and start the rest', async () => {
+  it('fleet_find_or_create fills running sessions when many ask at once, oversells none, and starts the rest', async () => {
     const ids = [await start('finds', 3), await start('finds', 3)];
     const closed = await start('finds', 8, { backfill: false });
     const alone = await start('finds', 8, { metadata: { mode: 'other' } });
@@ -90,7 +90,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [...ids, closed, alone, ...created]);
   });
 
-  it('the same request_id is the same session however often it is asked, also by many at once', async () => {
+  it('fleet_create gives one request_id one session, however often it is asked, also by many at once', async () => {
     const { nakama } = stack();
     const [player] = (await connectPlayers(nakama, 1)) as [Player];
     const request = { max_players: 2, user_ids: [player.userId], regions: ['repeats'], request_id: randomUUID() };
@@ -108,7 +108,7 @@ forEachRuntime((runtime) => {
     closeAll([player]);
   });
 
-  it('a session for nobody is stopped when nobody came in time, and stays when somebody did', async () => {
+  it('a session that was started for nobody is stopped when nobody comes in time, and stays when somebody does', async () => {
     const { simulator } = stack();
     const [empty, used] = [
       await start('waits', 4, { empty_timeout: 2 }),

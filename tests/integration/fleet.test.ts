@@ -77,7 +77,7 @@ forEachRuntime((runtime) => {
       closeAll(players);
     });
 
-    it('asks for the ttl that is configured', async () => {
+    it('starts a session with the ttl that is configured', async () => {
       const { simulator } = stack();
       // The default of 30 minutes passes in 0.9 s.
       simulator.configure({ ttlScale: 0.0005 });
@@ -142,7 +142,7 @@ forEachRuntime((runtime) => {
   });
 
   describe.concurrent('a session that runs', () => {
-    it('is forgotten when it ended by itself and somebody asks for it', async () => {
+    it('loses its record when it ended by itself and somebody asks for it', async () => {
       const { nakama, simulator } = stack();
       const id = await start('crashes');
       expect(simulator.kill(id)).toBe(true);
@@ -172,7 +172,7 @@ forEachRuntime((runtime) => {
       expect(await instanceRows(stack(), [id])).toEqual([]);
     });
 
-    it('is taken up when Gameye shows it for this fleet and there is no record', async () => {
+    it('gets a record when somebody asks for it, Gameye shows it for this fleet and there is none', async () => {
       const { nakama } = stack();
       const id = randomUUID();
       await startBehindItsBack(stack(), id, 'home', 'ranked');
@@ -183,7 +183,7 @@ forEachRuntime((runtime) => {
       await endSessions(stack(), [id]);
     });
 
-    it("is none of our business when it is another fleet's", async () => {
+    it('is neither shown nor stopped when it is another fleet’s', async () => {
       const { nakama, simulator } = stack();
       const id = randomUUID();
       await startBehindItsBack(stack(), id, 'home', 'casual');

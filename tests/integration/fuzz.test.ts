@@ -39,7 +39,7 @@ forEachRuntime('long', (runtime) => {
     return (payload as { session_id: string }).session_id;
   };
 
-  it('answers whatever is sent to any RPC without failing, and changes nothing where it refuses', async () => {
+  it('every RPC answers whatever is sent without failing, and changes nothing where it refuses', async () => {
     const { nakama } = stack();
     const sessions = [await startSession(), await startSession()];
     await until(async () => (await instanceRows(stack(), sessions)).length === 2, 15_000, 'the instances', 50);

@@ -40,7 +40,7 @@ forEachRuntime((runtime) => {
   };
   const instance = async (id: string) => (await instanceRows(stack(), [id]))[0]?.value;
 
-  it('confirm the players that have come, with the credential of their session', async () => {
+  it('game servers report the players who have arrived, with the credential of their session', async () => {
     // Nobody waited for the record: the server may be faster than it.
     expect(await callAs(mine, 'gameye_server_join', { user_ids: [ann] })).toEqual({
       status: 200,
@@ -58,7 +58,7 @@ forEachRuntime((runtime) => {
     expect((await instance(mine))?.['seats']).toEqual({ [ann]: { state: 'joined' } });
   });
 
-  it('report their count and metadata', async () => {
+  it('game servers report the number of their players and metadata', async () => {
     expect(await callAs(mine, 'update_instance_info', { playerCount: 3, metadata: { map: 'ice' } })).toEqual({
       status: 200,
       payload: {},
@@ -66,7 +66,7 @@ forEachRuntime((runtime) => {
     expect(await instance(mine)).toMatchObject({ player_count: 3, open_seats: 1, metadata: { map: 'ice' } });
   });
 
-  it('may speak about no session but their own, and call nothing else', async () => {
+  it('game servers may report about no session but their own, and call no other RPC', async () => {
     const before = await until(() => instance(other), 5_000, 'the record of the other session');
     const calls: [string, object][] = [
       ['update_instance_info', { id: other, player_count: 4 }],
@@ -83,7 +83,7 @@ forEachRuntime((runtime) => {
     expect(stack().simulator.ledger.get(other)?.stopRequestedAtMs).toBeUndefined();
   });
 
-  it('cannot be played by somebody who only says so', async () => {
+  it('nobody passes for a game server by saying so in session variables', async () => {
     const { nakama } = stack();
     const forger = await Player.authenticate(nakama, { vars: { gameye_session_id: mine }, username: 'gameye-server' });
     const answer = await forger.rpc('update_instance_info', { id: mine, player_count: 0 });
@@ -91,7 +91,7 @@ forEachRuntime((runtime) => {
     expect(await instance(mine)).toMatchObject({ player_count: 3 });
   });
 
-  it('say goodbye, and their session is stopped and forgotten', async () => {
+  it('game servers report their end, and their session is stopped and its record removed', async () => {
     expect(await callAs(mine, 'delete_instance_info', {})).toEqual({ status: 200, payload: {} });
     await until(() => stack().simulator.ledger.get(mine)?.ended === 'stop', 5_000, 'the end of the session');
     expect(await instance(mine)).toBeUndefined();
@@ -99,7 +99,7 @@ forEachRuntime((runtime) => {
     expect(await instance(mine)).toBeUndefined();
   });
 
-  it('can be spoken for by other servers, which name the session', async () => {
+  it('other servers report for game servers when they name the session', async () => {
     const { nakama } = stack();
     expect(await nakama.rpc('update_instance_info', { id: other, player_count: 2 })).toEqual({
       status: 200,

@@ -24,7 +24,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     return players;
   };
 
-  it('matches other players, and gives them a server', async () => {
+  it('Nakama matches other players, who get a session', async () => {
     const stuck = await hang('hangs');
     const others = await queueMatch(stack(), 'home');
     await Promise.all(others.map((player) => player.waitForAnswer(CREATE_TIMEOUT_MS)));
@@ -37,7 +37,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     closeAll([...stuck, ...others]);
   });
 
-  it('tells its players in time, and stops the session that starts all the same', { timeout: 90_000 }, async () => {
+  it('its players are told in time, and a session that starts after that is stopped', { timeout: 90_000 }, async () => {
     const players = await hang('late');
     await answersOf(players, CREATE_TIMEOUT_MS + 10_000);
     expect(await sessionsFor(stack(), players)).toEqual([]);
@@ -52,4 +52,4 @@ const onRuntime = (runtime: NakamaRuntime): void => {
 };
 
 // All runtimes at the same time: most of this is waiting.
-describe.concurrent('with an API that hangs', () => forEachRuntime('long', onRuntime));
+describe.concurrent('while the Session API hangs for a match', () => forEachRuntime('long', onRuntime));

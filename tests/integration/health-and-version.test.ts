@@ -146,7 +146,7 @@ forEachRuntime('long', (runtime) => {
     });
     const tagOf = (id: string) => stack().simulator.ledger.get(id)?.tag;
 
-    it('counts for new sessions on every node, until it is taken back', async () => {
+    it('sets the version of new sessions on every node, until it is taken back', async () => {
       const { nakama } = stack();
       const second = await stack().startNode();
       const [before = ''] = await startSessions(stack(), 'home', 1);
@@ -198,7 +198,7 @@ forEachRuntime('long', (runtime) => {
       await node.stop();
     });
 
-    it('cannot be checked by a token without regions:read, but forced; the health is unknown there, not bad', async () => {
+    it('sets a version only by force when the token lacks regions:read; the health of the image is unknown then, not bad', async () => {
       const node = await stack().startNode({ env: { GAMEYE_API_TOKEN: 'no-regions' } });
       const health = await ask<Health>(node, 'gameye_health');
       expect(health.healthy).toBe(true);

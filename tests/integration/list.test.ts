@@ -44,7 +44,7 @@ forEachRuntime((runtime) => {
   };
   const counts = async (payload: object) => (await list(payload)).instances.map((one) => one.player_count);
 
-  it('shows all instances, the fullest first', async () => {
+  it('fleet_list shows all instances, the fullest first', async () => {
     const { instances, cursor } = await list({});
     expect(instances.map((one) => one.player_count)).toEqual([4, 3, 2, 1, 0]);
     expect(instances.map((one) => one.id).sort()).toEqual([...ids].sort());
@@ -52,7 +52,7 @@ forEachRuntime((runtime) => {
     expect(instances[0]).toMatchObject({ status: 'running', open_seats: 0, connection_info: { dns_name: '' } });
   });
 
-  it('finds those that a query describes', async () => {
+  it('fleet_list finds the instances that a query describes', async () => {
     expect(await counts({ query: '+value.region:away' })).toEqual([2]);
     expect(await counts({ query: '+value.region:home +value.open_seats:>=1' })).toEqual([3, 1, 0]);
     expect(await counts({ query: '+value.player_count:>=2 -value.metadata.map:ice' })).toEqual([3, 2]);
@@ -61,12 +61,12 @@ forEachRuntime((runtime) => {
     expect(await counts({ query: '*' })).toHaveLength(COUNTS.length);
   });
 
-  it('turns the order around when asked', async () => {
+  it('fleet_list turns the order around when asked', async () => {
     expect(await counts({ order: ['player_count'] })).toEqual([0, 1, 2, 3, 4]);
     expect(await counts({ order: ['-open_seats'], limit: 2 })).toEqual([0, 1]);
   });
 
-  it('goes through pages with the cursor, each instance once', async () => {
+  it('fleet_list gives pages by a cursor, each instance once', async () => {
     const seen: number[] = [];
     let cursor = '';
     let pages = 0;
@@ -80,7 +80,7 @@ forEachRuntime((runtime) => {
     expect(pages).toBe(3);
   });
 
-  it('shows none that was deleted', async () => {
+  it('fleet_list shows no instance that was deleted', async () => {
     await endSessions(stack(), ids);
     expect(await list({})).toEqual({ instances: [], cursor: '' });
     ids = [];

@@ -32,7 +32,7 @@ const REGIONS = [...LOST.map((_, i) => `lost-${i}`), 'mute', 'spare', 'taken'];
 forEachRuntime((runtime) => {
   const stack = useStack(runtime, quietStack(['home', ...REGIONS]));
 
-  describe.concurrent('one session, and one address for all, when', () => {
+  describe.concurrent('a match gets one session, and one address for all, when', () => {
     for (const [i, [name, action, first]] of LOST.entries()) {
       it(name, async () => {
         const region = `lost-${i}`;
@@ -53,8 +53,8 @@ forEachRuntime((runtime) => {
     }
   });
 
-  describe.concurrent('ids', () => {
-    it('moves on from a region whose answers never come, and stops what it started there first', async () => {
+  describe.concurrent('a match whose start is in doubt', () => {
+    it('leaves a region whose answers never come, after what it started there is stopped', async () => {
       const { simulator } = stack();
       const action: FaultAction = { kind: 'drop', when: 'after' };
       simulator.faults.add({ operation: 'session-run', region: 'mute', on: 'always', action });
@@ -71,7 +71,7 @@ forEachRuntime((runtime) => {
       closeAll(players);
     });
 
-    it("leaves somebody else's session alone that has the id, and takes a new id", async () => {
+    it('leaves a session of somebody else alone that has its id, and takes a new id', async () => {
       const { simulator } = stack();
       const region = 'taken';
       // The first POST is held up, so that somebody else's session can take its id meanwhile.

@@ -54,7 +54,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     with: (action: FaultAction) => stack().simulator.faults.add({ operation, region, on: { times }, action }),
   });
 
-  describe.concurrent('finds the session that was started, and tells its address, in spite of', () => {
+  describe.concurrent('the players of a match get the session that was started in spite of', () => {
     for (const [i, [name, action]] of NONSENSE.entries()) {
       it(name, async () => {
         const region = `nonsense-${i}`;
@@ -69,8 +69,8 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     }
   });
 
-  describe.concurrent('a session that is not the one asked for', () => {
-    it('is never asked for again: the players are told, and nothing is left running', TIMEOUT, async () => {
+  describe.concurrent('a session that is answered and is not the one asked for', () => {
+    it('is not asked for again: the players are told, and nothing is left running', TIMEOUT, async () => {
       const { simulator, nakama } = stack();
       lie('session-run', 'other', 9).with({ kind: 'body', body: { id: 'x', host: '127.0.0.1', ports: [PORT] } });
       const players = await queueMatch(stack(), 'other');
@@ -86,7 +86,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       closeAll(players);
     });
 
-    it("is left alone, and nobody is sent to it, when it is another match's", TIMEOUT, async () => {
+    it('is left alone, and nobody is sent to it, when it is another match’s', TIMEOUT, async () => {
       const { simulator } = stack();
       const theirs = await queueMatch(stack(), 'crossed');
       const { sessionId: id, host, port } = await toldOneSession(stack(), theirs);
@@ -136,7 +136,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       closeAll(players);
     });
 
-    it('is adopted when it shows some seconds later', TIMEOUT, async () => {
+    it('is handed out when the API shows it some seconds later', TIMEOUT, async () => {
       lie('session-run', 'slow', 1).with({ kind: 'drop', when: 'after' });
       lie('describe-session', 'slow', 3).with({ kind: 'status', status: 404 });
       const players = await queueMatch(stack(), 'slow');

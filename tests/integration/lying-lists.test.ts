@@ -80,7 +80,7 @@ const toldLies = (runtime: NakamaRuntime, lies: typeof LIES): void => {
     await allocationsSettled(stack());
   });
 
-  it.sequential.each(lies)('%s: no record goes, and no session is stopped', { timeout: 90_000 }, async (_name, lie) => {
+  it.sequential.each(lies)('%s removes no record and stops no session', { timeout: 90_000 }, async (_name, lie) => {
     const { simulator } = stack();
     // The list ignores the filter that the module asks for: others' sessions are in it.
     const action = lie(await listAll());
@@ -95,7 +95,7 @@ const toldLies = (runtime: NakamaRuntime, lies: typeof LIES): void => {
   });
 
   it.sequential(
-    'is honest again: only a session of ours that nobody knows of is stopped',
+    'is right again stops only a session of this deployment that has no record',
     { timeout: 90_000 },
     async () => {
       const owner = await ownerOf(stack());

@@ -45,7 +45,7 @@ forEachRuntime('long', (runtime) => {
   };
   const playersAtGameye = (id: string): string[] => [...(stack().simulator.ledger.get(id)?.players ?? [])].sort();
 
-  it('that never report are left alone after all reservations ran out, and the health says that none ever did', async () => {
+  it('game servers that never report are not stopped when all reservations ran out, and the health says that none reports', async () => {
     const [ann] = await players(1);
     const id = await start(2, [ann!.userId]);
     const lapsed = async () => (await instance(id))?.['player_count'] === 0;
@@ -62,7 +62,7 @@ forEachRuntime('long', (runtime) => {
     expect(after.find(({ check }) => check === 'reports')).toEqual({ check: 'reports', ok: true });
   }, 90_000);
 
-  it('seat nobody late when another has the seat, whose token ran out with the reservation', async () => {
+  it('game servers seat no late player when another has the seat: the seat token ran out with the reservation', async () => {
     const [ann, ben, cid] = (await players(3)) as [Player, Player, Player];
     const id = await start(2, [ann.userId, ben.userId]);
     const before = Date.now();
@@ -78,7 +78,7 @@ forEachRuntime('long', (runtime) => {
     await endSessions(stack(), [id]);
   }, 60_000);
 
-  it('that name another session’s players as theirs move, count and unregister none of them', async () => {
+  it('game servers that name another session’s players move, count and unregister none of them', async () => {
     const [ann, ben, cid, dora] = (await players(4)).map(({ userId }) => userId) as [string, string, string, string];
     const [mine, theirs] = [await start(8, [ann, ben]), await start(2, [cid, dora])];
     expect(await callAs(theirs, 'gameye_server_join', { user_ids: [cid, dora] })).toMatchObject({ status: 200 });
@@ -95,7 +95,7 @@ forEachRuntime('long', (runtime) => {
     await endSessions(stack(), [mine, theirs]);
   }, 60_000);
 
-  it('that report without bounds are refused, and nothing of it is stored', async () => {
+  it('game servers that report too much are refused, and nothing of it is stored', async () => {
     const id = await start(4);
     await callAs(id, 'update_instance_info', { player_count: 1 });
     const before = await instance(id);
@@ -119,7 +119,7 @@ forEachRuntime('long', (runtime) => {
     await endSessions(stack(), [id]);
   }, 60_000);
 
-  it('that say what is not theirs to say in metadata replace nothing that players are told', async () => {
+  it('game servers replace nothing by their metadata that the module tells players', async () => {
     const [ann] = (await players(1)) as [Player];
     const id = await start(2, [ann.userId]);
     await callAs(id, 'gameye_server_join', { user_ids: [ann.userId] });

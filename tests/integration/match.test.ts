@@ -24,7 +24,7 @@ function playTogether(players: Player[], stayUntil: Promise<unknown>) {
 forEachRuntime((runtime) => {
   const stack = useStack(runtime);
 
-  it('gives every matched player, once, the address in which their session really listens', async () => {
+  it('every matched player is told, once, the address at which their session really listens', async () => {
     const { nakama, simulator } = stack();
     const players = await queueMatch(stack(), undefined, 3);
     const told = await toldOneSession(stack(), players);
@@ -72,7 +72,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('gives each player a seat token that only their own session can verify', async () => {
+  it('each matched player gets a seat token that only their own session can verify', async () => {
     const [one, other] = await Promise.all([queueMatch(stack()), queueMatch(stack())]);
     const { sessionId } = await toldOneSession(stack(), one);
     const { sessionId: otherId } = await toldOneSession(stack(), other);
@@ -95,7 +95,7 @@ forEachRuntime((runtime) => {
     closeAll([...one, ...other]);
   });
 
-  it('starts nothing in place of a game server that crashed, and forgets it when asked', async () => {
+  it('a game server that crashed is not replaced, and its record goes when somebody asks for it', async () => {
     const { nakama, simulator } = stack();
     const players = await queueMatch(stack());
     const { sessionId } = await toldOneSession(stack(), players);

@@ -29,7 +29,7 @@ forEachRuntime('long', (runtime) => {
   const createIfAnswered = (node: Nakama) => create(node).catch(() => undefined);
 
   it(
-    'never runs more sessions than GAMEYE_MAX_SESSIONS, however many are asked for at once on two nodes',
+    'no more sessions run than GAMEYE_MAX_SESSIONS, however many are asked for at once on two nodes',
     { timeout: 120_000 },
     async () => {
       const { nakama, simulator } = stack();
@@ -52,7 +52,7 @@ forEachRuntime('long', (runtime) => {
   );
 
   it(
-    'tells the players of one match too many, without starting anything, and serves the next',
+    'GAMEYE_MAX_SESSIONS: players of one match too many are told, nothing is started, and the next match is served',
     { timeout: 60_000 },
     async () => {
       const games = [];
@@ -73,7 +73,7 @@ forEachRuntime('long', (runtime) => {
   );
 
   it(
-    'does not count a session that crashed: the match that would be one too many gets its own',
+    'GAMEYE_MAX_SESSIONS does not count a session that crashed: the match that would be one too many gets its own',
     { timeout: 60_000 },
     async () => {
       const games = [];
@@ -88,7 +88,7 @@ forEachRuntime('long', (runtime) => {
   );
 
   it(
-    'counts what a node was starting when it died, once, and frees it when it has ended',
+    'GAMEYE_MAX_SESSIONS counts a session that a node was starting when it died, once, until it has ended',
     { timeout: 120_000 },
     async () => {
       const { simulator } = stack();

@@ -23,7 +23,7 @@ forEachRuntime((runtime) => {
   const flags = runtime.kind === 'real' ? ['--metrics.reporting_freq_sec', '1'] : [];
   const stack = useStack(runtime, { ...quietStack(['home', 'full']), flags });
 
-  it('count what happened, with labels that are no ids', async () => {
+  it('metrics count what happened, with labels that are no ids', async () => {
     const { nakama, simulator } = stack();
     const players = await queueMatch(stack());
     const { sessionId } = await toldOneSession(stack(), players);

@@ -54,7 +54,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('a match whose tickets name none is what the variables say', async () => {
+  it('a match whose tickets name no mode gets a session as the variables say', async () => {
     const players = await queued(undefined, undefined);
     const told = await toldOneSession(stack(), players);
     expect(await containerEnv(stack(), told.sessionId)).not.toHaveProperty('GAME_MODE');
@@ -63,14 +63,14 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('tickets of two modes in one match get none', async () => {
+  it('a match whose tickets name two modes gets no session', async () => {
     const players = await queued('duel', 'raid');
     expect(await toldOneReason(stack(), players)).toBe('misconfigured');
     await endAll();
     closeAll(players);
   });
 
-  it('a ticket of an unknown mode is refused when it is added, with the names of those that there are', async () => {
+  it('a ticket of an unknown mode is refused when it is added, with the names of the modes that there are', async () => {
     const players = await connectPlayers(stack().nakama, 1);
     const strings = { mode: 'gone' };
     await expect(matchTogether(players, { minCount: 2, maxCount: 2, strings })).rejects.toMatchObject({
@@ -80,7 +80,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('other servers and single players ask for a mode by its name, and no more sessions of it run than may', async () => {
+  it('other servers and single players ask for a mode by its name, and no more of its sessions run than are allowed', async () => {
     const { nakama } = stack();
     const first = await ask<{ session_id: string }>(nakama, 'fleet_create', { mode: 'raid' });
     const isRunning = async (): Promise<boolean> =>
@@ -98,7 +98,7 @@ forEachRuntime((runtime) => {
     closeAll([player]);
   });
 
-  it('a request says more than its mode', async () => {
+  it('a request of another server replaces what its mode says', async () => {
     const { nakama } = stack();
     const [player] = (await connectPlayers(nakama, 1)) as [Player];
     const payload = { mode: 'duel', user_ids: [player.userId], env: { OWN: '1' }, regions: ['eu'] };

@@ -30,7 +30,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('keeps of many matches of a player the latest, and whatever a studio has sent', async () => {
+  it('the list of notifications keeps only the latest match of a player, and all that a studio has sent', async () => {
     const { nakama, database } = stack();
     const [player] = (await connectPlayers(nakama, 1)) as [Player];
     const play = async (): Promise<string> => {
@@ -60,7 +60,7 @@ forEachRuntime((runtime) => {
     closeAll([player]);
   });
 
-  it('also of a failure', async () => {
+  it('GAMEYE_NOTIFY=gameye,connection-info tells a failure in both words as well', async () => {
     const players = await connectPlayers(stack().nakama, 1);
     const user_ids = players.map(({ userId }) => userId);
     await stack().nakama.rpc('fleet_create', { max_players: 1, user_ids, regions: ['nowhere'] });

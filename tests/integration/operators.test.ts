@@ -65,7 +65,7 @@ forEachRuntime((runtime) => {
       }
     });
 
-    it('see what runs, what is being started and why it does not', async () => {
+    it('see what runs, what is being started, and why it does not start', async () => {
       const { nakama, simulator } = stack();
       simulator.configure({ regions: { full: { capacity: 0 } } });
       const ids = [...(await startSessions(stack(), 'home', 2)), ...(await startSessions(stack(), 'away', 1))];
@@ -142,7 +142,7 @@ forEachRuntime((runtime) => {
       await endSessions(stack(), [...home, away]);
     });
 
-    it('cannot drain what is still being started, and are told how much that is', async () => {
+    it('cannot drain sessions that are still being started, and are told how many those are', async () => {
       const { nakama, simulator } = stack();
       simulator.configure({ regions: { full: { capacity: 0 } } });
       const { session_id } = await ask<{ session_id: string }>(nakama, 'fleet_create', {

@@ -70,7 +70,7 @@ forEachRuntime((runtime) => {
     closeAll([...waiting, demanding!]);
   });
 
-  it('an older version that is allowed is played by tickets that demand it, while others get the one in force', async () => {
+  it('tickets that demand an older version that is allowed get it, while others get the one in force', async () => {
     const { nakama } = stack();
     const set = { version: '1.2', allow: ['1.1'] };
     expect(await ask(nakama, 'gameye_set_version', set)).toMatchObject({ version: '1.2', previous: '1.0' });

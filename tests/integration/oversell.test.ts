@@ -25,7 +25,7 @@ async function join(node: Nakama, id: string, user: string): Promise<RpcResult> 
 forEachRuntime('long', (runtime) => {
   const stack = useStack(runtime, quietStack(['home']));
 
-  it('seats exactly as many as fit when hundreds join at one instance through two nodes at once', async () => {
+  it('exactly as many players get seats as fit when hundreds join one instance through two nodes at once', async () => {
     const { nakama, simulator } = stack();
     const second = await stack().startNode();
     const { payload } = await nakama.rpc('fleet_create', { max_players: SEATS });

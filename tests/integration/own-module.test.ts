@@ -27,8 +27,8 @@ async function storedDuel(stack: Stack, id: string): Promise<Record<string, unkn
   return (await until(row, 15_000, `what the callback stores about ${id}`)).value;
 }
 
-describe('the file of the example', () => {
-  it('is a script with few globals: its own functions and the ones of ours that it registers', () => {
+describe('the built example module', () => {
+  it('is a script with few globals: its own functions and those of the library that it registers', () => {
     const program = parse(readFileSync(ownModule, 'utf8'), { ecmaVersion: 2020, sourceType: 'script' });
     const names = program.body.flatMap((one) => {
       if (one.type === 'FunctionDeclaration') return [one.id.name];
@@ -123,7 +123,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([one, two, ...duellists]);
   });
 
-  it('a callback that tells the players itself is all that happens', async () => {
+  it('a callback that tells the players itself replaces what the module tells them', async () => {
     const { nakama } = stack();
     const [player] = await connectPlayers(nakama, 1);
     if (!player) throw new Error('a player is needed');

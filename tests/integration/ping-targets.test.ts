@@ -8,7 +8,7 @@ import { toldOneSession } from './support/matches.ts';
 import { endSessions, quietStack, requestsOf } from './support/world.ts';
 
 const onRuntime = (runtime: NakamaRuntime): void => {
-  describe.sequential('with a token that may ask', () => {
+  describe.sequential('with a token that may read regions', () => {
     const env = { GAMEYE_API_REGION: 'home,away,dark', GAMEYE_PING_PREFIX: 'rtt.' };
     const base = quietStack(['away', 'home', 'dark', 'foreign'], env);
     const regions = { ...base.simulator!.regions, away: { ips: ['127.0.0.2', '127.0.0.3'] }, dark: { outage: true } };
@@ -30,7 +30,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       await until(isBack, 10_000, 'the targets', 200);
       closeAll(players);
     });
-    it('tells players where to measure the regions that are there and ours, in our order, from memory', async () => {
+    it('tells players where to measure the configured regions that exist, in the configured order, from memory', async () => {
       const [player] = (await connectPlayers(stack().nakama, 1)) as [Player];
       const before = asked();
       for (let i = 0; i < 3; i++) {
@@ -47,7 +47,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       expect(asked()).toBe(before);
       closeAll([player]);
     });
-    it('gets measurements that a ticket takes, and the match is near', async () => {
+    it('gives addresses whose measurements a ticket takes, and the match is near', async () => {
       const players = await connectPlayers(stack().nakama, 2);
       const pings = await Promise.all(players.map((player) => player.measurePings()));
       for (const one of pings) {
@@ -60,17 +60,17 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       await endSessions(stack(), [sessionId]);
       closeAll(players);
     });
-    it('is for players', async () => {
+    it('refuses servers', async () => {
       expect(await stack().nakama.rpc('gameye_ping_targets')).toMatchObject({ status: 401, code: 16 });
     });
   });
 
-  describe.sequential('with a token that may not', () => {
+  describe.sequential('with a token that may not read regions', () => {
     const base = quietStack(['home', 'away', 'third']);
     const tokens = { 'sim-token': ['session:start', 'session:read', 'session:stop'] };
     const stack = useStack(runtime, { ...base, simulator: { ...base.simulator, tokens } });
 
-    it('says so, asks once, and matches are made all the same, also when a region is full', async () => {
+    it('refuses, asks Gameye only once, and matches get sessions all the same, also when a region is full', async () => {
       const { nakama, simulator } = stack();
       const players = await connectPlayers(nakama, 2);
       for (const player of players) {
@@ -88,4 +88,4 @@ const onRuntime = (runtime: NakamaRuntime): void => {
   });
 };
 
-describe.concurrent('ping targets', () => forEachRuntime(onRuntime));
+describe.concurrent('gameye_ping_targets', () => forEachRuntime(onRuntime));

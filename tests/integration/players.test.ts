@@ -34,7 +34,7 @@ forEachRuntime((runtime) => {
     ...quietStack(['eu-central-1', 'slow-1'], { GAMEYE_MAX_PLAYERS: '4' }),
   });
 
-  it('tells a player where they stand: nothing, then the session, with a fresh seat token each time', async () => {
+  it('gameye_assignment tells a player "none", then the session, with a fresh seat token each time', async () => {
     const [stranger] = await connectPlayers(stack().nakama, 1);
     expect(await payloadOf(stranger as Player, 'gameye_assignment')).toEqual({ state: 'none' });
     const players = await queueMatch(stack());
@@ -51,7 +51,7 @@ forEachRuntime((runtime) => {
     closeAll([...players, stranger as Player]);
   });
 
-  it('gives the assignment on another device, after the first one was lost', async () => {
+  it('a player who lost a device gets the assignment on another one', async () => {
     const deviceId = `device-${Date.now()}-${Math.random()}`;
     const phone = await Player.connect(stack().nakama, { deviceId });
     await payloadOf(phone, 'gameye_solo_match');
@@ -69,7 +69,7 @@ forEachRuntime((runtime) => {
     closeAll([tablet]);
   });
 
-  it('starts one session for a player alone, however often they ask', async () => {
+  it('a player alone gets one session, however often they ask', async () => {
     const [player] = (await connectPlayers(stack().nakama, 1)) as [Player];
     const answers = await Promise.all(
       Array.from({ length: 5 }, () => player.rpc('gameye_solo_match', { resume: true })),
@@ -86,7 +86,7 @@ forEachRuntime((runtime) => {
     closeAll([player]);
   });
 
-  it('starts only so many sessions for one player in a minute', async () => {
+  it('a player alone gets only so many sessions in a minute', async () => {
     const [player] = (await connectPlayers(stack().nakama, 1)) as [Player];
     for (let i = 0; i < 6; i++) {
       expect(await payloadOf(player, 'gameye_solo_match')).toEqual({ status: 'starting' });
@@ -104,7 +104,7 @@ forEachRuntime((runtime) => {
     closeAll([player]);
   });
 
-  it('frees the seat of a player who leaves, and says so only once', async () => {
+  it('a player who leaves frees the seat, and is told so only once', async () => {
     const players = await queueMatch(stack());
     const told = await toldOneSession(stack(), players);
     const [player] = players as [Player];
@@ -119,7 +119,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('frees the seat that a player had when they are matched again', async () => {
+  it('a player who is matched again frees the seat they had', async () => {
     const players = await queueMatch(stack());
     const first = await toldOneSession(stack(), players);
     const [player] = players as [Player];
@@ -136,7 +136,7 @@ forEachRuntime((runtime) => {
     closeAll([...players, friend]);
   });
 
-  it('hands a starting session to the others when a player cancels', async () => {
+  it('a player who cancels leaves the starting session to the others', async () => {
     const { simulator } = stack();
     const fault = simulator.faults.add({
       operation: 'session-run',
@@ -164,7 +164,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('stops a starting session when everybody cancels', async () => {
+  it('a starting session is stopped when all its players cancel', async () => {
     const { simulator } = stack();
     const fault = simulator.faults.add({
       operation: 'session-run',
@@ -193,7 +193,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('refuses to cancel what has started', async () => {
+  it('a player cannot cancel a session that has started', async () => {
     const players = await queueMatch(stack());
     const told = await toldOneSession(stack(), players);
     expect(await (players[0] as Player).rpc('gameye_cancel', {})).toMatchObject({ code: 9 });
@@ -201,7 +201,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('refuses servers at the players’ door', async () => {
+  it('servers may not call the RPCs of players', async () => {
     for (const id of [
       'gameye_assignment',
       'gameye_cancel',
@@ -213,7 +213,7 @@ forEachRuntime((runtime) => {
     }
   });
 
-  it('takes a player to the session of a friend, but not of a stranger', async () => {
+  it('a player joins the session of a friend, but not of a stranger', async () => {
     const players = await queueMatch(stack());
     const told = await toldOneSession(stack(), players);
     const [host] = players as [Player];

@@ -17,7 +17,7 @@ forEachRuntime((runtime) => {
     ...quietStack(['eu-central-1', 'full-1', 'slow-1'], { GAMEYE_READY: 'server', GAMEYE_CREATE_TIMEOUT: '6s' }),
   });
 
-  it('tells the players when their game server says that it is ready, not before', async () => {
+  it('players are told when their game server reports that it is ready, not before', async () => {
     const players = await queueMatch(stack());
     const sessionId = await startedSession(stack(), players);
     const token = (await containerEnv(stack(), sessionId))['NAKAMA_SERVER_TOKEN'] ?? '';
@@ -35,7 +35,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('takes the word of a server that is ready before the API has answered', async () => {
+  it('a game server may report that it is ready before the API has answered', async () => {
     const fault = stack().simulator.faults.add({
       operation: 'session-run',
       region: 'slow-1',
@@ -58,7 +58,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('stops a session whose server never gets ready, and says so', async () => {
+  it('a session whose game server never gets ready is stopped, and its players are told', async () => {
     const players = await queueMatch(stack());
     const sessionId = await startedSession(stack(), players);
     expect(await toldOneReason(stack(), players)).toBe('timeout');
@@ -67,7 +67,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('refuses the word of a player, and of another session’s server', async () => {
+  it('players and game servers of other sessions cannot report that a session is ready', async () => {
     const [players, others] = [await queueMatch(stack()), await queueMatch(stack())];
     const [one, other] = [await startedSession(stack(), players), await startedSession(stack(), others)];
     const token = (await containerEnv(stack(), other))['NAKAMA_SERVER_TOKEN'] ?? '';

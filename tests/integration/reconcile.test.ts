@@ -57,7 +57,7 @@ forEachRuntime('long', (runtime) => {
     await arrive(kept, ann);
   });
 
-  it('stops a session that all players have left, and one to which nobody came; never one in use', async () => {
+  it('the reconciler stops a session that all players have left, and one to which nobody came; never one in use', async () => {
     const [ben, eve] = await Promise.all([newPlayer(), newPlayer()]);
     const [left, noShow] = await Promise.all([start([ben]), start([eve])]);
     expect(await stack().nakama.rpc('gameye_server_ready', { id: noShow })).toMatchObject({ status: 200 });
@@ -77,7 +77,7 @@ forEachRuntime('long', (runtime) => {
     expect(ended(kept)).toBe(false);
   }, 60_000);
 
-  it('removes the record of a session that ended by itself', async () => {
+  it('the reconciler removes the record of a session that ended by itself', async () => {
     const ben = await newPlayer();
     const id = await start([ben]);
     await arrive(id, ben);
@@ -91,7 +91,7 @@ forEachRuntime('long', (runtime) => {
     await until(() => forgotten(id), RECONCILED_MS, 'the end of its record');
   }, 60_000);
 
-  it('stops a session of its own that nobody knows of, and leaves those of other deployments alone', async () => {
+  it('the reconciler stops a session of this deployment without a record, and leaves those of others alone', async () => {
     const owner = await ownerOf(stack());
     const [ours, theirs, unknown] = [randomUUID(), randomUUID(), randomUUID()];
     await startBehindItsBack(stack(), ours, 'home', 'default', { nakama_owner: owner });
@@ -102,7 +102,7 @@ forEachRuntime('long', (runtime) => {
     for (const id of [theirs, unknown]) await stopBehindItsBack(stack(), id);
   }, 60_000);
 
-  it('gives a session with players in it its lost record back', async () => {
+  it('the reconciler gives a session with players in it its lost record back', async () => {
     const ben = await newPlayer();
     const id = await start([ben]);
     await query(stack().database, `DELETE FROM ${tableOf(stack(), 'gameye_instance')} WHERE id = $1`, [id]);
@@ -113,7 +113,7 @@ forEachRuntime('long', (runtime) => {
     await endSessions(stack(), [id]);
   }, 60_000);
 
-  it('ends a draining session when the last player has left', async () => {
+  it('the reconciler ends a draining session when the last player has left', async () => {
     const ben = await newPlayer();
     const id = await start([ben]);
     await arrive(id, ben);
@@ -139,7 +139,7 @@ forEachRuntime('long', (runtime) => {
     await endSessions(stack(), [id]);
   }
 
-  it('is done by one node at a time, and by another one when that node dies', async () => {
+  it('the reconciler runs on one node at a time, and on another one when that node dies', async () => {
     const second = await stack().startNode({ name: 'second' });
     await untilReconciled(stack());
     await seesWhatTheOtherNodeStores(second);

@@ -123,7 +123,7 @@ forEachRuntime('long', (runtime) => {
     closeAll(players);
   });
 
-  it('a player who was away when the match was told finds it in the list, once', async () => {
+  it('a player who was away when the match was told finds it in the list of notifications, once', async () => {
     const players = (await connectPlayers(stack().nakama, 2)) as [Player, Player];
     const [away, other] = players;
     const build = uniqueGroup();
@@ -158,7 +158,7 @@ forEachRuntime('long', (runtime) => {
     closeAll([player]);
   });
 
-  it('a fresh solo start after a game that is over is a new one', async () => {
+  it('a player who starts alone after a game that is over gets a new session', async () => {
     const [player] = (await connectPlayers(stack().nakama, 1)) as [Player];
     const first = await player.rpc('gameye_solo_match');
     expect(first.payload).toEqual({ status: 'starting' });
@@ -194,7 +194,7 @@ forEachRuntime('long', (runtime) => {
     closeAll(players);
   });
 
-  it('a group that is larger than a session hears misconfigured, and nothing is started', async () => {
+  it('a group that is larger than a session is told "misconfigured", and nothing is started', async () => {
     const players = await connectPlayers(stack().nakama, 9);
     const build = uniqueGroup();
     await Promise.all(players.map((player) => queue(player, build, [9, 9])));

@@ -18,7 +18,7 @@ forEachRuntime((runtime) => {
   const regions = FINAL.map(([status]) => `refuses-${status}`);
   const stack = useStack(runtime, quietStack(['home', ...regions]));
 
-  describe.concurrent('asks once and tells the players at once after', () => {
+  describe.concurrent('players are told at once, and Gameye is asked only once, after', () => {
     for (const [status, reason, name] of FINAL) {
       it(`${status}, ${name}: ${reason}`, async () => {
         const { simulator, nakama } = stack();
@@ -45,7 +45,7 @@ forEachRuntime((runtime) => {
     }
   });
 
-  it('starts nothing anywhere else for them', async () => {
+  it('a start that Gameye refuses for good is tried in no other region', async () => {
     expect(requestsOf(stack(), 'session-run')).toHaveLength(FINAL.length);
     expect(await instanceRows(stack())).toEqual([]);
   });

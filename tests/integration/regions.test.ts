@@ -14,8 +14,8 @@ const onRuntime = (runtime: NakamaRuntime): void => {
   const env = { GAMEYE_API_REGION: 'home,away', GAMEYE_CREATE_TIMEOUT: '8s' };
   const stack = useStack(runtime, quietStack(['home', 'away', 'reopening', 'broken'], env));
 
-  describe.sequential('with capacity', () => {
-    it('starts a match in the region that is nearest to the players, and in the next one when that is full', async () => {
+  describe.sequential('in regions with capacity', () => {
+    it('starts in the region that is nearest to the players, and in the next one when that is full', async () => {
       const { simulator } = stack();
       const near = await queueMatch(stack(), 'away');
       const { sessionId: nearId } = await toldOneSession(stack(), near);
@@ -49,7 +49,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       return { players, region };
     };
 
-    it('starts it in the next region, which the next matches try first for a while', async () => {
+    it('starts in the next region, which the next matches try first for a while', async () => {
       const before = requestsOf(stack(), 'session-run', 'nowhere').length;
       const first = await started(regions);
       const second = await started(regions);
@@ -59,7 +59,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       closeAll([...first.players, ...second.players]);
     });
 
-    it('tells the players that this is a mistake when no region has it', async () => {
+    it('gets no session when no region has the image, and its players are told "misconfigured"', async () => {
       const { nakama } = stack();
       const players = await connectPlayers(nakama, 2);
       const user_ids = players.map(({ userId }) => userId);
@@ -82,7 +82,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
   });
 
   describe.sequential('when every region is full', () => {
-    it.concurrent('tells the players so when the create timeout has passed', async () => {
+    it.concurrent('gets no session, and its players are told when the create timeout has passed', async () => {
       const { simulator } = stack();
       simulator.configure({ regions: { home: { outage: true }, away: { capacity: 0 } } });
       const players = await queueMatch(stack());
@@ -98,7 +98,7 @@ const onRuntime = (runtime: NakamaRuntime): void => {
       closeAll(players);
     });
 
-    it.concurrent('uses capacity that comes back in time', async () => {
+    it.concurrent('gets a session when capacity comes back in time', async () => {
       const { simulator, nakama } = stack();
       simulator.configure({ regions: { reopening: { capacity: 0 } } });
       const players = await connectPlayers(nakama, 2);
@@ -120,4 +120,4 @@ const onRuntime = (runtime: NakamaRuntime): void => {
 };
 
 // All runtimes at the same time: most of this is waiting.
-describe.concurrent('regions', () => forEachRuntime(onRuntime));
+describe.concurrent('a match', () => forEachRuntime(onRuntime));

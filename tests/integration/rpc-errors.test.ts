@@ -68,7 +68,7 @@ const INVALID: [string, unknown, string][] = [
 forEachRuntime((runtime) => {
   const stack = useStack(runtime, quietStack(['home']));
 
-  it('answers code 3 and a sentence that names the field to every wrong payload', async () => {
+  it('every RPC answers a wrong payload with code 3 and a sentence that names the field', async () => {
     const answers = await Promise.all(INVALID.map(([rpc, payload]) => stack().nakama.rpc(rpc, payload)));
     const seen = answers.map(({ status, code, message = '' }, i) => {
       const [rpc, payload, name] = INVALID[i]!;
@@ -78,7 +78,7 @@ forEachRuntime((runtime) => {
     for (const { message } of answers) expect(message).toMatch(/^["A-Zm].*\.$/);
   });
 
-  it('answers code 3 to a query or a cursor that cannot be read', async () => {
+  it('fleet_list answers a query or a cursor that cannot be read with code 3', async () => {
     const { nakama } = stack();
     for (const [field, value] of Object.entries({ query: '+value.region:"home', cursor: 'bm90IGEgY3Vyc29y' })) {
       expect(await nakama.rpc('fleet_list', { [field]: value }), field).toMatchObject({
@@ -89,7 +89,7 @@ forEachRuntime((runtime) => {
     }
   });
 
-  it('answers code 5 for a session that nobody knows, and deletes it without an error', async () => {
+  it('RPCs answer code 5 for an unknown session, and deleting one is no error', async () => {
     const { nakama } = stack();
     const payloads: [string, object][] = [
       ['fleet_get', { id: ID }],
@@ -124,7 +124,7 @@ forEachRuntime((runtime) => {
     });
   });
 
-  it('has changed and started nothing by all that', async () => {
+  it('a refused RPC changes and starts nothing', async () => {
     expect(requestsOf(stack(), 'session-run')).toEqual([]);
     expect(requestsOf(stack(), 'session-stop')).toEqual([]);
     expect(await allocationRows(stack())).toEqual([]);

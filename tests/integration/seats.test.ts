@@ -19,7 +19,7 @@ forEachRuntime((runtime) => {
   };
   const playersAtGameye = (id: string) => [...(stack().simulator.ledger.get(id)?.players ?? [])].sort();
 
-  it('gives seats to all who join, or to none of them', async () => {
+  it('fleet_join gives seats to all who join, or to none of them', async () => {
     const { nakama } = stack();
     const id = await start(3);
     const [a, b, c, d] = users(4) as [string, string, string, string];
@@ -47,7 +47,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [id]);
   });
 
-  it('gives no seat twice when many join at once', async () => {
+  it('fleet_join gives no seat twice when many join at once', async () => {
     const { nakama } = stack();
     const id = await start(5);
     const answers = await Promise.all(
@@ -62,7 +62,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [id]);
   });
 
-  it('frees the seats of those who leave, once', async () => {
+  it('fleet_leave frees the seats of those who leave, once', async () => {
     const { nakama } = stack();
     const id = await start(2);
     const [a, b, c] = users(3) as [string, string, string];
@@ -80,7 +80,7 @@ forEachRuntime((runtime) => {
     await endSessions(stack(), [id]);
   });
 
-  it('counts what the game server counted, and merges its metadata', async () => {
+  it('fleet_update stores the player count that it is told, and merges metadata', async () => {
     const { nakama } = stack();
     const id = await start(10);
     expect(

@@ -21,7 +21,7 @@ const ECHO = {
 forEachRuntime((runtime) => {
   const stack = useStack(runtime, quietStack(['home', 'echoes']));
 
-  it('tells nobody the API token, not even when the API repeats it in its errors', async () => {
+  it('nobody is told the API token, not even when the API repeats it in its errors', async () => {
     const { simulator, nakama } = stack();
     const action = { kind: 'body', status: 500, body: ECHO } as const;
     // Once: after the second time it would be another region's turn.
@@ -53,7 +53,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('tells nobody what a game server gets to prove itself', async () => {
+  it('nobody is told the secrets that a game server gets to prove itself', async () => {
     const players = await queueMatch(stack(), 'home');
     const { sessionId } = await toldOneSession(stack(), players);
     const env = await containerEnv(stack(), sessionId);

@@ -89,7 +89,7 @@ forEachRuntime('long', (runtime) => {
     closeAll(players);
   });
 
-  it('a game server that goes on reporting goes on', async () => {
+  it('a game server that goes on reporting is not stopped', async () => {
     const { players, ids, sessionId, says } = await play(2, 'live');
     await says('gameye_server_join', { user_ids: ids });
     const until_ms = Date.now() + 20_000;

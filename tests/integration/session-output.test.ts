@@ -32,7 +32,7 @@ function talkingStack(): TestStackOptions {
 }
 
 forEachRuntime((runtime) => {
-  describe('what a session wrote and left', () => {
+  describe('the output of a session', () => {
     const stack = useStack(runtime, talkingStack());
     const logs = (id: string, more: object = {}): Promise<Logs> =>
       ask<Logs>(stack().nakama, 'gameye_logs', { id, ...more });
@@ -64,7 +64,7 @@ forEachRuntime((runtime) => {
       }
     });
 
-    it('is read while it runs, without secrets, and its files once it has ended', async () => {
+    it('can be read while the session runs, without secrets, and its files once it has ended', async () => {
       const id = await talk();
       const { text, truncated, session_id } = await logs(id);
       expect([session_id, truncated]).toEqual([id, false]);
@@ -103,7 +103,7 @@ forEachRuntime((runtime) => {
       await ask(stack().nakama, 'fleet_delete', { id });
     });
 
-    it('is refused in our words when Gameye does not have it, or does not answer as it should', async () => {
+    it('is refused with a plain sentence when Gameye does not have it, or does not answer as it should', async () => {
       const { nakama, simulator } = stack();
       const both = async (): Promise<[number, string][]> => {
         const answers = [];
@@ -134,7 +134,7 @@ forEachRuntime((runtime) => {
       expect(await during({ kind: 'body', status: 200, body: {} })).toEqual([undefined, 14]);
     });
 
-    it('tells which scope a token lacks', async () => {
+    it('is refused with the name of the scope that a token lacks', async () => {
       const { nakama, simulator } = stack();
       const status = { kind: 'status', status: 403 } as const;
       const faults = (['stream-logs', 'artifacts'] as const).map((operation) =>

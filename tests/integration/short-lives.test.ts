@@ -51,4 +51,4 @@ const onRuntime = (runtime: NakamaRuntime): void => {
 };
 
 // All runtimes at the same time: most of this is waiting.
-describe.concurrent('with match.max_empty_sec', () => forEachRuntime('long', onRuntime));
+describe.concurrent('where Nakama ends empty matches early', () => forEachRuntime('long', onRuntime));

@@ -47,7 +47,7 @@ forEachRuntime((runtime) => {
     closeAll([ann, ben, ...fans]);
   });
 
-  it('the players of a match play once more when both want it, in a new session', async () => {
+  it('the players of a match play again in a new session when both want it', async () => {
     const players = (await connectPlayers(stack().nakama, 2)) as [Player, Player];
     const [ann, ben] = players;
     await matchTogether(players);

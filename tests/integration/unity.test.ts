@@ -48,7 +48,7 @@ forEachRuntime('long', (runtime) => {
   const startedFor = (matchId: string) =>
     stack().simulator.ledger.entries.filter(({ labels }) => labels['match_id'] === matchId);
 
-  it('gives a match of Unity the address of a server that knows its match, in the region that Unity chose', async () => {
+  it('a match of Unity gets the address of a game server that knows the match, in the region that Unity chose', async () => {
     const { nakama, simulator } = stack();
     const matchId = randomUUID();
     const { Status, AllocationData } = await allocate(nakama, matchId, 'away');
@@ -70,7 +70,7 @@ forEachRuntime('long', (runtime) => {
     expect(await ask(nakama, 'poll', { MatchId: matchId })).toMatchObject({ Status: 'Error' });
   });
 
-  it('starts one session for a match that is asked for many times at once, on two nodes, and after its end', async () => {
+  it('a match of Unity gets one session, asked for many times at once, on two nodes, and after its end', async () => {
     const { nakama } = stack();
     const other = await stack().startNode();
     const matchId = randomUUID();
@@ -87,7 +87,7 @@ forEachRuntime('long', (runtime) => {
     await other.stop();
   });
 
-  it('never leads to two servers when the answer of the Session API is lost', async () => {
+  it('a match of Unity never gets two sessions when the answer of the Session API is lost', async () => {
     const { nakama, simulator } = stack();
     simulator.faults.add(fault('lossy', { ordinals: [1] }, { kind: 'drop', when: 'after' }));
     const matchId = randomUUID();
@@ -97,7 +97,7 @@ forEachRuntime('long', (runtime) => {
     await endSessions(stack(), [AssignmentData!.CustomData.sessionId]);
   });
 
-  it('says why a match got no server, for as long as it is asked', async () => {
+  it('a match of Unity that got no session is answered with the reason, however often it is asked for', async () => {
     const { nakama, simulator } = stack();
     simulator.faults.add(fault('dear', 'always', { kind: 'status', status: 402 }));
     const matchId = randomUUID();
@@ -112,7 +112,7 @@ forEachRuntime('long', (runtime) => {
     expect(startedFor(matchId)).toEqual([]);
   });
 
-  it('is for servers only', async () => {
+  it('the RPCs for Unity are for servers only', async () => {
     const player = await Player.authenticate(stack().nakama);
     const before = await allocationRows(stack());
     for (const rpc of ['gameye_unity_allocate', 'gameye_unity_poll']) {
@@ -121,7 +121,7 @@ forEachRuntime('long', (runtime) => {
     expect(await allocationRows(stack())).toEqual(before);
   });
 
-  it('keeps the promise of an allocate when its node dies right after it', async () => {
+  it('a match of Unity gets its session although the node dies right after gameye_unity_allocate', async () => {
     const { nakama, simulator } = stack();
     const victim = await stack().startNode();
     simulator.faults.add(fault('mortal', { times: 1 }, { kind: 'delay', ms: 4_000, when: 'before' }));

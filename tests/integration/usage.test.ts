@@ -13,7 +13,7 @@ const MOST = 1000;
 const WARNING = 'most of GAMEYE_MAX_MINUTES_PER_DAY';
 
 forEachRuntime('long', (runtime) => {
-  describe('what sessions cost', () => {
+  describe('the usage of sessions', () => {
     const flags = runtime.kind === 'real' ? ['--metrics.reporting_freq_sec', '1'] : [];
     const env = { GAMEYE_MAX_MINUTES_PER_DAY: String(MOST), GAMEYE_RECONCILE_INTERVAL: '1s' };
     const stack = useStack(runtime, { ...quietStack(['home'], env), flags });

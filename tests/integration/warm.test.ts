@@ -41,7 +41,7 @@ forEachRuntime((runtime) => {
     return players;
   };
 
-  it('a match gets a warm session without a request for one, and the buffer is filled again', async () => {
+  it('a match gets a warm session instead of a new one, and another warm session is started', async () => {
     await filled();
     await allocationsSettled(stack());
     const before = await warmIds(stack());
@@ -60,7 +60,7 @@ forEachRuntime((runtime) => {
   });
 
   it(
-    'of many matches at once each has a session alone, and the warm ones come first',
+    'each of many matches at once gets a session of its own, and the warm sessions are used first',
     { timeout: 90_000 },
     async () => {
       await filled();
@@ -75,7 +75,7 @@ forEachRuntime((runtime) => {
     },
   );
 
-  it('two nodes keep no more than one would', { timeout: 60_000 }, async () => {
+  it('two nodes keep no more warm sessions than one would', { timeout: 60_000 }, async () => {
     await stack().startNode();
     await filled();
     await allocationsSettled(stack(), undefined, 20_000);
@@ -88,7 +88,7 @@ forEachRuntime((runtime) => {
     closeAll(players);
   });
 
-  it('another version replaces all of them', { timeout: 60_000 }, async () => {
+  it('another version replaces all warm sessions', { timeout: 60_000 }, async () => {
     await filled();
     const before = await warmIds(stack());
     await ask(stack().nakama, 'gameye_set_version', { mode: 'duel', version: '2.0', force: true });

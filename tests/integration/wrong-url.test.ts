@@ -61,9 +61,9 @@ forEachRuntime('long', (runtime) => {
   const logged = (node: Nakama, failure: string) =>
     node.logs.find((line) => line['failure'] === failure && line['advice']);
 
-  describe('a URL that redirects', () => {
+  describe('GAMEYE_API_URL that redirects', () => {
     it.each([301, 302, 303])(
-      'and makes a GET of a start (%i) is unhealthy, and misconfigured at once',
+      'and turns a POST into a GET (%i) is unhealthy, and "misconfigured" for players at once',
       async (status) => {
         const { nakama, simulator } = stack();
         const check = await withFault('session-run', { kind: 'redirect', status }, async () => {
@@ -101,7 +101,7 @@ forEachRuntime('long', (runtime) => {
     );
   });
 
-  describe('a URL of https://', () => {
+  describe('GAMEYE_API_URL with https://', () => {
     const UNKNOWN = /authority/;
     const PLAIN = /does not speak TLS/;
     it.each<[string, () => Promise<number>, RegExp]>([
@@ -118,7 +118,7 @@ forEachRuntime('long', (runtime) => {
     });
   });
 
-  it('quotes no secret of the container when the API does', async () => {
+  it('the log holds no secret of the container when the API repeats it', async () => {
     const { nakama, simulator } = stack();
     const env = { DB_PASSWORD: PASSWORD };
     await withFault('session-run', { kind: 'echo' }, async () => {
@@ -137,7 +137,7 @@ forEachRuntime('long', (runtime) => {
     await expectNoSecrets(stack());
   });
 
-  it('sends nobody to a host that is none: the session is stopped, unless a second look finds one', async () => {
+  it('nobody is sent to an address that is none: the session is stopped, unless a second look finds a good one', async () => {
     const evil: FaultAction = { kind: 'alter', fields: { host: 'http://evil.test/' } };
     const { nakama, simulator } = stack();
     const lost = await withFault(undefined, evil, async () => {

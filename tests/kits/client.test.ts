@@ -98,7 +98,7 @@ describe('a player who queues', () => {
     expect(await after(0, search)).toEqual(newMatch);
   });
 
-  it('gets it without any notification', async () => {
+  it('gets the address without any notification', async () => {
     const search = await queued();
     fake.match();
     fake.standing = STARTING;
@@ -108,7 +108,7 @@ describe('a player who queues', () => {
     fake.notify(7300, NEW);
   });
 
-  it('gets it without the notification and without the word that the group is complete', async () => {
+  it('gets the address without the notification and without the message that the group is complete', async () => {
     const search = await queued();
     fake.standing = NEW;
     expect(await after(12_000, search)).toEqual(newMatch);
@@ -139,7 +139,7 @@ describe('a player who queues', () => {
     expect(await after(9_500, search)).toEqual(newMatch);
   });
 
-  it('is not sent to the old match, whose seat is still theirs', async () => {
+  it('is not sent to the old match, in which they still have a seat', async () => {
     fake.standing = OLD;
     const search = await queued();
     fake.notify(7300, OLD);
@@ -389,7 +389,7 @@ describe('a player who cancels', () => {
   });
 });
 
-describe('a player for whom somebody else asks, who asks alone, or who comes back', () => {
+describe('a player with the client helper', () => {
   it('follows the leader of the party', async () => {
     fake.standing = OLD;
     const search = fake.gameye().follow();
@@ -445,7 +445,7 @@ describe('a player for whom somebody else asks, who asks alone, or who comes bac
   });
 });
 
-it('is a file that a browser project can compile, where Node has no say', () => {
+it('the client helper is a file that a browser project can compile, without the types of Node', () => {
   const folder = path.join(projectRoot, 'kits/client');
   const { config } = ts.readConfigFile(path.join(folder, 'tsconfig.json'), ts.sys.readFile) as { config: unknown };
   const { fileNames, options } = ts.parseJsonConfigFileContent(config, ts.sys, folder);

@@ -20,7 +20,7 @@ it.each([
   expect(readFileSync(`${folder}/${name}`, 'utf8'), 'run it again with UPDATE_DOCS=1').toBe(text);
 });
 
-it('has no two vectors of one name, and no token twice', () => {
+it('the vectors of the kits have no name and no token twice', () => {
   const tokens = tokenVectors();
   const { requests, answers, repetitions } = callVectors();
   for (const group of [tokens, requests, answers, repetitions]) {

@@ -24,7 +24,7 @@ async function terminate(pid: number): Promise<void> {
   await query(address, 'SELECT pg_terminate_backend($1, 5000)', [pid]);
 }
 
-it('a connection that is killed in a transaction fails that one, and the next gets another', async () => {
+it('a database connection that is killed in a transaction fails that one, and the next transaction gets another', async () => {
   // Twice as many as there are connections: none of them is lost for good.
   for (let i = 0; i < 4; i++) {
     const broken = transaction(database, async (client) => {
@@ -36,7 +36,7 @@ it('a connection that is killed in a transaction fails that one, and the next ge
   await expect(transaction(database, (client) => pidOf(client))).resolves.toBeGreaterThan(0);
 });
 
-it('a connection that is killed while nobody uses it is replaced', async () => {
+it('a database connection that is killed while nobody uses it is replaced', async () => {
   const killed = await pidOf(database);
   await terminate(killed);
   const other = () => transaction(database, (client) => pidOf(client));

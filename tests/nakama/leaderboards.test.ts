@@ -54,7 +54,7 @@ forEachRuntime((runtime) => {
     }
   });
 
-  it('shows players its records, the best first', async () => {
+  it('a leaderboard shows players its records, the best first', async () => {
     const client = new Client(node.serverKey, '127.0.0.1', String(node.port), false);
     const session = await client.authenticateDevice('0123456789-leaderboard', true);
     await call(node, 'create', JSON.stringify(['shown', true, 'asc', 'best']));
@@ -74,7 +74,7 @@ forEachRuntime((runtime) => {
     await expect(nowhere).rejects.toMatchObject({ status: 404 });
   });
 
-  it('refuses a leaderboard that does not exist, and an owner that is none', async () => {
+  it('a leaderboard that does not exist, and an owner that is none, are refused', async () => {
     const failed = async (...record: unknown[]) => (await call(node, 'write', JSON.stringify(record))).message;
     expect(await failed('nowhere', OWNER)).toContain('leaderboard not found');
     expect(await failed('at_start', 'ann')).toContain('expects owner ID to be a valid identifier');

@@ -145,7 +145,7 @@ forEachRuntime((runtime) => {
     });
   });
 
-  describe('shutdown', () => {
+  describe('a shutdown of Nakama', () => {
     const more = "function bye(ctx, logger, nk) { logger.info('HOOK ' + ctx.executionMode); }";
     const init = 'initializer.registerShutdown(bye);';
     const matchTerminate =

@@ -111,7 +111,7 @@ forEachRuntime((runtime) => {
     });
   });
 
-  describe('a session', () => {
+  describe('a player’s session at Nakama', () => {
     it('is refused with the wrong server key, and for an unknown device without create', async () => {
       const wrong = new Client('wrong', '127.0.0.1', String(node.port), false);
       await expect(wrong.authenticateDevice(randomUUID(), true)).rejects.toMatchObject({ status: 401 });

@@ -70,19 +70,19 @@ describe('the function of a registration', () => {
   });
 });
 
-describe('what crashes or mis-binds in Nakama', () => {
+describe('the check of registrations', () => {
   it.each([
     ['a.b.c();', 'plain name'],
     ['foo().bar();', 'plain name'],
     ['[1].forEach(x);', 'plain name'],
     ['this.x();', 'plain name'],
-  ])('names the rule: %s', async (statement, rule) => {
+  ])('refuses what crashes or mis-binds in Nakama, and names the rule: %s', async (statement, rule) => {
     const found = await search(`${statement} init.registerRpc('a', rpcA);`);
     expect(() => found.named('registerRpc', 'a')).toThrow(Trap);
     expect(() => found.named('registerRpc', 'a')).toThrow(rule);
   });
 
-  it('does not matter after the registration', async () => {
+  it('accepts the same code after the registration', async () => {
     const found = await search("init.registerRpc('a', rpcA); a.b.c();");
     expect(found.named('registerRpc', 'a')).toBe('rpcA');
   });

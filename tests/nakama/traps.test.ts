@@ -176,7 +176,7 @@ describe('what is a Go panic in Nakama', () => {
   });
 });
 
-describe('starting', () => {
+describe('the start of the embedded runtime', () => {
   const init = (body: string): string => `function f() {}\nfunction InitModule(a, b, c, init) { ${body} }`;
   it.each([
     [
@@ -207,7 +207,7 @@ describe('starting', () => {
     await expect(started).rejects.toThrow('unknown flag --runtime.typo');
   });
 
-  it('says what it is', () => {
+  it('says in the log that it is not a server for production', () => {
     expect(node.logText()).toContain('not a server for production');
   });
 });

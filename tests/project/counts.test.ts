@@ -13,7 +13,7 @@ const FILES = {
 };
 
 it(
-  'counts every test once, names what fails, and counts what fails outside of tests',
+  'the report of a test run counts every test once, names what fails, and counts what fails outside of tests',
   { timeout: 60_000 },
   async () => {
     await mkdir(cacheDir, { recursive: true });

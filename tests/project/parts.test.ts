@@ -23,7 +23,7 @@ describe('the parts of the tests', () => {
     }
   });
 
-  it('are such that npm test runs the integration suite on the real Nakama of the machine', () => {
+  it('let npm test run the integration suite on the real Nakama of the machine', () => {
     expect(where('usual', 'usual', real('3.40.0', '3.22.0'))).toEqual(['embedded', '/opt/nakama-3.40.0']);
     expect(where('slow', 'usual', real('3.40.0'))).toEqual(['embedded']);
     expect(where('long', 'usual', real('3.40.0'))).toEqual([]);

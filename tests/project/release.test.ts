@@ -13,7 +13,7 @@ const GOOD: Candidate = {
 };
 
 describe('the check of a release', () => {
-  it('has nothing to say about what is in order, the files of this package among it', () => {
+  it('accepts a release that is in order, and the files of this package', () => {
     expect(obstacles(GOOD)).toEqual([]);
   });
   it.each<[string, Partial<Candidate>]>([
@@ -31,7 +31,7 @@ describe('the check of a release', () => {
   });
 });
 
-describe('the workflow', () => {
+describe('the CI workflow', () => {
   interface Workflow {
     jobs: { nakama: { strategy: { matrix: { version: string[] } }; steps: { run?: string }[] } };
   }

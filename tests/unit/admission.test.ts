@@ -63,7 +63,7 @@ describe('with GAMEYE_MAX_SESSIONS', () => {
       'may run although they were given up',
       () => putAllocation(fake, {}, { state: 'announced', abandoned: [{ session_id: 'x', since_ms: 0 }] }),
     ],
-  ])('the players of one too many are told so and nothing is sent, when as many %s', (_how, arrange) => {
+  ])('players beyond the limit are told so, and nothing is sent, when as many sessions %s', (_how, arrange) => {
     putInstance(fake, { id: 'r0' });
     arrange();
     live();
@@ -103,7 +103,7 @@ describe('with GAMEYE_MAX_SESSIONS', () => {
       expect(create(call, { ...request, user_ids: [] })).toHaveProperty('session_id');
       expect(startSolo(call, 'u9')).toEqual({ status: 'starting' });
     });
-    it('is looked for every few seconds at most, however many are refused', () => {
+    it('is looked for every few seconds at most, however many requests are refused', () => {
       for (const id of ['r0', 'r1']) putInstance(fake, { id });
       runs('r0', 'r1');
       for (let i = 0; i < 20; i++) {
@@ -133,7 +133,7 @@ describe('with GAMEYE_MAX_SESSIONS', () => {
       expect(now - from).toBeLessThan(25_000);
       expect([posts(), lists(), instanceIn(fake, 'r1')?.status]).toEqual([0, 1, 'running']);
     });
-    it('is not one that the list lacks and that runs', () => {
+    it('is not presumed when the list lacks a session that runs', () => {
       for (const id of ['r0', 'r1']) putInstance(fake, { id });
       runs('r0', 'r1');
       const http = fake.http;
@@ -174,7 +174,7 @@ describe('with GAMEYE_MAX_SESSIONS', () => {
   });
 });
 
-it('without GAMEYE_MAX_SESSIONS as many are started as are asked for', () => {
+it('without GAMEYE_MAX_SESSIONS as many sessions start as are asked for', () => {
   for (let i = 0; i < 5; i++) putInstance(fake, { id: `r${i}` });
   live(configWith());
   expect(posts()).toBe(1);

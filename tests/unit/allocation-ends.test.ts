@@ -19,55 +19,85 @@ const refused = (kind: FailureKind, retry_after_ms = 0): Outcome<never> => ({
   failure: { kind, operation: 'session-stop', message: 'm', ...(retry_after_ms ? { retry_after_ms } : {}) },
 });
 
-describe('the next step', () => {
+describe('the next step of an allocation', () => {
   const rows: [string, object, number, Step][] = [
-    ['queued: begins', { state: 'queued' }, NOW, { do: 'run' }],
-    ['starting: asks', {}, NOW, { do: 'run' }],
-    ['starting: looks', { next: 'look-up' }, NOW, { do: 'look-up' }],
-    ['starting: gives an id up', { next: 'give-up-id' }, NOW, { do: 'give-up-id' }],
-    ['starting, later: waits', { next_at_ms: NOW + 500 }, NOW, { do: 'wait', untilMs: NOW + 500 }],
-    ['starting, now: asks', { next_at_ms: NOW + 500 }, NOW + 500, { do: 'run' }],
+    ['queued: it asks for a session', { state: 'queued' }, NOW, { do: 'run' }],
+    ['starting: it asks for a session', {}, NOW, { do: 'run' }],
+    ['starting, with an id to look up: it looks the id up', { next: 'look-up' }, NOW, { do: 'look-up' }],
+    ['starting, with an id to give up: it gives the id up', { next: 'give-up-id' }, NOW, { do: 'give-up-id' }],
+    ['starting, before its time: it waits', { next_at_ms: NOW + 500 }, NOW, { do: 'wait', untilMs: NOW + 500 }],
+    ['starting, when its time has come: it asks for a session', { next_at_ms: NOW + 500 }, NOW + 500, { do: 'run' }],
     ['a wait ends at the deadline', { next_at_ms: DEADLINE + 9 }, NOW, { do: 'wait', untilMs: DEADLINE }],
-    ['just before the deadline: asks', {}, DEADLINE - 1, { do: 'run' }],
-    ['at the deadline: gives up', {}, DEADLINE, { do: 'time-out' }],
-    ['at the deadline, although it should wait: gives up', { next_at_ms: DEADLINE + 9 }, DEADLINE, { do: 'time-out' }],
-    ['queued too long: gives up', { state: 'queued' }, DEADLINE, { do: 'time-out' }],
-    ['started: tells the players', { state: 'started' }, NOW, { do: 'announce' }],
-    ['started after the deadline: tells the players', { state: 'started' }, DEADLINE + 1, { do: 'announce' }],
-    ['started, nobody told: waits', { state: 'started', next_at_ms: NOW + 1 }, NOW, { do: 'wait', untilMs: NOW + 1 }],
-    ['started and told: tells Gameye', { state: 'started', told: ['u1'], next_at_ms: NOW + 9 }, NOW, { do: 'close' }],
-    ['started, its server is not ready: looks', { state: 'started', waits: true }, NOW, { do: 'await-server' }],
-    ['started, its server never was ready: gives up', { state: 'started', waits: true }, DEADLINE, { do: 'time-out' }],
-    ['started and waiting, cancelled: ends', { state: 'started', waits: true, cancelled: true }, NOW, { do: 'cancel' }],
-    ['started, cancelled too late: tells the players', { state: 'started', cancelled: true }, NOW, { do: 'announce' }],
-    ['queued, cancelled: ends', { state: 'queued', cancelled: true }, NOW, { do: 'cancel' }],
-    ['starting, cancelled while it waits: ends', { cancelled: true, next_at_ms: NOW + 9 }, NOW, { do: 'cancel' }],
-    ['seated: tells the players', { state: 'seated' }, DEADLINE + 1, { do: 'welcome' }],
-    ['seated and told: tells Gameye', { state: 'seated', told: ['u1'] }, NOW, { do: 'close' }],
-    ['announced: finished', { state: 'announced' }, NOW, { do: 'finish' }],
-    ['failed: tells the players first', { state: 'failed', abandoned: [left(NOW)] }, NOW, { do: 'tell-failure' }],
-    ['cancelled: tells the players', { state: 'cancelled' }, NOW, { do: 'tell-failure' }],
-    ['failed and told: finished', { state: 'failed', told: true }, DEADLINE, { do: 'finish' }],
+    ['just before the deadline: it asks for a session', {}, DEADLINE - 1, { do: 'run' }],
+    ['at the deadline: it gives up', {}, DEADLINE, { do: 'time-out' }],
     [
-      'told, an id left: stops it',
+      'at the deadline, although it should wait: it gives up',
+      { next_at_ms: DEADLINE + 9 },
+      DEADLINE,
+      { do: 'time-out' },
+    ],
+    ['queued until the deadline: it gives up', { state: 'queued' }, DEADLINE, { do: 'time-out' }],
+    ['started: it tells the players', { state: 'started' }, NOW, { do: 'announce' }],
+    ['started, after the deadline: it tells the players', { state: 'started' }, DEADLINE + 1, { do: 'announce' }],
+    [
+      'started, told nobody, before its time: it waits',
+      { state: 'started', next_at_ms: NOW + 1 },
+      NOW,
+      { do: 'wait', untilMs: NOW + 1 },
+    ],
+    [
+      'started, players told: it tells Gameye',
+      { state: 'started', told: ['u1'], next_at_ms: NOW + 9 },
+      NOW,
+      { do: 'close' },
+    ],
+    ['started, game server not ready: it looks', { state: 'started', waits: true }, NOW, { do: 'await-server' }],
+    ['started, game server never ready: it gives up', { state: 'started', waits: true }, DEADLINE, { do: 'time-out' }],
+    [
+      'started, game server not ready, cancelled: it ends',
+      { state: 'started', waits: true, cancelled: true },
+      NOW,
+      { do: 'cancel' },
+    ],
+    [
+      'started, cancelled too late: it tells the players',
+      { state: 'started', cancelled: true },
+      NOW,
+      { do: 'announce' },
+    ],
+    ['queued, cancelled: it ends', { state: 'queued', cancelled: true }, NOW, { do: 'cancel' }],
+    ['starting, cancelled while it waits: it ends', { cancelled: true, next_at_ms: NOW + 9 }, NOW, { do: 'cancel' }],
+    ['seated: it tells the players', { state: 'seated' }, DEADLINE + 1, { do: 'welcome' }],
+    ['seated, players told: it tells Gameye', { state: 'seated', told: ['u1'] }, NOW, { do: 'close' }],
+    ['announced: its row goes', { state: 'announced' }, NOW, { do: 'finish' }],
+    [
+      'failed, with an id left: it tells the players first',
+      { state: 'failed', abandoned: [left(NOW)] },
+      NOW,
+      { do: 'tell-failure' },
+    ],
+    ['cancelled: it tells the players', { state: 'cancelled' }, NOW, { do: 'tell-failure' }],
+    ['failed, players told: its row goes', { state: 'failed', told: true }, DEADLINE, { do: 'finish' }],
+    [
+      'failed, players told, an id left: it stops that id',
       { state: 'failed', told: true, abandoned: [left(NOW)] },
       NOW,
       { do: 'stop', sessionId: 'old' },
     ],
     [
-      'announced, an id left: stops it',
+      'announced, an id left: it stops that id',
       { state: 'announced', abandoned: [left(NOW, 'a'), left(NOW, 'b')] },
       DEADLINE + 99,
       { do: 'stop', sessionId: 'a' },
     ],
     [
-      'told, an id left, later: waits beyond the deadline',
+      'failed, an id left for later: it waits beyond the deadline',
       { state: 'cancelled', told: true, abandoned: [{ ...left(NOW), next_at_ms: DEADLINE + 99 }] },
       DEADLINE,
       { do: 'wait', untilMs: DEADLINE + 99 },
     ],
     [
-      'told, several ids left: stops the one that is due first',
+      'failed, several ids left: it stops the one that is due first',
       {
         state: 'failed',
         told: true,
@@ -81,7 +111,7 @@ describe('the next step', () => {
       { do: 'stop', sessionId: 'due' },
     ],
     [
-      'told, several ids left: waits for the first of them',
+      'failed, several ids left: it waits for the first of them',
       {
         state: 'failed',
         told: true,
@@ -99,7 +129,7 @@ describe('the next step', () => {
   });
 });
 
-describe('giving up', () => {
+describe('an allocation that is given up', () => {
   const reasons: [FailureKind | undefined, string][] = [
     [undefined, 'timeout'],
     ['unknown', 'timeout'],
@@ -108,7 +138,7 @@ describe('giving up', () => {
     ['conflict', 'error'],
     ['invalid', 'misconfigured'],
   ];
-  it.each(reasons)('at the deadline after %s says %s', (kind, reason) => {
+  it.each(reasons)('at the deadline, after the failure %s, tells its players %s', (kind, reason) => {
     const last = kind && ({ kind, operation: 'session-run', message: 'm' } as const);
     const after = timeOut(allocation(last ? { last_failure: last } : {}), DEADLINE);
     expect(after).toMatchObject({ state: 'failed', reason, abandoned: [], failures: 0 });
@@ -155,7 +185,7 @@ describe('a POST that is still on its way when its allocation is cancelled', () 
   });
 });
 
-describe('after a DELETE of an abandoned id', () => {
+describe('an allocation that sent a DELETE for an abandoned id', () => {
   const later = { ...left(NOW, 'next'), next_at_ms: NOW + SETTLE_MS + 99_000 };
   const told = (since_ms: number, more: object = {}) =>
     allocation({ state: 'failed', told: true, abandoned: [{ ...left(since_ms), failures: 2 }, later], ...more });
@@ -182,7 +212,7 @@ describe('after a DELETE of an abandoned id', () => {
     ['refused', refused('unauthorized')],
     ['nobody listens', refused('unavailable')],
     ['no answer', { kind: 'unknown', failure: { kind: 'unknown', operation: 'session-stop', message: 'm' } } as const],
-  ])('tries again later: %s', (_sentence, outcome) => {
+  ])('tries again later after a DELETE that failed: %s', (_sentence, outcome) => {
     const next = after(told(NOW - SETTLE_MS - 1), outcome);
     expect(next).toMatchObject({ told: true, state: 'failed' });
     expect(next.abandoned).toMatchObject([{ failures: 3, next_at_ms: NOW + 1000 }, later]);

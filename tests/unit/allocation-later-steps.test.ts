@@ -11,7 +11,7 @@ import type { Outcome } from '../../src/gameye/failure';
 import type { SessionView } from '../../src/gameye/wire';
 import { chance, expectNext, gone, NOW, refused, starting, unknown, type Next } from './support/transitions';
 
-describe('after the id was looked up', () => {
+describe('an allocation that looked its session id up', () => {
   const view = {
     id: 'id-1',
     status: 'running',
@@ -24,90 +24,120 @@ describe('after the id was looked up', () => {
   const found = { kind: 'done', value: view } as const;
   const base = { next: 'look-up', in_doubt: true } as const;
   const rows: [string, Partial<Waiting>, Outcome<SessionView>, Finding | undefined, Next][] = [
-    ['it is still starting: wait and look', base, found, 'starting', { ...base, session_id: 'id-1', wait: 250 }],
     [
-      'it is starting for long: still wait',
+      'looks again after a pause while the session starts',
+      base,
+      found,
+      'starting',
+      { ...base, session_id: 'id-1', wait: 250 },
+    ],
+    [
+      'waits on for a session that starts slowly',
       { ...base, failures: 8 },
       found,
       'starting',
       { ...base, state: 'starting' },
     ],
-    ['it ended: another id', base, found, 'ended', { session_id: 'id-2', in_doubt: false, next: 'run', wait: 250 }],
-    ['it is not ours: another id', base, found, 'not-ours', { session_id: 'id-2', in_doubt: false, next: 'run' }],
     [
-      'ended thrice: failed',
+      'takes another id when the session has ended',
+      base,
+      found,
+      'ended',
+      { session_id: 'id-2', in_doubt: false, next: 'run', wait: 250 },
+    ],
+    [
+      'takes another id when the session is not ours',
+      base,
+      found,
+      'not-ours',
+      { session_id: 'id-2', in_doubt: false, next: 'run' },
+    ],
+    [
+      'fails when a session has ended the third time',
       { ...base, failures: 2 },
       found,
       'ended',
       { state: 'failed', reason: 'error', abandoned: [] },
     ],
-    ['not ours thrice: failed', { ...base, failures: 2 }, found, 'not-ours', { state: 'failed', reason: 'error' }],
-    ['no port: look again', base, found, 'port-missing', { ...base, session_id: 'id-1', failures: 1 }],
     [
-      'no port thrice: failed, and stopped',
+      'fails when a session is not ours the third time',
+      { ...base, failures: 2 },
+      found,
+      'not-ours',
+      { state: 'failed', reason: 'error' },
+    ],
+    [
+      'looks again when the port of the players is missing',
+      base,
+      found,
+      'port-missing',
+      { ...base, session_id: 'id-1', failures: 1 },
+    ],
+    [
+      'fails and stops the session when the port is missing the third time',
       { ...base, failures: 2 },
       found,
       'port-missing',
       { state: 'failed', reason: 'misconfigured', abandoned: [gone] },
     ],
     [
-      'absent after a conflict: the same id again',
+      'asks for the same id again when it was taken and is absent',
       base,
       refused('not-found'),
       undefined,
       { next: 'run', session_id: 'id-1', in_doubt: true },
     ],
     [
-      'absent after a conflict, again: it may be starting for some time',
+      'looks again when a taken id stays absent, because its session may be starting',
       { ...base, failures: 4 },
       refused('not-found'),
       undefined,
       { next: 'run', session_id: 'id-1', in_doubt: true, wait: 2500 },
     ],
     [
-      'absent after a conflict six times: the id is given up',
+      'gives the id up when it was taken and absent six times',
       { ...base, failures: 5 },
       refused('not-found'),
       undefined,
       { next: 'give-up-id', session_id: 'id-1', in_doubt: true, wait: 0 },
     ],
     [
-      'absent in a full region: the id is given up',
+      'gives the id up when its session is absent in a full region',
       { ...base, last_failure: refused('no-capacity').failure },
       refused('not-found'),
       undefined,
       { next: 'give-up-id', session_id: 'id-1', in_doubt: true, wait: 0 },
     ],
     [
-      'the look is refused for good: failed, and stopped',
+      'fails and stops the session when the API refuses the look-up for good',
       base,
       refused('unauthorized'),
       undefined,
       { state: 'failed', reason: 'misconfigured', abandoned: [gone] },
     ],
     [
-      'no scope to look: failed, and stopped',
+      'fails and stops the session when the token lacks the scope to look',
       { ...base, in_doubt: false },
       refused('forbidden'),
       undefined,
       { state: 'failed', abandoned: [gone] },
     ],
     [
-      'too many looks: look later',
+      'looks later when the API limits requests',
       base,
       refused('no-capacity', 3000),
       undefined,
       { ...base, wait: 3000, state: 'starting' },
     ],
-    ['nobody listens: look again', base, refused('unavailable'), undefined, { ...base, wait: 250 }],
+    ['looks again when nobody listens', base, refused('unavailable'), undefined, { ...base, wait: 250 }],
     [
-      '5xx: look again',
+      'looks again after a 5xx',
       { ...base, failures: 7 },
       unknown('unavailable'),
       undefined,
       { ...base, state: 'starting', wait: 2500 },
     ],
-    ['no answer: look again', base, unknown(), undefined, { ...base, state: 'starting' }],
+    ['looks again after no answer', base, unknown(), undefined, { ...base, state: 'starting' }],
   ];
   it.each(rows)('%s', (_sentence, before, outcome, finding, next) => {
     expectNext(afterLookUp(starting(before), outcome, finding, NOW, chance), next);
@@ -119,7 +149,7 @@ describe('after the id was looked up', () => {
   });
 });
 
-describe('after the DELETE that makes way for another id', () => {
+describe('an allocation that sent a DELETE to give its session id up', () => {
   const before = { next: 'give-up-id', in_doubt: true, failures: 3 } as const;
   it('goes on in the next region with a new id when the old one was running', () => {
     const after = afterGiveUpId(starting(before), { kind: 'done', value: 'stopped' }, NOW, chance);
@@ -146,7 +176,7 @@ describe('after the DELETE that makes way for another id', () => {
     );
     expectNext(after, { session_id: 'id-2', region_index: 0, wait: 2000 });
   });
-  it('ends when the id is said to be taken and yet is nowhere: another could be the second session', () => {
+  it('fails when its id is said to be taken but is nowhere: another id could start a second session', () => {
     const after = afterGiveUpId(starting({ ...before, taken: true }), { kind: 'done', value: 'absent' }, NOW, chance);
     expectNext(after, { state: 'failed', reason: 'error', session_id: 'id-1', abandoned: [gone] });
   });
@@ -173,7 +203,7 @@ describe('after the DELETE that makes way for another id', () => {
   });
 });
 
-describe('when nobody could be told', () => {
+describe('an allocation whose players could not be told', () => {
   const begun = (): Started => {
     const where = { host: 'h', ports: { '7777/udp': 1 } };
     return afterStart(starting({ last_failure: refused('no-capacity', 3_600_000).failure }), where, false, NOW);
@@ -181,7 +211,7 @@ describe('when nobody could be told', () => {
   it('tries again soon, whatever the API asked for earlier', () => {
     expectNext(afterNobodyTold(begun(), NOW, chance), { state: 'started', failures: 1, wait: 250 });
   });
-  it('ends the allocation and stops the session when the create timeout is over, not sooner', () => {
+  it('ends and stops the session when the create timeout is over, not sooner', () => {
     const tired = { ...begun(), failures: 20 };
     expect(afterNobodyTold(tired, tired.deadline_ms - 1, chance).state).toBe('started');
     const after = afterNobodyTold({ ...tired, deadline_ms: NOW }, NOW, chance);

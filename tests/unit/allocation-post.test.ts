@@ -3,7 +3,7 @@ import type { Waiting } from '../../src/allocation/allocation';
 import { afterGiveUpId, afterPortMissing, afterRun, SETTLE_MS } from '../../src/allocation/transitions';
 import { chance, expectNext, gone, NOW, refused, starting, unknown, waiting, type Next } from './support/transitions';
 
-describe('after a POST that started nothing', () => {
+describe('an allocation whose POST brought no session', () => {
   const final = (reason: string) => ({ state: 'failed', reason, abandoned: [] }) as Next;
   const finalInDoubt = (reason: string) => ({ state: 'failed', reason, abandoned: [gone] }) as Next;
   const again = { state: 'starting', next: 'run', session_id: 'id-1', region_index: 0 } as Next;
@@ -12,25 +12,60 @@ describe('after a POST that started nothing', () => {
 
   // sentence, outcome, in doubt before, regions, failures before → next
   const rows: [string, ReturnType<typeof refused>, boolean, string[], number, Next][] = [
-    ['invalid ends it', refused('invalid'), false, ['eu'], 0, final('misconfigured')],
-    ['invalid ends it in any region', refused('invalid'), false, ['eu', 'us'], 0, final('misconfigured')],
-    ['invalid, in doubt: the id is stopped', refused('invalid'), true, ['eu'], 0, finalInDoubt('misconfigured')],
-    ['a wrong token ends it', refused('unauthorized'), false, ['eu'], 0, final('misconfigured')],
-    ['a wrong token, in doubt: stopped', refused('unauthorized'), true, ['eu', 'us'], 0, finalInDoubt('misconfigured')],
-    ['an exhausted quota ends it', refused('quota-exceeded'), false, ['eu', 'us'], 0, final('quota_exceeded')],
+    ['fails when its request is invalid', refused('invalid'), false, ['eu'], 0, final('misconfigured')],
     [
-      'an exhausted quota, in doubt: stopped',
+      'fails when its request is invalid, in any region',
+      refused('invalid'),
+      false,
+      ['eu', 'us'],
+      0,
+      final('misconfigured'),
+    ],
+    [
+      'stops an id in doubt when its request is invalid',
+      refused('invalid'),
+      true,
+      ['eu'],
+      0,
+      finalInDoubt('misconfigured'),
+    ],
+    ['fails when the token is wrong', refused('unauthorized'), false, ['eu'], 0, final('misconfigured')],
+    [
+      'stops an id in doubt when the token is wrong',
+      refused('unauthorized'),
+      true,
+      ['eu', 'us'],
+      0,
+      finalInDoubt('misconfigured'),
+    ],
+    ['fails when the quota is exhausted', refused('quota-exceeded'), false, ['eu', 'us'], 0, final('quota_exceeded')],
+    [
+      'stops an id in doubt when the quota is exhausted',
       refused('quota-exceeded'),
       true,
       ['eu'],
       0,
       finalInDoubt('quota_exceeded'),
     ],
-    ['a missing scope ends it', refused('forbidden'), false, ['eu'], 0, final('misconfigured')],
-    ['a missing scope, in doubt: stopped', refused('forbidden'), true, ['eu', 'us'], 0, finalInDoubt('misconfigured')],
-    ['an unknown image ends it', refused('not-found'), false, ['eu'], 0, final('misconfigured')],
+    ['fails when the token lacks a scope', refused('forbidden'), false, ['eu'], 0, final('misconfigured')],
     [
-      'an unknown image: the next region at once',
+      'stops an id in doubt when the token lacks a scope',
+      refused('forbidden'),
+      true,
+      ['eu', 'us'],
+      0,
+      finalInDoubt('misconfigured'),
+    ],
+    [
+      'fails when the only region does not know the image',
+      refused('not-found'),
+      false,
+      ['eu'],
+      0,
+      final('misconfigured'),
+    ],
+    [
+      'asks the next region at once when one does not know the image',
       refused('not-found'),
       false,
       ['eu', 'us'],
@@ -38,59 +73,122 @@ describe('after a POST that started nothing', () => {
       { next: 'run', session_id: 'id-1', region_index: 1, wait: 0, failures: 0, without_image: ['eu'] },
     ],
     [
-      'an unknown image, in doubt, several regions: the id is given up first',
+      'gives an id in doubt up before it asks the next region, when one does not know the image',
       refused('not-found'),
       true,
       ['eu', 'us'],
       0,
       { ...again, next: 'give-up-id', in_doubt: true, wait: 0, without_image: ['eu'] },
     ],
-    ['an unknown image, in doubt: stopped', refused('not-found'), true, ['eu'], 0, finalInDoubt('misconfigured')],
-    ['a taken id is looked up, and may be ours', refused('conflict'), false, ['eu'], 0, taken],
-    ['a taken id is looked up, several regions', refused('conflict'), false, ['eu', 'us'], 0, taken],
-    ['a taken id is looked up, in doubt', refused('conflict'), true, ['eu', 'us'], 2, taken],
-    ['a full region: pause, same id', refused('no-capacity'), false, ['eu'], 0, { ...again, wait: 2000, failures: 0 }],
-    ['a full region: what the API asks for', refused('no-capacity', 7000), false, ['eu'], 0, { ...again, wait: 7000 }],
     [
-      'a full region: the next one at once',
+      'stops an id in doubt when the only region does not know the image',
+      refused('not-found'),
+      true,
+      ['eu'],
+      0,
+      finalInDoubt('misconfigured'),
+    ],
+    ['looks a taken id up, which may be ours', refused('conflict'), false, ['eu'], 0, taken],
+    ['looks a taken id up, with several regions', refused('conflict'), false, ['eu', 'us'], 0, taken],
+    ['looks a taken id up, when it is in doubt', refused('conflict'), true, ['eu', 'us'], 2, taken],
+    [
+      'asks a full region again for the same id after a pause',
+      refused('no-capacity'),
+      false,
+      ['eu'],
+      0,
+      { ...again, wait: 2000, failures: 0 },
+    ],
+    [
+      'waits as long as the API asks for a full region',
+      refused('no-capacity', 7000),
+      false,
+      ['eu'],
+      0,
+      { ...again, wait: 7000 },
+    ],
+    [
+      'asks the next region at once when one is full',
       refused('no-capacity', 7000),
       false,
       ['eu', 'us'],
       2,
       { next: 'run', session_id: 'id-1', region_index: 1, wait: 0, failures: 0, in_doubt: false },
     ],
-    ['a full region, in doubt: our own may fill it', refused('no-capacity'), true, ['eu'], 0, lookUp],
-    ['a full region, in doubt, several regions: look first', refused('no-capacity'), true, ['eu', 'us'], 0, lookUp],
-    ['nobody listens: again', refused('unavailable'), false, ['eu', 'us'], 0, { ...again, in_doubt: false, wait: 250 }],
+    ['looks an id in doubt up when its region is full', refused('no-capacity'), true, ['eu'], 0, lookUp],
+    ['looks an id in doubt up before it leaves a full region', refused('no-capacity'), true, ['eu', 'us'], 0, lookUp],
     [
-      'nobody listens, again and again: again',
+      'asks again when nobody listens',
+      refused('unavailable'),
+      false,
+      ['eu', 'us'],
+      0,
+      { ...again, in_doubt: false, wait: 250 },
+    ],
+    [
+      'asks again when nobody has listened many times',
       refused('unavailable'),
       false,
       ['eu', 'us'],
       9,
       { ...again, wait: 2500 },
     ],
-    ['nobody listens, in doubt: stays so', refused('unavailable'), true, ['eu', 'us'], 5, { ...again, in_doubt: true }],
     [
-      'a 5xx may have worked: same id',
+      'keeps an id in doubt when nobody listens',
+      refused('unavailable'),
+      true,
+      ['eu', 'us'],
+      5,
+      { ...again, in_doubt: true },
+    ],
+    [
+      'asks for the same id again after a 5xx, which may have worked',
       unknown('unavailable'),
       false,
       ['eu', 'us'],
       0,
       { ...again, in_doubt: true, wait: 250 },
     ],
-    ['no answer: same id', unknown(), false, ['eu', 'us'], 0, { ...again, in_doubt: true, failures: 1 }],
     [
-      'no answer twice: the id is given up first',
+      'asks for the same id again after no answer',
+      unknown(),
+      false,
+      ['eu', 'us'],
+      0,
+      { ...again, in_doubt: true, failures: 1 },
+    ],
+    [
+      'gives the id up after no answer twice, with several regions',
       unknown(),
       true,
       ['eu', 'us'],
       1,
       { ...again, next: 'give-up-id', wait: 0 },
     ],
-    ['no answer twice, one region: same id', unknown(), true, ['eu'], 1, { ...again, in_doubt: true, wait: 500 }],
-    ['no answer thrice, one region: same id', unknown(), true, ['eu'], 2, { ...again, in_doubt: true, wait: 1000 }],
-    ['no answer ten times, one region: same id', unknown(), true, ['eu'], 9, { ...again, in_doubt: true, wait: 2500 }],
+    [
+      'asks for the same id after no answer twice, with one region',
+      unknown(),
+      true,
+      ['eu'],
+      1,
+      { ...again, in_doubt: true, wait: 500 },
+    ],
+    [
+      'asks for the same id after no answer thrice, with one region',
+      unknown(),
+      true,
+      ['eu'],
+      2,
+      { ...again, in_doubt: true, wait: 1000 },
+    ],
+    [
+      'asks for the same id after no answer ten times, with one region',
+      unknown(),
+      true,
+      ['eu'],
+      9,
+      { ...again, in_doubt: true, wait: 2500 },
+    ],
   ];
   it.each(rows)('%s', (_sentence, outcome, in_doubt, regions, failures, next) => {
     const after = afterRun(starting({ in_doubt, regions, failures }), outcome, NOW, chance);
@@ -98,30 +196,30 @@ describe('after a POST that started nothing', () => {
     expect(after.last_failure).toEqual(outcome.failure);
   });
 
-  describe('that says it does not know the image, in one region of several,', () => {
+  describe('because one of several regions does not know the image,', () => {
     const where = (more: Partial<Waiting>) => starting({ regions: ['eu', 'us', 'ap'], ...more });
     const after = (a: Waiting) => afterRun(a, refused('not-found'), NOW, chance);
 
-    it('goes round those that may have it, and pauses after the last of them', () => {
+    it('asks the regions that may have the image in turn, and pauses after the last of them', () => {
       const second = after(where({}));
       expectNext(second, { region_index: 1, without_image: ['eu'], wait: 0 });
       const third = afterRun(waiting(second), refused('no-capacity'), NOW, chance);
       expectNext(third, { region_index: 2, wait: 0 });
       expectNext(afterRun(waiting(third), refused('no-capacity'), NOW, chance), { region_index: 1, wait: 2000 });
     });
-    it('ends when no region knows it', () => {
+    it('fails when no region knows the image', () => {
       expectNext(after(where({ region_index: 2, without_image: ['eu', 'us'] })), {
         state: 'failed',
         reason: 'misconfigured',
       });
     });
-    it('stays where it is known when that is a single one', () => {
+    it('stays in the only region that may know the image', () => {
       const left = where({ region_index: 1, without_image: ['eu', 'ap'] });
       expectNext(afterRun(left, refused('no-capacity'), NOW, chance), { region_index: 1, wait: 2000 });
       const inDoubt = { in_doubt: true, next: 'run', region_index: 1 } as const;
       for (const failures of [0, 1, 2, 9]) expectNext(afterRun({ ...left, failures }, unknown(), NOW, chance), inDoubt);
     });
-    it('counts a region once, however often it says so', () => {
+    it('counts such a region once, however often it says so', () => {
       const again = after(where({ without_image: ['eu'], in_doubt: true }));
       expectNext(again, { next: 'give-up-id', without_image: ['eu'] });
       const given = afterGiveUpId(waiting(again), { kind: 'done', value: 'absent' }, NOW, chance);
@@ -129,7 +227,7 @@ describe('after a POST that started nothing', () => {
     });
   });
 
-  it('ends when the API started another session, and stops both', () => {
+  it('fails when the API started another session, and stops both', () => {
     const { failure } = unknown('not-idempotent');
     for (const regions of [['eu'], ['eu', 'us']]) {
       const outcome = { kind: 'unknown', failure: { ...failure, other_id: 'theirs' } } as const;
@@ -141,7 +239,7 @@ describe('after a POST that started nothing', () => {
     expectNext(nameless, { state: 'failed', reason: 'error', abandoned: [gone] });
   });
 
-  it('knows that its POST is not on its way any more', () => {
+  it('is no longer taken for one whose POST is on its way', () => {
     for (const outcome of [unknown(), refused('unavailable'), refused('conflict'), refused('no-capacity')]) {
       expect(afterRun(starting({ answer_by_ms: NOW + 9000 }), outcome, NOW, chance)).not.toHaveProperty('answer_by_ms');
     }
@@ -152,7 +250,7 @@ describe('after a POST that started nothing', () => {
     expectNext(last, { region_index: 0, wait: 5000 });
   });
 
-  it('looks twice when the port that players need is missing', () => {
+  it('looks again when the port that players need is missing', () => {
     const after = afterPortMissing(starting(), 'exposed: none', NOW);
     expectNext(after, { next: 'look-up', in_doubt: true, wait: 0 });
     expect(after.last_failure).toMatchObject({ kind: 'invalid', message: 'exposed: none' });
@@ -160,15 +258,15 @@ describe('after a POST that started nothing', () => {
 });
 
 describe('the time after which a POST has arrived or never will', () => {
-  it('is longer than a request may take', () => expect(SETTLE_MS).toBeGreaterThan(15_000));
+  it('is longer than any request may take', () => expect(SETTLE_MS).toBeGreaterThan(15_000));
 });
 
-describe('after a POST that got no answer in time', () => {
+describe('an allocation whose POST got no answer in time', () => {
   const late = (): ReturnType<typeof unknown> => {
     const { kind, failure } = unknown();
     return { kind, failure: { ...failure, timed_out: true } } as ReturnType<typeof unknown>;
   };
-  it('the same id is asked for again soon, and another one only when the POST cannot arrive any more', () => {
+  it('asks for the same id again soon, and for another one only when the POST cannot arrive any more', () => {
     const first = afterRun(starting(), late(), NOW, chance);
     expectNext(first, { next: 'run', session_id: 'id-1', wait: 250 });
     const second = afterRun(waiting(first), unknown(), NOW, chance);

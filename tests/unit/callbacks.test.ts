@@ -26,8 +26,8 @@ function lived(
   return { life, calls };
 }
 
-describe('a callback', () => {
-  it('hears of a success once, after its players, with what Go says', () => {
+describe('the callback of a request', () => {
+  it('hears of a success once, after its players, in the words of Nakama’s Go interface', () => {
     const metadata = { map: 'dust', 'gameye.env': { SECRET: 'env' } };
     const { life, calls } = lived({ request: { metadata } });
     expect(calls).toEqual([
@@ -84,7 +84,7 @@ describe('a callback', () => {
     const failure = lived({ turns: turns('unauthorized') }, { notify: false });
     expect([failure.life.told, failure.calls.length]).toEqual([[], 1]);
   });
-  it('with notify: true leaves the telling to us', () => {
+  it('with notify: true leaves it to the module to tell the players', () => {
     expect(lived({}, { notify: true }).life.told).toHaveLength(2);
   });
   it('that is gone from the module is logged, and the players are told all the same', () => {
@@ -94,7 +94,7 @@ describe('a callback', () => {
     const fields = expect.objectContaining({ callback: 'was-renamed' });
     expect(life.fake.log).toContainEqual(expect.objectContaining({ level: 'error', fields }));
   });
-  it('is called at least once whenever the server crashes, and always with the same id', () => {
+  it('is called at least once, whenever the server crashes, and always with the same id', () => {
     for (let event = 0; event < 14; event++) {
       for (const blow of ['crash-before', 'crash-after'] as const) {
         const blows = [...Array.from({ length: event }, () => 'none' as const), blow];

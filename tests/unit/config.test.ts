@@ -14,8 +14,8 @@ function problemsOf(variables: { [variable: string]: string }): Problem[] {
 const doubtful = (variables: { [variable: string]: string }): string[] =>
   configured({ ...FIVE, ...variables }).warnings.map(({ variable }) => variable);
 
-describe('the five variables alone', () => {
-  it('are enough, and the rest has its defaults', () => {
+describe('the five variables of the README', () => {
+  it('are enough, and all others have defaults', () => {
     expect(configWith()).toEqual({
       backfill: false,
       apiUrl: 'http://gameye.test',
@@ -53,7 +53,7 @@ describe('the five variables alone', () => {
   );
 });
 
-describe('a valid value', () => {
+describe('a valid value is taken:', () => {
   const rows: [string, string, Partial<Config>][] = [
     ['GAMEYE_API_TOKEN', ' tok \n', { apiToken: 'tok' }],
     [
@@ -199,7 +199,7 @@ describe('an invalid value', () => {
   it.each(rows)('%s=%j is one problem that names it', (variable, value) => {
     expect(problemsOf({ [variable]: value }).map((one) => one.variable)).toEqual([variable]);
   });
-  it.each(['nakama:7350', 'http://u@n', 'http://n/?x'])('GAMEYE_NAKAMA_URL=%s', (value) => {
+  it.each(['nakama:7350', 'http://u@n', 'http://n/?x'])('GAMEYE_NAKAMA_URL=%s is one problem', (value) => {
     const problems = problemsOf({ GAMEYE_NAKAMA_URL: value, GAMEYE_SEAT_SECRET: SEAT_SECRET });
     expect(problems.map((one) => one.variable)).toEqual(['GAMEYE_NAKAMA_URL']);
   });
@@ -234,8 +234,8 @@ describe('an address', () => {
   });
 });
 
-describe('mistakes', () => {
-  it('are reported all at once', () => {
+describe('mistakes in the settings', () => {
+  it('are all reported at once', () => {
     const found = configured(
       { GAMEYE_API_URL: 'nowhere', GAMEYE_MAX_PLAYERS: 'x', GAMEYE_API_TTL: '1s', GAMEYE_FLEET: '?' },
       [{ variable: 'GAMEYE_SEAT_SECRET_FILE', advice: 'names a file that Nakama cannot read.' }],
@@ -269,7 +269,7 @@ describe('mistakes', () => {
     );
   });
 
-  it('in how a variable is set are all that is said of it', () => {
+  it('in how a variable is set are all that is said of that variable', () => {
     const advice = 'names a file with nothing in it.';
     for (const variable of ['GAMEYE_API_TOKEN', 'GAMEYE_API_TOKEN_FILE']) {
       const found = configured({ ...FIVE, GAMEYE_API_TOKEN: '' }, [{ variable, advice }]);

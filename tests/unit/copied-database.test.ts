@@ -116,7 +116,7 @@ describe('in a copied database with another name of the fleet', () => {
     expect(fake.events.filter(({ kind }) => kind === 'match')).toEqual([]);
   });
 
-  it('players who play in the original stand nowhere, and start and leave what they like without changing anything there', () => {
+  it('players who play in the original have no seat, and start and leave what they like without a change in the original', () => {
     for (const user of ['ann', 'ben', 'cid', 'dora']) expect(standing(call, user)).toEqual({ state: 'none' });
     expect(leaveAll(call, 'ann')).toBe(false);
     expect(startSolo(call, 'cid')).toEqual({ status: 'starting' });

@@ -99,7 +99,7 @@ describe('a worker that dies at any of its calls', { timeout: 180_000 }, () => {
     expect(points).toBeGreaterThan(5);
   });
 
-  it('has died in every situation that a record can describe, in the courses above', () => {
+  it('dies in every situation that a record can describe', () => {
     expect([...met].sort()).toEqual([
       'announced',
       'announced, ids to stop',

@@ -37,14 +37,14 @@ describe('the credential of a game server', () => {
     expect(vars).toEqual({ gameye_session_id: 's1', gameye_allocation_id: 'a1' });
     expect(caller({ userId, vars })).toBe('s1');
   });
-  it('exists without a seat secret that somebody chose, and changes with the API token', () => {
+  it('needs no configured seat secret, and then changes with the API token', () => {
     const credential = (token: string): Token =>
       JSON.parse(serverToken(nk, configWith({ GAMEYE_API_TOKEN: token }), 's1', 'a1', NOW)) as Token;
     const { userId, vars } = credential(TOKEN);
     expect(callingServer(context({ userId, vars }), nk, configWith())).toBe('s1');
     expect(credential(`${TOKEN}x`).userId).not.toBe(userId);
   });
-  it('from the secret before this one is good as long as that is configured', () => {
+  it('made with the previous seat secret is good as long as that one is configured', () => {
     const { userId, vars } = issued('s1');
     const judged = (variables: { [variable: string]: string }): string | undefined =>
       callingServer(context({ userId, vars }), nk, configWith(variables));
@@ -56,13 +56,13 @@ describe('the credential of a game server', () => {
     const both = configWith({ GAMEYE_SEAT_SECRET, GAMEYE_SEAT_SECRET_PREVIOUS: SEAT_SECRET });
     expect(callingServer(context(other), nk, both)).toBeUndefined();
   });
-  it('is made from this secret, never from the one before', () => {
+  it('is made with the present seat secret, never with the previous one', () => {
     const both = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_SEAT_SECRET_PREVIOUS: 'x'.repeat(32) });
     expect(JSON.parse(serverToken(nk, both, 's1', 'a1', NOW))).toEqual(issued('s1'));
   });
 });
 
-describe('a seat secret that is another one than before', () => {
+describe('a seat secret that was changed', () => {
   const warned = (fake: FakeNakama, variables: { [variable: string]: string }): number => {
     const before = fake.log.length;
     compareSeatSecret(fake.nk, fake.logger, configWith(variables));
@@ -70,18 +70,18 @@ describe('a seat secret that is another one than before', () => {
   };
   const next = { GAMEYE_SEAT_SECRET: SEAT_SECRET.split('').reverse().join('') };
 
-  it('is warned about once, and not when the one before is given', () => {
+  it('is warned about once, and not when the previous one is configured', () => {
     const fake = fakeNakama();
     const before = { GAMEYE_SEAT_SECRET: SEAT_SECRET };
     expect([before, before, next, next].map((one) => warned(fake, one))).toEqual([0, 0, 1, 0]);
     expect(warned(fake, { ...before, GAMEYE_SEAT_SECRET_PREVIOUS: next.GAMEYE_SEAT_SECRET })).toBe(0);
     expect(fake.log).toMatchObject([{ level: 'warn', fields: { fleet: 'default' } }]);
   });
-  it('is another one as well when it was derived from another API token', () => {
+  it('counts as changed also when it was derived from another API token', () => {
     const fake = fakeNakama();
     expect([{}, { GAMEYE_API_TOKEN: 'another' }].map((one) => warned(fake, one))).toEqual([0, 1]);
   });
-  it('is nothing to another fleet, and no secret is an argument of the statement', () => {
+  it('does not concern another fleet, and no secret is a value of a statement', () => {
     const fake = fakeNakama();
     const other = { GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_FLEET: 'other' };
     expect([next, other].map((one) => warned(fake, one))).toEqual([0, 0]);
@@ -90,7 +90,7 @@ describe('a seat secret that is another one than before', () => {
   });
 });
 
-describe('somebody else', () => {
+describe('the check of a game server’s credential', () => {
   const server = issued('s1');
   const player = '5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6';
   it.each<[string, Partial<Context>]>([
@@ -105,5 +105,5 @@ describe('somebody else', () => {
     ['a server-to-server call with vars', { vars: server.vars }],
     ['an empty user', { userId: '', vars: server.vars }],
     ['an empty session', { userId: issued('').userId, vars: { gameye_session_id: '' } }],
-  ])('%s is no game server', (_sentence, ctx) => expect(caller(ctx)).toBeUndefined());
+  ])('takes %s for no game server', (_sentence, ctx) => expect(caller(ctx)).toBeUndefined());
 });

@@ -85,7 +85,7 @@ const dice = (seed: number) => (sides: number) => {
 };
 
 describe('seats that many take at once', () => {
-  it('are given to as many as there are, never to more: 200 callers for 40 seats', async () => {
+  it('are given once each: 200 callers get 40 seats', async () => {
     await putSession('s1', 40);
     const results = await db.together(
       names(200).map((user) => (nk: Nakama) => takeSeats(nk, FLEET, 's1', [user], 60_000)),
@@ -203,7 +203,7 @@ describe('places for spectators', () => {
     }
     return answers;
   };
-  it('are given to as many as there are: 60 callers for 7 places', async () => {
+  it('are given once each: 60 callers get 7 places', async () => {
     await putSession('s1', 2);
     const answers = await watch(
       names(60).map((user) => ({ user, session: 's1' })),
@@ -223,7 +223,7 @@ describe('places for spectators', () => {
 });
 
 describe('a rematch that all want at once', () => {
-  it('is seen complete by at least one of them, and nobody is forgotten', async () => {
+  it('starts for all of them, because at least one request finds it complete', async () => {
     const players = names(30);
     await putSession('s1', 30);
     await db.together([(nk: Nakama) => takeSeats(nk, FLEET, 's1', players, 60_000)]);
@@ -235,8 +235,8 @@ describe('a rematch that all want at once', () => {
   });
 });
 
-describe('a start that players ask for twice at once', () => {
-  it('is one start, which takes them out of where they sit', async () => {
+describe('an allocation that players ask for twice at once', () => {
+  it('is one allocation, which takes its players out of their seats', async () => {
     for (let i = 0; i < 20; i++) {
       const [session, players] = [`s${i}`, [`${i}-a`, `${i}-b`]];
       await putSession(session, 2);
@@ -257,8 +257,8 @@ describe('a start that players ask for twice at once', () => {
   });
 });
 
-describe('a limit on sessions', () => {
-  it('lets in as many as may, never more: 50 allocations at once for 8 sessions', async () => {
+describe('GAMEYE_MAX_SESSIONS', () => {
+  it('admits as many allocations as may start, never more: 8 of 50 at once', async () => {
     const acts = names(50).map((user, i) =>
       store(allocation(`a${i}`, [user], { attempts: 1, most: { of_fleet: 8, of_mode: null } })),
     );
@@ -324,7 +324,7 @@ describe('allocations that many touch at once', () => {
 });
 
 describe('groups that look for seats at once', () => {
-  it('are seated whole in what is free, and nobody else is', async () => {
+  it('are seated whole in the free seats, and nobody else is', async () => {
     await Promise.all(['s1', 's2', 's3'].map((id) => putSession(id, 8)));
     const groups = names(30).map((user, i) => Array.from({ length: 1 + (i % 3) }, (_, seat) => `${user}-${seat}`));
     await db.together(groups.map((group, i) => store(allocation(`a${i}`, group))));
@@ -342,7 +342,7 @@ describe('groups that look for seats at once', () => {
     expect(rows.map(({ user_id }) => user_id)).toEqual(seated.sort());
     expect(await db.wrongBooks()).toEqual([]);
   });
-  it('become part of a start only while it has places, and belong to one allocation each', async () => {
+  it('become part of an allocation only while it has places, and belong to one allocation each', async () => {
     const free = { guest_pool: 'g1', free_seats: 5 };
     await db.together([store(allocation('host', ['h1', 'h2', 'h3'], { ...free, attempts: 1 }))]);
     const guests = names(20).map((user, i) => ({

@@ -25,7 +25,7 @@ function serverOn(address: string): { nk: Nakama; logger: Parameters<typeof migr
   return { nk, logger, log };
 }
 
-describe('the tables', () => {
+describe('the tables of the module', () => {
   let db: Concurrent;
   beforeAll(async () => void (db = await concurrent(32, 'empty')));
   afterAll(() => db.close());

@@ -36,7 +36,7 @@ const failing = (error: unknown): Pick<Rpc, 'fields' | 'answer'> => ({
 const asked = (caller: Caller, ctx: Context, payload: string, rpc = echo, fake = fakeNakama()): unknown =>
   JSON.parse(answer({ id: 'echo', doc: ' → ', caller, ...rpc }, ctx, fake.logger, fake.nk, payload));
 
-describe('an RPC for servers', () => {
+describe('an RPC that only servers may call', () => {
   it('lets in who has the http_key', () => {
     expect(asked('server', operator, '{"n":1}')).toEqual({ payload: { n: 1 }, who: '' });
   });
@@ -54,7 +54,7 @@ describe('an RPC for servers', () => {
   });
 });
 
-describe('an RPC for game servers', () => {
+describe('an RPC that game servers may call', () => {
   it.each([
     ['its own session without naming it', serverOf('s1'), '', 's1'],
     ['its own session by name', serverOf('s1'), '{"id":"s1"}', 's1'],
@@ -73,8 +73,8 @@ describe('an RPC for game servers', () => {
   });
 });
 
-describe('an RPC for players', () => {
-  it('is about the player whose session it is', () => {
+describe('an RPC that only players may call', () => {
+  it('acts for the player who calls it', () => {
     expect(asked('player', player, '{"n":1}')).toEqual({ payload: { n: 1 }, who: PLAYER });
   });
   it.each([
@@ -113,8 +113,8 @@ describe('an RPC that fails', () => {
   });
 });
 
-describe('our errors', () => {
-  it('are recognised', () => {
+describe('the errors of the RPCs', () => {
+  it('are told apart from all other errors', () => {
     expect(isRpcError({ code: 5, message: 'm' })).toBe(true);
     for (const other of [new Error('m'), goError('m'), null, undefined, 'm', 5, {}])
       expect(isRpcError(other)).toBe(false);

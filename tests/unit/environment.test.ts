@@ -15,7 +15,7 @@ function lookUp(
   return readEnvironment(context({ env }), fake.nk, KNOWN);
 }
 
-describe('a variable', () => {
+describe('a variable of the module', () => {
   const files = { '/run/a': 'from the file\n', '/run/b': 'from the other file', '/run/w': '\uFEFF"windows"\r\n' };
   it.each([
     ['runtime.env', { GAMEYE_A: 'x' }, ['GAMEYE_A=p', 'GAMEYE_A_FILE=/run/a'], 'x'],
@@ -30,10 +30,10 @@ describe('a variable', () => {
     ['the process, where a shell has left the quotes', {}, ["GAMEYE_A=' x '"], 'x'],
     ['a file with a byte order mark and line ends of Windows', { GAMEYE_A_FILE: '/run/w' }, [], 'windows'],
     ['a file that is named in quotes', { GAMEYE_A_FILE: '"/run/a"' }, [], 'from the file'],
-    ['a value that only looks quoted', { GAMEYE_A: '"x\'' }, [], '"x\''],
-    ['a single quote', { GAMEYE_A: '"' }, [], '"'],
+    ['runtime.env as it is, when it only looks quoted', { GAMEYE_A: '"x\'' }, [], '"x\''],
+    ['runtime.env as it is, when it is a single quote', { GAMEYE_A: '"' }, [], '"'],
     ['the process when runtime.env has nothing but quotes', { GAMEYE_A: '""' }, ['GAMEYE_A=p'], 'p'],
-    ['a token with a dollar sign', { GAMEYE_A: 'a$b$(c}{' }, [], 'a$b$(c}{'],
+    ['runtime.env as it is, with dollar signs in it', { GAMEYE_A: 'a$b$(c}{' }, [], 'a$b$(c}{'],
     ['the file when compose sets it empty', {}, ['GAMEYE_A=', 'GAMEYE_A_FILE=/run/a'], 'from the file'],
   ])('comes from %s', (_sentence, env, process, value) => {
     const found = lookUp(env as { [variable: string]: string }, process, files);
@@ -41,7 +41,7 @@ describe('a variable', () => {
     expect(found).toMatchObject({ problems: [], warnings: [] });
   });
 
-  it('that is nowhere is not there, and is no problem here', () => {
+  it('that is set nowhere is left out, without a problem', () => {
     expect(lookUp({}, ['GAMEYE_A=p'])).toEqual({
       values: { GAMEYE_A: 'p' },
       names: ['GAMEYE_A'],
@@ -64,7 +64,7 @@ describe('a variable', () => {
     '$(GAMEYE_TOKEN)',
     '{{ .Values.token }}',
     '"${T:-}"',
-  ])('in which somebody should have put a value is a problem: %s', (text) => {
+  ])('that holds a placeholder instead of a value is a problem: %s', (text) => {
     for (const [env, process] of [[{ GAMEYE_A: text }, []] as const, [{}, [`GAMEYE_A=${text}`]] as const]) {
       expect(lookUp(env, [...process]).problems).toMatchObject([{ variable: 'GAMEYE_A' }]);
     }
@@ -72,7 +72,7 @@ describe('a variable', () => {
   });
 });
 
-describe('what Kubernetes says of a service', () => {
+describe('a variable that Kubernetes makes for a service', () => {
   const service = [
     'GAMEYE_A=tcp://10.96.12.5:8080',
     'GAMEYE_API_SERVICE_HOST=10.96.12.5',
@@ -98,7 +98,7 @@ describe('what Kubernetes says of a service', () => {
 });
 
 describe('the environment', () => {
-  it('is kept only as far as it is ours', () => {
+  it('gives the module its own variables, and no others', () => {
     const found = lookUp({ OTHER: 'a' }, ['HOME=/root', 'GAMEYE_B=b', 'DB_PASSWORD=s3cr3t', '=C:', '', 'GAMEYE_']);
     expect(found.values).toEqual({ GAMEYE_B: 'b' });
     expect(JSON.stringify(found)).not.toMatch(/s3cr3t|root|OTHER/);

@@ -48,7 +48,7 @@ describe('configure', () => {
     const act = () => configure(wrong as unknown as Extension);
     for (const name of ['onMatched', 'extras', 'onResult', 'onEnded', '"a"', '"onCreate"']) expect(act).toThrow(name);
   });
-  it('is missed where only InitModule called it: players are told, and the log says what to do', async () => {
+  it('is missed where only InitModule called it: players are told misconfigured, and the log says what to do', async () => {
     const fake = fakeNakama();
     const initModule = await vm({ onMatched: () => false });
     initModule.initialize(ctx, fake.logger, fake.nk);
@@ -61,7 +61,7 @@ describe('configure', () => {
 });
 
 describe('onMatched', () => {
-  it('is given the entries, and changes nothing when it answers nothing', async () => {
+  it('gets the entries of the match, and changes nothing when it answers nothing', async () => {
     for (const nothing of [undefined, null, {}]) {
       vi.resetModules();
       const onMatched = vi.fn(() => nothing as undefined);
@@ -70,12 +70,12 @@ describe('onMatched', () => {
       expect(started?.request).toEqual({ user_ids: [USER, OTHER], max_players: 2, latencies: [], metadata: {} });
     }
   });
-  it('leaves a match alone that is not ours', async () => {
+  it('leaves a match to Nakama when it answers false', async () => {
     const fake = fakeNakama();
     expect(await matched(fake, { onMatched: () => false })).toEqual({ started: undefined, reasons: [] });
     expect(fake.events).toEqual([]);
   });
-  it('shapes the request', async () => {
+  it('decides what is asked of Gameye', async () => {
     const shape = {
       regions: ['ap-1'],
       image: 'other-game',
@@ -179,7 +179,7 @@ describe('extras', () => {
     exp: expect.any(Number) as number,
   };
 
-  it('come along for each player, over the metadata', async () => {
+  it('reach each player, and come before the metadata', async () => {
     const extras: Extension['extras'] = (_ctx, _logger, _nk, instance, userId) => ({ map: instance.id, team: userId });
     expect(await told(fakeNakama(), extras)).toEqual([
       { ...plain, map: 's1', team: USER },

@@ -64,11 +64,11 @@ describe('a region that refused a session', () => {
   });
 });
 
-describe('after a refusal', () => {
+describe('after a region refused a session', () => {
   const after = (fake: FakeNakama, kind: FailureKind, a = starting(), sentAt = Date.now()) =>
     regionsAfter(callWith(fake), a, failure(kind), sentAt);
 
-  it.each<FailureKind>(['no-capacity', 'not-found'])('(%s) the regions come first that Gameye offers now', (kind) => {
+  it.each<FailureKind>(['no-capacity', 'not-found'])('(%s) the regions that Gameye offers now come first', (kind) => {
     const fake = fakeNakama();
     fake.http = () => offering('mars', 'sa', 'eu');
     expect(after(fake, kind)).toEqual(['eu', 'sa', 'us', 'ap']);
@@ -85,13 +85,13 @@ describe('after a refusal', () => {
     ['the answer took so long that the lease has no time left', 'no-capacity', {}, 6000],
     ['nobody knows what happened', 'unknown', {}, 0],
     ['the API is out of order', 'unavailable', {}, 0],
-  ])('nothing is asked when %s', (_what, kind, more, tookMs) => {
+  ])('Gameye is not asked for its regions when %s', (_what, kind, more, tookMs) => {
     const fake = fakeNakama();
     const a = starting(more);
     expect(after(fake, kind, a, Date.now() - tookMs)).toEqual(a.regions);
     expect(fake.requests).toEqual([]);
   });
-  it('a token that may not ask is no reason to ask again for an hour, and costs nothing else', () => {
+  it('a token that may not list regions keeps the list from being asked for again for an hour, and costs nothing else', () => {
     const fake = fakeNakama();
     fake.http = () => answer(403, { message: `no scope for ${TOKEN}` });
     for (let i = 0; i < 3; i++) expect(after(fake, 'no-capacity')).toEqual(REGIONS);

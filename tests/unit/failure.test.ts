@@ -46,10 +46,10 @@ describe('a status of the Session API', () => {
   it.each(everywhere)('%i of %s is %s', (status, operation, kind) => {
     expect(classifyStatus(operation, status, 'words')).toBe(kind);
   });
-  it('403 of a start that speaks of the quota is an exhausted quota', () => {
+  it('403 of session-run that speaks of the quota is quota-exceeded', () => {
     expect(classifyStatus('session-run', 403, 'Quota reached')).toBe('quota-exceeded');
   });
-  it.each(OPERATIONS.filter((one) => one !== 'session-run'))('403 of %s is never one', (operation) => {
+  it.each(OPERATIONS.filter((one) => one !== 'session-run'))('403 of %s is never quota-exceeded', (operation) => {
     expect(classifyStatus(operation, 403, 'Quota reached')).toBe('forbidden');
   });
 });
@@ -69,7 +69,7 @@ describe('a kind of failure', () => {
     ['unavailable', true, false, 'unavailable', /GAMEYE_API_URL/],
     ['unknown', true, false, 'timeout', /did not answer in time/],
   ];
-  it.each(table)('%s: happened %s, final %s, players read %s', (kind, happened, final, reason, advice) => {
+  it.each(table)('%s: may have happened %s, final %s, players read %s', (kind, happened, final, reason, advice) => {
     expect(mayHaveHappened(kind)).toBe(happened);
     expect(isFinal(kind)).toBe(final);
     expect(reasonFor(kind)).toBe(reason);

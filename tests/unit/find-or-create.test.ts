@@ -30,7 +30,7 @@ const put = (id: string, more: Partial<InstanceLike> = {}, players = 0): void =>
 };
 const find = (query = '', more: Partial<AllocationRequest> = {}) => findOrCreate(call, { ...group, ...more }, query);
 
-describe('a group that a running session has room for', () => {
+describe('fleet_find_or_create for a group that fits into a running session', () => {
   it('gets what a match gives: seats, the connection with a token each, and the notification; Gameye hears of them', () => {
     put('s1');
     const found = find();
@@ -71,7 +71,7 @@ describe('a group that a running session has room for', () => {
     ['may be gone', { status: 'lost' }, 0],
     ['ended', { status: 'exited' }, 0],
     ['waits for its game server', { status: 'starting' }, 0],
-    ['closed its doors', { open: false }, 0],
+    ['is closed', { open: false }, 0],
     ['was asked for by a match that wants to be alone', { shared: false }, 0],
     ['has room for one of them only', {}, 3],
     ['is somewhere else', { region: 'mars' }, 0],
@@ -151,14 +151,14 @@ describe('a group that a running session has room for', () => {
     expect(fake.sent()).toEqual([]);
   });
 
-  it('hears nothing from us when the caller tells it', () => {
+  it('sends no notification when the caller tells the group', () => {
     put('s1');
     expect(find('', { notify: false })).toMatchObject({ matches: [{ user_id: 'u1' }, { user_id: 'u2' }] });
     expect(fake.sent()).toEqual([]);
   });
 });
 
-describe('a group without one', () => {
+describe('fleet_find_or_create for a group that fits into no running session', () => {
   it('gets a session of its own, and keeps no seat elsewhere', () => {
     putInstance(fake, { status: 'draining' }, { u1: 'joined' });
     const { session_id, created } = find('+metadata.mode:duel', { metadata: { mode: 'duel' }, notify: false });

@@ -28,7 +28,7 @@ const soon = () => Date.now() + 90_000;
 const sentTo = (method: string): unknown[] =>
   fake.requests.filter((one) => one.method === method).map((one) => one.body);
 
-describe('join', () => {
+describe('fleet_join', () => {
   it('reserves seats and tells Gameye', () => {
     putInstance(fake, {}, u1Plays);
     gameye = { put: () => answer(200, {}) };
@@ -59,7 +59,7 @@ describe('join', () => {
     expect(join(call, 's1', ['u1', 'u3']).matches).toHaveLength(2);
     expect(fake.sent().map(({ userId }) => userId)).toEqual(['u3']);
   });
-  it('tells them again when it is repeated, because the first call may have died before it did', () => {
+  it('tells the players again when it is repeated, because the first call may have died before that', () => {
     putInstance(fake);
     gameye = { put: () => answer(200, {}) };
     for (let i = 0; i < 2; i++) join(call, 's1', ['u1']);
@@ -109,7 +109,7 @@ describe('join', () => {
     expect(join(call, 's2', ['u9']).instance_info.player_count).toBe(1);
     expect(refusal(() => join(call, 's2', ['u2'])).code).toBe(8);
   });
-  it('of who has a safe seat there writes nothing and asks nobody', () => {
+  it('of a player who has a safe seat there writes nothing and asks nobody', () => {
     putInstance(fake, {}, { u1: 'joined', u2: Date.now() + 40_000 });
     const versions = () => ['u1', 'u2'].map((id) => seatOf(fake, id)?.['version']);
     const before = versions();
@@ -145,7 +145,7 @@ describe('join', () => {
       ['put', { session: 's1', players: ['u1', 'u2'] }],
     ]);
   });
-  it('is told to Gameye after the seat before, so that an API that knows only of players cannot undo it', () => {
+  it('reaches Gameye after the player left the seat before, so that an API that knows only players cannot undo it', () => {
     putInstance(fake);
     putInstance(fake, { id: 's0' }, u1Plays);
     const bodies: unknown[] = [];
@@ -177,7 +177,7 @@ describe('join', () => {
     tellDeparture(call, 's0', ['u1']);
     expect(players['s1']).toContain('u1');
   });
-  it('takes a player out of a start that others wait for', () => {
+  it('takes a player out of an allocation that others wait for', () => {
     putInstance(fake);
     putAllocation(fake, { user_ids: ['u1', 'u2'] });
     gameye = { put: () => answer(200, {}) };
@@ -185,7 +185,7 @@ describe('join', () => {
     expect(seatOf(fake, 'u1')).toMatchObject({ state: 'reserved', session_id: 's1', allocation_id: '' });
     expect(seatOf(fake, 'u2')).toMatchObject({ state: 'starting', allocation_id: 'a1' });
   });
-  it.each(['draining', 'exited', 'dead', 'lost', 'starting'])('is refused with 9 by one that is %s', (status) => {
+  it.each(['draining', 'exited', 'dead', 'lost', 'starting'])('is refused with 9 when the instance is %s', (status) => {
     putInstance(fake, { status });
     expect(refusal(() => join(call, 's1', ['u2'])).code).toBe(9);
   });
@@ -211,7 +211,7 @@ describe('join', () => {
   });
 });
 
-describe('players whose rows another statement makes at the same moment', () => {
+describe('players of fleet_join whose rows are made by another statement at the same moment', () => {
   /** So many times another statement stores the first row of `u2` while ours runs: ours seats the others, and tells. */
   const raced = (times: number): void => {
     const ask = fake.nk.sqlQuery;
@@ -233,7 +233,7 @@ describe('players whose rows another statement makes at the same moment', () => 
     expect(instanceIn(fake)).toMatchObject({ player_count: 2, seats: { u1: {}, u2: {} } });
     expect(sentTo('delete')).toEqual([{ session: 's0', players: ['u1'] }]);
   });
-  it('lead to code 10 when it happens again and again, and nobody has a seat then', () => {
+  it('lead to code 10 when that happens again and again, and nobody gets a seat', () => {
     putInstance(fake);
     raced(100);
     expect(refusal(() => join(call, 's1', ['u1', 'u2'])).code).toBe(10);
@@ -242,8 +242,8 @@ describe('players whose rows another statement makes at the same moment', () => 
   });
 });
 
-describe('leave and update', () => {
-  it('leave sends nobody to Gameye who sits in another session', () => {
+describe('fleet_leave and fleet_update', () => {
+  it('leave reports nobody to Gameye who has a seat in another session', () => {
     putInstance(fake, {}, u1Plays);
     putInstance(fake, { id: 's0' }, { u8: 'joined' });
     gameye = { delete: () => answer(200, {}) };
@@ -301,7 +301,7 @@ describe('leave and update', () => {
     const { player_count, open_seats } = update(call, 's1', reported, {}).instance_info;
     expect([player_count, open_seats]).toEqual([count, 4 - count]);
   });
-  it('say 5 when there is no such instance', () => {
+  it('refuse with 5 when there is no such instance', () => {
     for (const act of [() => leave(call, 'x', ['u1']), () => update(call, 'x', 1, {})]) {
       expect(refusal(act).code).toBe(5);
     }

@@ -45,7 +45,7 @@ function view(more: object = {}) {
 
 const u1Plays = { u1: 'joined' } as const;
 
-describe('create', () => {
+describe('fleet_create', () => {
   it('answers an id at once, after it stored the request and started an allocator', () => {
     const { session_id } = create(call, request);
     // Whether a region is open, which is asked once in two seconds, and the request.
@@ -107,8 +107,8 @@ describe('create', () => {
   });
 });
 
-describe('get', () => {
-  it('does not take a session that starts between two looks for a stranger', () => {
+describe('fleet_get', () => {
+  it('takes no session for a stray that starts while it looks', () => {
     let looks = 0;
     fake.after = (event) => {
       // After the first look, for an instance, the worker stores that the session runs.
@@ -131,13 +131,13 @@ describe('get', () => {
     });
     expect(JSON.stringify(get(call, 'a1'))).not.toContain('gameye.env');
   });
-  it('shows no address either while its game server is not ready, and lets nobody join', () => {
+  it('shows an instance without an address while its game server is not ready, and nobody can join', () => {
     putInstance(fake, { status: 'starting' });
     expect(get(call, 's1')).toMatchObject({ id: 's1', status: 'starting', connection_info: null });
     expect(JSON.stringify(get(call, 's1'))).not.toContain('20001');
     expect(refusal(() => join(call, 's1', ['u2'])).code).toBe(9);
   });
-  it.each(['failed', 'cancelled'] as const)('says why a %s one will never run', (state) => {
+  it.each(['failed', 'cancelled'] as const)('says why a %s allocation will never run', (state) => {
     putAllocation(fake, request, { state, reason: 'no_capacity', told: false });
     expect(refusal(() => get(call, 'a1'))).toEqual({
       code: 5,
@@ -149,7 +149,7 @@ describe('get', () => {
     gameye = { get: () => view() };
     expect(get(call, 'a1')).toMatchObject({ id: 's1' });
   });
-  it('repairs what changed at Gameye, and writes nothing when nothing did', () => {
+  it('repairs a record that differs from Gameye, and writes nothing when none does', () => {
     putInstance(fake, {}, u1Plays);
     gameye = { get: () => view() };
     get(call, 's1');
@@ -158,7 +158,7 @@ describe('get', () => {
     expect(get(call, 's1')).toMatchObject({ status: 'restarting', connection_info: { ip_address: '5.6.7.8' } });
     expect(instanceIn(fake)).toMatchObject({ status: 'restarting', seats: { u1: { state: 'joined' } } });
   });
-  it('leaves one draining whatever its container says', () => {
+  it('leaves an instance draining, whatever its container says', () => {
     putInstance(fake, { status: 'draining' });
     gameye = { get: () => view({ host: '5.6.7.8' }) };
     expect(get(call, 's1')).toMatchObject({ status: 'draining', connection_info: { ip_address: '5.6.7.8' } });
@@ -170,7 +170,7 @@ describe('get', () => {
     expect(instanceIn(fake)).toBeUndefined();
     expect(seatOf(fake, 'u1')).toMatchObject({ state: 'left' });
   });
-  it('keeps a record that Gameye does not know, but sends nobody there, and revives it when it was a mistake', () => {
+  it('keeps a record whose session Gameye does not know, sends nobody there, and revives it when Gameye knows it again', () => {
     putInstance(fake, {}, u1Plays);
     gameye = { get: () => answer(404, {}) };
     expect(refusal(() => get(call, 's1')).code).toBe(5);
@@ -205,7 +205,7 @@ describe('get', () => {
       expect(instanceIn(fake)).toBeUndefined();
     }
   });
-  it('of an unknown id says 5, or 14 when Gameye does not answer', () => {
+  it('refuses an unknown id with 5, or with 14 when Gameye does not answer', () => {
     gameye = { get: () => answer(404, {}) };
     expect(refusal(() => get(call, 'x')).code).toBe(5);
     gameye = { get: () => answer(503, {}) };
@@ -213,7 +213,7 @@ describe('get', () => {
   });
 });
 
-describe('delete', () => {
+describe('fleet_delete', () => {
   it.each([
     ['stops', 204],
     ['had ended already', 409],
@@ -249,7 +249,7 @@ describe('delete', () => {
     expect(allocationIn(fake)).toMatchObject({ cancelled: false });
     expect(instanceIn(fake, 'a1')).toBeUndefined();
   });
-  it('of an id that is nowhere is a success, of another fleet 5, of a stray of ours a stop', () => {
+  it('succeeds for an id that is nowhere, refuses one of another fleet with 5, and stops a stray', () => {
     gameye = { get: () => answer(404, {}) };
     expect(remove(call, 'x')).toEqual({});
     gameye = { get: () => view({ labels: { tags: '{"nakama_fleet":"other"}' } }) };
@@ -259,7 +259,7 @@ describe('delete', () => {
     expect(remove(call, 's1')).toEqual({});
     expect(fake.requests.filter((one) => one.method === 'delete')).toHaveLength(1);
   });
-  it('of an id that nobody knows says 14 when Gameye does not answer', () => {
+  it('refuses an id that nobody knows with 14 when Gameye does not answer', () => {
     gameye = { get: () => answer(500, {}) };
     expect(refusal(() => remove(call, 'x')).code).toBe(14);
   });

@@ -31,7 +31,7 @@ describe('a new instance', () => {
       ttl_ms: 30 * 60_000,
     });
   });
-  it('is starting until its game server is ready, where that is waited for', () => {
+  it('is starting until its game server is ready, where players wait for that', () => {
     expect(newInstance(config, { ...session, waits: true }, where)).toMatchObject({ status: 'starting' });
   });
   it.each([
@@ -41,7 +41,7 @@ describe('a new instance', () => {
   ])('at host %s has the name %j', (host, dns_name) => {
     expect(newInstance(config, session, { ...where, host })).toMatchObject({ ip_address: host, dns_name });
   });
-  it('is none without the port that players need', () => {
+  it('is not made without the port that players need', () => {
     const wanted = configWith({ GAMEYE_API_PORT: '7777/udp' });
     expect(newInstance(wanted, session, { host: 'h', ports: { '80/tcp': 2 } })).toBeUndefined();
     expect(newInstance(config, session, { host: 'h', ports: {} })).toBeUndefined();
@@ -78,7 +78,7 @@ describe('an instance made from what Gameye shows', () => {
     const roomy = configWith({ GAMEYE_MAX_PLAYERS: '8' });
     expect(adoptionOf(roomy, shown, NOW)).toMatchObject({ instance: { max_players: 8 } });
   });
-  it('is none while it has no port', () => {
+  it('is not made while the session has no port', () => {
     expect(adoptionOf(config, { ...shown, ports: {} }, NOW)).toBeUndefined();
   });
   it('has begun now when the API does not say when', () => {
@@ -87,8 +87,8 @@ describe('an instance made from what Gameye shows', () => {
   });
 });
 
-describe('what is taken over of what Gameye shows', () => {
-  it('is status and address, as far as they are shown', () => {
+describe('an instance that is compared with what Gameye shows', () => {
+  it('takes over status and address, as far as they are shown', () => {
     const address = { ip_address: '1.2.3.4', dns_name: '', ports: where.ports };
     expect(refreshedBy({ ...where, status: 'running' })).toEqual({ status: 'running', ...address });
     expect(refreshedBy({ host: '', ports: {}, status: '' })).toEqual({ status: '', ports: {} });

@@ -34,7 +34,7 @@ function pages(limit: number, order?: string[], query = '', between: () => void 
 }
 const ids = (found: Instance[]): string[] => found.map(({ id }) => id);
 
-describe('a list', () => {
+describe('fleet_list', () => {
   const field = fc.constantFrom('player_count', 'open_seats', 'create_time');
   const order = fc
     .uniqueArray(field, { minLength: 1, maxLength: 3 })
@@ -76,7 +76,7 @@ describe('a list', () => {
       { numRuns: 40 },
     );
   });
-  it('has the fullest first when no order is asked for, and of those the newest', () => {
+  it('shows the fullest first when no order is asked for, and of those the newest', () => {
     for (const [id, unseated, age] of [
       ['old', 1, 9],
       ['new', 1, 1],
@@ -116,7 +116,7 @@ describe('a list', () => {
     expect(ids(list(call, '*', 10, '').instances).sort()).toEqual(['duel', 'full', 'race']);
     expect(ids(pages(1, undefined, '+value.metadata.mode:duel').flat()).sort()).toEqual(['duel', 'full']);
   });
-  it('has instances of this fleet only', () => {
+  it('shows instances of its fleet only', () => {
     putInstance(fake);
     fake.query(`UPDATE gameye_instance SET fleet = 'other'`);
     expect(list(call, '', 10, '')).toEqual({ instances: [], cursor: '' });
@@ -131,7 +131,7 @@ describe('a list', () => {
     }
   });
 
-  it('is what fleet_get would show, seats included', () => {
+  it('shows what fleet_get shows, seats included', () => {
     putInstance(fake, {}, { u1: 'joined' });
     expect(list(call, '', 10, '').instances).toMatchObject([
       { id: 's1', connection_info: { ip_address: '1.2.3.4', port: 20001 }, seats: { u1: { state: 'joined' } } },
@@ -144,7 +144,7 @@ describe('a list', () => {
     const { code, message } = refusal(() => list(call, query, 10, ''));
     expect([code, message]).toEqual([3, expect.stringContaining(words)]);
   });
-  it('refuses a cursor of somebody else, or of another order', () => {
+  it('refuses a made-up cursor, or one of another order', () => {
     for (const id of ['s1', 's2', 's3']) putInstance(fake, { id });
     const { cursor } = list(call, '', 1, '', ['open_seats']);
     for (const other of ['nonsense', `${cursor}x`]) {
@@ -155,7 +155,7 @@ describe('a list', () => {
     }
     expect(refusal(() => list(call, '', 1, cursor, ['-create_time'])).code).toBe(3);
   });
-  it('is 14 when the database fails, not a mistake of who asks', () => {
+  it('refuses with 14 when the database fails, as that is no mistake of the caller', () => {
     fake.before = () => {
       throw goError(DATABASE_GONE);
     };

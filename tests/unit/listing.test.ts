@@ -48,7 +48,7 @@ const bodies: [string, string][] = [
   ['and the API token is its image', text({ ...withLabels({ env }), status: TOKEN, host: TOKEN })],
 ];
 
-describe('the environment of containers', () => {
+describe('the environment of containers in a list of sessions', () => {
   it.each(bodies)('never reaches a statement: %s', (_form, body) => {
     for (const kept of [withoutSecrets(body, TOKEN), comparedOnly(body, TOKEN)]) {
       for (const secret of SECRETS) expect(kept).not.toContain(secret);
@@ -84,7 +84,7 @@ describe('the environment of containers', () => {
   });
 });
 
-describe('a text that Postgres does not take', () => {
+describe('a session in the list with a text that Postgres refuses', () => {
   const bad = (body: string): string => withoutSecrets(body, TOKEN);
   it.each<[string, string]>([
     ['NUL', '\\u0000'],
@@ -102,14 +102,14 @@ describe('a text that Postgres does not take', () => {
     ['a number that is too large', `{"id":"odd","created":1${'0'.repeat(140_000)}}`],
     ['an exponent that is too large', '{"id":"odd","created":1e999999}'],
     ['values that are nested too deeply', `{"id":"odd","more":${'['.repeat(100_000)}${']'.repeat(100_000)}}`],
-  ])('is left out when only what is compared is read: %s', (_what, odd) => {
+  ])('costs nobody else anything when only what is compared is read: %s', (_what, odd) => {
     const body = `{"sessions":[${JSON.stringify(listed('a'))},${odd},${JSON.stringify(listed('stray'))}]}`;
     expect(plan(fake, undefined, { body: bad(body) })).toMatchObject({ distrust: 'failed' });
     expect(plan(fake, undefined, { body: comparedOnly(body, TOKEN) })).toMatchObject({ strays: { stray: NOW } });
   });
 });
 
-describe('what is no list', () => {
+describe('an answer that is no list of sessions', () => {
   it.each([
     '',
     '<html>',

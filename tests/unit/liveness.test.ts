@@ -58,7 +58,7 @@ const stops = (): number => fake.requests.filter(({ method }) => method === 'del
 const writes = (): number =>
   fake.events.filter((e) => e.kind === 'sql' && e.statement.includes('SET silent_at')).length;
 
-describe('a game server that was heard of and falls silent', () => {
+describe('a game server that has reported and falls silent', () => {
   const live = (): void => {
     putInstance(fake, { pool: 'p', max_players: 4 }, { u1: 'joined', u2: T0 + 10 * TIMEOUT });
     rpc('gameye_server_heartbeat');
@@ -97,7 +97,7 @@ describe('a game server that was heard of and falls silent', () => {
     ['players who left', () => rpc('gameye_server_leave', { user_ids: ['5f1b5f5c-0f4e-4f6e-9a55-d1b2c3d4e5f6'] })],
     ['a count', () => rpc('update_instance_info', { player_count: 1 })],
     ['a result', () => rpc('gameye_server_result', { result: {} })],
-    ['that its doors are closed', () => rpc('gameye_server_backfill', { open: false })],
+    ['that it closes its session', () => rpc('gameye_server_backfill', { open: false })],
     ['that it is ready', () => rpc('gameye_server_ready')],
   ])('goes on when it reports again in time: %s', (_what, report) => {
     live();
@@ -126,7 +126,7 @@ describe('a game server that was heard of and falls silent', () => {
     expect(takes()).toBe('closed');
   });
 
-  it('of a session that is still being started, or of another fleet, is not ours to stop', () => {
+  it('is not stopped while its session is still being started, nor in another fleet', () => {
     putInstance(fake, { status: 'starting' });
     putInstance(fake, { id: 's2' });
     fake.query(`UPDATE gameye_instance SET fleet = 'ranked' WHERE id = 's2'`);
@@ -181,7 +181,7 @@ describe('a heartbeat', () => {
     }
     expect(writes()).toBe(4);
   });
-  it('is taken of a session that is being started, and refused with code 5 of one that nobody knows', () => {
+  it('is taken from a session that is being started, and refused with code 5 from one that nobody knows', () => {
     expect(refusal(() => rpc('gameye_server_heartbeat')).code).toBe(5);
     putAllocation(fake, {}, { state: 'starting' }, 's1');
     expect(rpc('gameye_server_heartbeat')).toEqual({});
@@ -228,7 +228,7 @@ describe('a session whose game server says that it ends', () => {
     expect([instanceIn(fake), ends]).toEqual([undefined, []]);
   });
 
-  it('is over for the reason that it gave, whoever notices', () => {
+  it('is over for the reason that its game server gave, whoever notices', () => {
     const ends: SessionEnd[] = [];
     configure({ onEnded: (_ctx, _logger, _nk, one) => void ends.push(one) });
     putInstance(fake);

@@ -66,7 +66,7 @@ describe('an API that starts another session than the one asked for', () => {
     }
   });
 
-  it('has the session of another match left alone', () => {
+  it('does not get the session of another match stopped', () => {
     const life = deceived(({ method }, { fake }) => {
       if (method !== 'post') return undefined;
       putInstance(fake, { id: 'theirs' });
@@ -78,7 +78,7 @@ describe('an API that starts another session than the one asked for', () => {
     expect(warned(life, /belongs to somebody else/)).toMatchObject({ session: 'theirs' });
   });
 
-  it('has a session of another fleet left alone', () => {
+  it('does not get a session of another fleet stopped', () => {
     const life = deceived((request) => {
       if (request.method === 'post') return answer(201, { id: 'theirs' });
       if (idOf(request) !== 'theirs') return undefined;
@@ -89,7 +89,7 @@ describe('an API that starts another session than the one asked for', () => {
     expect(life.ended).toBe(true);
   });
 
-  it('is asked whose it is until it tells, and the session is stopped then', () => {
+  it('is asked whose that session is until it answers, and the session is stopped then', () => {
     let asked = 0;
     const life = deceived((request) => (request.method === 'get' && ++asked <= 3 ? answer(500, {}) : undefined), {
       turns: turns(IGNORES_IDS),
@@ -99,7 +99,7 @@ describe('an API that starts another session than the one asked for', () => {
     expect(life.ended).toBe(true);
   });
 
-  it('ends the same when the server crashes before that is stored; the other session is left to the reconciler', () => {
+  it('leads to the same when the server crashes before that is stored; the reconciler stops the other session', () => {
     const life = deceived((_request, { api }) => void (api.capacity = 9), {
       turns: turns(IGNORES_IDS),
       blows: ['none', 'crash-after'],
@@ -112,7 +112,7 @@ describe('an API that starts another session than the one asked for', () => {
   });
 });
 
-describe('an id that is taken, and that is nowhere to be found', () => {
+describe('a session id that the API says is taken, and does not know', () => {
   const hidden = answer(404, { message: 'no such session' });
   const lost = { turns: turns('reply-lost') };
 
@@ -125,7 +125,7 @@ describe('an id that is taken, and that is nowhere to be found', () => {
     expect(life.ended).toBe(true);
   });
 
-  it('is adopted when it shows within ten seconds', () => {
+  it('is adopted when the API knows it within ten seconds', () => {
     // With other pauses there may be no look between its appearance and the end of the ten seconds.
     const random = vi.spyOn(Math, 'random').mockReturnValue(0.5);
     let from = 0;
@@ -147,7 +147,7 @@ describe('an id that is taken, and that is nowhere to be found', () => {
   });
 });
 
-describe('answers that are no answers', () => {
+describe('unreadable answers to a start', () => {
   const huge = 'x'.repeat(10 * 1024 * 1024);
   const port = [{ type: 'udp', container: 7777, host: 23456 }];
   const started = (body: unknown): HttpResponse => answer(201, body as object);
@@ -168,7 +168,7 @@ describe('answers that are no answers', () => {
     ['503 that is to be asked again after nonsense', { ...answer(503, {}), headers: { 'Retry-After': ['-1e999'] } }],
     ['429 that is to be asked again in a year', { ...answer(429, {}), headers: { 'Retry-After': ['31536000'] } }],
   ];
-  it.each(lies)('cost time, no session and no answer: %s, after the session was started', (_name, reply) => {
+  it.each(lies)('cost only time, no session and no answer: %s, after the session was started', (_name, reply) => {
     let first = true;
     const life = deceived((request, { api }) => {
       if (request.method !== 'post' || !first) return undefined;

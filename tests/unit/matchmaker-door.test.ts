@@ -21,7 +21,7 @@ const add = (stringProperties: Properties, numericProperties: object = {}) => ({
   matchmakerAdd: { minCount: 2, maxCount: 2, query: '*', stringProperties, numericProperties },
 });
 
-describe('the door of the matchmaker', () => {
+describe('the ticket check', () => {
   it.each([
     ['demands nothing', add(ours({}))],
     ['has the version in force', add(ours({ gameye_version: '1.2' }))],
@@ -61,7 +61,7 @@ describe('the door of the matchmaker', () => {
     }
     expect(fake.events.filter(({ kind }) => kind !== 'sql')).toEqual([]);
   });
-  it('knows the version that an operator has set, and asks the database for it once in a while only', () => {
+  it('follows the version that an operator has set, and asks the database for it only once in a while', () => {
     const fake = fakeNakama();
     storeVersion(fake, '2.0');
     fake.events.length = 0;
@@ -156,7 +156,7 @@ describe('a matched group', () => {
     });
     expect(matched(fake, { gameye_region: both }, {})).toMatchObject({ regions: ['eu-central-1', 'us-east-1'] });
   });
-  it('plays without those of its tickets that demand a version which is not its own', () => {
+  it('plays without the tickets that demand another version than the group plays', () => {
     const fake = fakeNakama();
     const { started, told } = outcome(fake, { gameye_version: '1.2' }, { gameye_version: '1.1' }, {});
     expect(started?.request).toMatchObject({ user_ids: ['u0', 'u2'], version: '1.2' });
@@ -175,7 +175,7 @@ describe('a matched group', () => {
     expect(started?.request.version).toBeUndefined();
     expect(told).toEqual([['u0', 'misconfigured']]);
   });
-  it('plays without those of its tickets that want to be elsewhere than half of it', () => {
+  it('plays without the tickets that want another region than half of the group', () => {
     const fake = fakeNakama();
     const [us, eu] = [{ gameye_region: 'us-east-1' }, { gameye_region: 'eu-central-1' }];
     const { started, told } = outcome(fake, us, eu, us);
@@ -225,7 +225,7 @@ describe('a matched group', () => {
   });
 });
 
-describe('what a group demands together, whatever its tickets say,', () => {
+describe('a matched group with any tickets', () => {
   const served = ['eu', 'us', 'ap'];
   const demands = fc.record(
     {
@@ -242,7 +242,7 @@ describe('what a group demands together, whatever its tickets say,', () => {
     expect(JSON.parse(JSON.stringify(one, sorted))).toEqual(JSON.parse(JSON.stringify(other, sorted)));
   const sorted = (_key: string, value: unknown): unknown => (Array.isArray(value) ? value.slice().sort() : value);
 
-  it('gives each player a region that suits them or refuses them, and nobody who demands nothing', () => {
+  it('gives each player a region that suits them or refuses them, and refuses nobody who demands nothing', () => {
     fc.assert(
       fc.property(groups, (tickets) => {
         const { regions = served, refused, only_in = {} } = agreeOnRegions(served, tickets);
@@ -256,7 +256,7 @@ describe('what a group demands together, whatever its tickets say,', () => {
       }),
     );
   });
-  it('lets less than half of the group decide nothing for the others', () => {
+  it('lets no minority of less than half decide for the others', () => {
     fc.assert(
       fc.property(groups, (tickets) => {
         const users = Object.keys(tickets);
@@ -289,7 +289,7 @@ describe('what a group demands together, whatever its tickets say,', () => {
       }),
     );
   });
-  it('is read from any properties', () => {
+  it('is read whatever properties its tickets have', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.constantFrom('gameye_version', 'gameye_region', 'x'), fc.anything()),

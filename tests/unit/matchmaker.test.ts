@@ -15,7 +15,7 @@ const entry = (userId: string, properties: { [name: string]: unknown } = {}): Ma
 });
 
 describe('the matchmaker hook', () => {
-  it('hands the group to an allocator and does nothing else: no network, no database', () => {
+  it('hands a matched group to an allocator and does nothing else: no network, no database', () => {
     const fake = fakeNakama();
     const pings = { 'ping_us-east-1': 10, 'ping_eu-central-1': 90 };
     expect(matchmakerMatched(ctx, fake.logger, fake.nk, [entry('a', pings), entry('b', pings)])).toBeUndefined();

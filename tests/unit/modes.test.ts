@@ -38,7 +38,7 @@ const problemsIn = (modes: unknown, more: Record<string, string> = {}): string =
 };
 
 describe('a mode', () => {
-  it('says what differs from the variables, and has the rest from them', () => {
+  it('overrides the variables that it names, and takes the rest from them', () => {
     expect(modeConfig(config, 'duel')).toMatchObject({
       ...{ mode: 'duel', image: config.image, version: '1.0.0', regions: ['us'], maxPlayers: 2 },
       ...{ ttl: '1h', ttlMs: 3_600_000, args: ['--duel'], backfill: config.backfill },
@@ -55,10 +55,10 @@ describe('a mode', () => {
     expect(imageOf(config, request({ mode: 'raid' }))).toEqual({ image: 'raid' });
     expect(imageOf(config, request({ mode: 'tested' }))).toEqual({ image: config.image, version: '2.0.0' });
   });
-  it('that is gone after a restart is what the variables say', () => {
+  it('that is gone after a restart counts as the variables say', () => {
     expect(modeConfig(config, 'gone')).toEqual({ ...config, mode: 'gone' });
   });
-  it('is outranked by what a request says', () => {
+  it('yields to what a request says', () => {
     const own = configFor(config, { mode: 'duel', settings: { ttl: '2h', ttlMs: 7_200_000 } });
     expect(own).toMatchObject({ mode: 'duel', ttl: '2h', ttlMs: 7_200_000, args: ['--duel'] });
   });
@@ -90,7 +90,7 @@ describe('mistakes in GAMEYE_MODES', () => {
     [{ duel: { backfill: 'on' } }, 'duel.backfill must be true or false'],
     [{ duel: { ready: 'yes' } }, 'duel.ready must be started or server'],
     [{ duel: { ready: 'server' } }, 'duel.ready is server, but GAMEYE_NAKAMA_URL is not set'],
-  ])('%j', (modes, problem) => expect(problemsIn(modes)).toContain(problem));
+  ])('are named in the list of problems: %j', (modes, problem) => expect(problemsIn(modes)).toContain(problem));
   it('are all named at once, with their paths, and turn nothing on by half', () => {
     const problems = problemsIn({ duel: { ttl: 'x', port: 1 }, raid: { max_players: 0 } }, { GAMEYE_API_URL: 'x' });
     for (const path of ['GAMEYE_API_URL', 'duel.ttl', 'duel.port', 'raid.max_players'])

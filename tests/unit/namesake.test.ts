@@ -13,8 +13,8 @@ const callOf = (fake: FakeNakama, node = 'n1'): Call => ({
   config: configWith(),
 });
 
-describe('two processes with one name', () => {
-  it('hold what they work on each for itself', () => {
+describe('two Nakama nodes with one name', () => {
+  it('hold their leases each for itself', () => {
     const first = fakeNakama();
     const second = fakeNakama(first);
     expect(processId(first.nk)).not.toBe(processId(second.nk));
@@ -38,7 +38,7 @@ describe('two processes with one name', () => {
     }
   });
 
-  it('are none when the one was there before the other started', () => {
+  it('are not warned about when one has ended before the other starts', () => {
     const before = fakeNakama();
     for (let i = 0; i < 3; i++) watchName(callOf(before));
     const after = fakeNakama(before);
@@ -47,7 +47,7 @@ describe('two processes with one name', () => {
   });
 });
 
-describe('processes with names of their own', () => {
+describe('Nakama nodes with names of their own', () => {
   it('are not warned about', () => {
     const first = fakeNakama();
     const second = fakeNakama(first);

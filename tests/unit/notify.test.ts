@@ -53,7 +53,7 @@ describe('gameye_match', () => {
       { subject: 'gameye_match', code: 7300, userId: 'u2', persistent: true, content },
     ]);
   });
-  it('prefers the name of a host', () => {
+  it('names the host by its name where it has one', () => {
     expect(told(fakeNakama(), instance({}, 'h.example')).sent[0]!.content['host']).toBe('h.example');
   });
   it('names all ports when there are several', () => {
@@ -130,7 +130,7 @@ describe('GAMEYE_RELAY_URL', () => {
     expect(content['seat_token']).toMatch(/^v1\./);
     expect(content['exp']).toBe(exp);
   });
-  it('is nothing that metadata can say', () => {
+  it('cannot be replaced by metadata', () => {
     const liar = instance({ relay_url: 'wss://evil', relay_token: 'x', map: 'dust' });
     expect(contentWith({}, liar)).toMatchObject({ host: '1.2.3.4', map: 'dust' });
     expect(Object.keys(contentWith({}, liar)).filter((field) => field.startsWith('relay'))).toEqual([]);
@@ -143,13 +143,13 @@ describe('GAMEYE_NOTIFY', () => {
   const older = configWith({ GAMEYE_NOTIFY: 'connection-info' });
   const kinds = (fake: FakeNakama) => fake.sent().map(({ subject, code, persistent }) => [subject, code, persistent]);
 
-  it('connection-info sends the older notification, without metadata and not persistent', () => {
+  it('with connection-info sends the older notification, without metadata and not persistent', () => {
     const { sent } = told(fakeNakama(), instance({ map: 'dust' }, 'h.example'), older);
     const content = { IpAddress: 'h.example', DnsName: 'h.example', Port: 20001, SessionId: 's1' };
     expect(sent).toEqual([{ subject: 'connection-info', code: 111, userId: 'u1', persistent: false, content }]);
     expect(told(fakeNakama(), instance(), older).sent[0]?.content).toMatchObject({ IpAddress: '1.2.3.4', DnsName: '' });
   });
-  it('sends both when both are named', () => {
+  it('sends both notifications when both are named', () => {
     const fake = fakeNakama();
     told(fake, instance(), both);
     expect(kinds(fake)).toEqual([
@@ -157,7 +157,7 @@ describe('GAMEYE_NOTIFY', () => {
       ['connection-info', 111, false],
     ]);
   });
-  it('sends the older one only to those who could be told at all', () => {
+  it('sends the older notification only to those who could be told at all', () => {
     const fake = fakeNakama();
     fake.before = (event) => {
       if (event.kind !== 'notify') return;
@@ -186,7 +186,7 @@ describe('GAMEYE_NOTIFY', () => {
   });
 });
 
-describe('a batch that the database refuses', () => {
+describe('a batch of notifications that the database refuses', () => {
   it('is sent one by one, and to each once more when the database fails in between', () => {
     const fake = fakeNakama();
     let sends = 0;

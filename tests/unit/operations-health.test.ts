@@ -52,7 +52,7 @@ describe('the health check', () => {
     ['it is a login page', () => ({ code: 200, headers: {}, body: '<html>' }), { storage: true, api: false }],
     ['it limits requests', () => answer(429, {}), { storage: true, api: true, token: 'unknown' }],
     ['it does not know the token', () => answer(401, {}), { storage: true, api: true, token: false }],
-  ])('stops asking when %s', (_when, reply, expected) => {
+  ])('asks the Session API nothing more when %s', (_when, reply, expected) => {
     if (reply) fake.http = reply;
     expect(oks()).toEqual(expected);
     expect(fake.requests).toHaveLength(1);
@@ -64,7 +64,7 @@ describe('the health check', () => {
     ['post', answer(201, {}), 'session:start', 'unknown', 'try again'],
     ['delete', answer(403, {}), 'session:stop', false, 'session:stop'],
     ['delete', answer(500, {}), 'session:stop', 'unknown', 'try again'],
-  ])('judges %s answered with %s', (method, reply, check, ok, words) => {
+  ])('judges a %s that is answered with %j', (method, reply, check, ok, words) => {
     fake.http = (sent) => (sent.method === method ? reply : fine(sent));
     const health = checkHealth(call);
     expect(health.checks.find((one) => one.check === check)).toMatchObject({
@@ -109,7 +109,7 @@ describe('the health check', () => {
     expect(checks[1]?.advice).toMatch(advice);
     expect(fake.requests).toHaveLength(1);
   });
-  describe('of a server to which game servers report', () => {
+  describe('about reports of game servers', () => {
     const reports = () => {
       const config = configWith({ GAMEYE_SEAT_SECRET: SEAT_SECRET, GAMEYE_NAKAMA_URL: 'http://localhost:7350' });
       const { healthy, checks } = checkHealth({ ...call, config });
@@ -117,12 +117,12 @@ describe('the health check', () => {
     };
     beforeEach(() => void (fake.http = fine));
 
-    it('says that none has reported yet, which is not held against it', () => {
+    it('says that no game server has reported yet, and stays healthy', () => {
       const { healthy, check } = reports();
       expect(healthy).toBe(true);
       expect(check).toMatchObject({ ok: 'unknown', advice: expect.stringContaining('http://localhost:7350') });
     });
-    it('says so until one of this fleet has, on whatever node', () => {
+    it('says so until a game server of this fleet has reported, on whatever node', () => {
       const other = fakeNakama(fake);
       noteReport(other.nk, 'ranked');
       expect(reports().check).toMatchObject({ ok: 'unknown' });
@@ -131,7 +131,7 @@ describe('the health check', () => {
       expect(third.events).toHaveLength(1);
       expect(reports()).toMatchObject({ healthy: true, check: { check: 'reports', ok: true } });
     });
-    it('is not spoken of where they have no way to', () => {
+    it('says nothing where game servers cannot report', () => {
       expect(checkHealth(call).checks.map(({ check }) => check)).not.toContain('reports');
     });
   });

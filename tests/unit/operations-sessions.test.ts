@@ -24,7 +24,7 @@ afterEach(() => void vi.restoreAllMocks());
 
 const eu = { region: 'eu' };
 
-describe('the status', () => {
+describe('gameye_status', () => {
   it('counts what runs by region, version and status, the most sessions first', () => {
     putInstance(fake, { id: 's1', max_players: 4 }, { u1: 'joined', u2: now + 1000 });
     putInstance(fake, { id: 's2', max_players: 4 });
@@ -99,8 +99,8 @@ describe('the status', () => {
   });
 });
 
-describe('draining', () => {
-  it('closes all that are meant at once, and opens them again', () => {
+describe('gameye_drain', () => {
+  it('closes all sessions that are meant at once, and opens them again', () => {
     for (let i = 0; i < 250; i++) putInstance(fake, { id: `s${i}` });
     putInstance(fake, { id: 'other', region: 'us' });
     expect(drain(call, eu, false)).toEqual({ changed: 250, starting: 0, cursor: '', more: false });
@@ -114,7 +114,7 @@ describe('draining', () => {
     expect(drain(call, eu, false)).toMatchObject({ changed: 0 });
     expect(drain(call, eu, true)).toMatchObject({ changed: 0 });
   });
-  it('counts those that are being started in the regions and with the version that are meant', () => {
+  it('counts sessions that are being started in the regions and with the version that are meant', () => {
     putAllocation(fake, {}, {}, 'waits');
     putAllocation(fake, { version: '2' }, { state: 'queued' }, 'other version');
     putAllocation(fake, { image: 'other' }, {}, 'other image');
@@ -130,7 +130,7 @@ describe('draining', () => {
     expect(drain(call, { image: 'other' }, false)).toMatchObject({ starting: 1 });
     expect(drain(call, { image: 'my-game', region: 'us' }, false)).toMatchObject({ starting: 1 });
   });
-  it('counts those of a mode with what that starts, and those of none are not it', () => {
+  it('counts sessions that are being started of a mode, by the image and version of that mode', () => {
     call = { ...call, config: { ...call.config, modes: { duel: { image: 'duel-game', version: '7' } } } };
     putAllocation(fake, {}, {}, 'none');
     putAllocation(fake, { mode: 'duel' }, {}, 'duel');
@@ -142,7 +142,7 @@ describe('draining', () => {
     fake.query(`UPDATE gameye_instance SET mode = 'duel'`);
     expect(drain(call, { mode: 'duel', ...eu }, false)).toMatchObject({ changed: 1, starting: 1 });
   });
-  it('of one is refused with 9 while it is being started, with 5 when there is none, and leaves others alone', () => {
+  it('of one session is refused with 9 while that is being started, with 5 when there is none, and leaves others alone', () => {
     putAllocation(fake);
     putInstance(fake, { id: 's0', status: 'starting' });
     putInstance(fake, { id: 's1', allocation_id: 'a9' });
@@ -154,7 +154,7 @@ describe('draining', () => {
   });
 });
 
-describe('terminating', () => {
+describe('gameye_terminate', () => {
   it('gives up when the Session API does not work, and passes over a single refusal', () => {
     for (const id of ['s1', 's2', 's3']) putInstance(fake, { id });
     fake.http = ({ url }) => answer(url.endsWith('s1') ? 420 : 204, {});
@@ -182,7 +182,7 @@ describe('terminating', () => {
     expect(refusal(() => terminate(call, eu, false, ''))).toMatchObject({ code: 3 });
     expect(fake.requests).toEqual([]);
   });
-  it('cancels one that is being started, unless another is meant', () => {
+  it('cancels an allocation that is being started, unless another is meant', () => {
     fake.http = () => answer(404, {});
     putAllocation(fake);
     expect(terminateOne(call, 'a1', { region: 'us' })).toMatchObject({ stopped: 0 });
@@ -191,7 +191,7 @@ describe('terminating', () => {
     expect(terminateOne(call, 'a1', { ...eu, image: 'my-game' })).toMatchObject({ stopped: 1 });
     expect(allocationIn(fake)).toMatchObject({ cancelled: true });
   });
-  it('is noted before the first stop, so that it is in the list when the process dies; a lost end does no harm', () => {
+  it('is recorded before the first stop, so that operators see it when the process dies', () => {
     putInstance(fake, { id: 's1' });
     putInstance(fake, { id: 's2' });
     const listed = () => changes(call, 10, '').changes.map(({ meant, after }) => ({ meant, after }));

@@ -176,7 +176,7 @@ describe('the check of a version', () => {
     [() => answer(401, {}), 9, 'GAMEYE_API_TOKEN'],
     [() => answer(500, {}), 14, 'GAMEYE_API_URL'],
     [() => answer(200, { exists: 'yes' }), 14, 'readably'],
-  ])('refuses what it cannot confirm: %s', (reply, code, words) => {
+  ])('refuses a version that the API does not confirm (answer %#)', (reply, code, words) => {
     fake.http = reply;
     const refused = refusal(() => requireVersion(call, '2.0'));
     expect(refused.code).toBe(code);

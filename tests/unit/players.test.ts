@@ -56,16 +56,16 @@ const seatToo = (userId: string): void => {
   fake.query(`UPDATE gameye_instance SET joined = 2, player_count = 2, open_seats = 2 WHERE id = 's0'`);
 };
 
-describe('where a player stands', () => {
+describe('gameye_assignment', () => {
   const situations: [string, () => void, object][] = [
-    ['who never asked for anything: nowhere', () => undefined, { state: 'none' }],
+    ['answers none to a player who never asked for anything', () => undefined, { state: 'none' }],
     [
-      'waiting for a session that is asked for',
+      'answers starting to a player who waits for a session',
       () => putAllocation(fake, both),
       { state: 'starting', session_id: 'a1' },
     ],
     [
-      'the session runs, its game server is not ready',
+      'answers starting while the session runs and its game server is not ready',
       () => {
         putAllocation(fake, both, { state: 'started', waits: true });
         putInstance(fake, { id: 'a1', status: 'starting' });
@@ -73,7 +73,7 @@ describe('where a player stands', () => {
       { state: 'starting', session_id: 'a1' },
     ],
     [
-      'the session is being deleted before it has started',
+      'answers failed when the session is deleted before it has started',
       () => {
         putAllocation(fake, both);
         fake.query('UPDATE gameye_allocation SET cancelled = true');
@@ -81,7 +81,7 @@ describe('where a player stands', () => {
       { state: 'failed', reason: 'error' },
     ],
     [
-      'given up',
+      'answers failed when the allocation was given up',
       () => {
         putAllocation(fake, both);
         fake.query(`UPDATE gameye_seat SET state = 'failed', reason = 'quota_exceeded'`);
@@ -89,7 +89,7 @@ describe('where a player stands', () => {
       { state: 'failed', reason: 'quota_exceeded' },
     ],
     [
-      'waiting for an allocation that is nowhere',
+      'answers none to a player who waits for an allocation that is nowhere',
       () => {
         putAllocation(fake, both);
         fake.query('DELETE FROM gameye_allocation');
@@ -97,27 +97,35 @@ describe('where a player stands', () => {
       { state: 'none' },
     ],
     [
-      'playing',
+      'answers ready to a player who plays',
       () => putInstance(fake, {}, { u1: 'joined' }),
       { state: 'ready', match: { host: '1.2.3.4', port: 20001 } },
     ],
-    ['with a fresh seat', () => putInstance(fake, {}, { u1: soon() }), { state: 'ready', match: { session_id: 's1' } }],
     [
-      'with a fresh seat where nobody new is let in',
+      'answers ready to a player with a fresh seat',
+      () => putInstance(fake, {}, { u1: soon() }),
+      { state: 'ready', match: { session_id: 's1' } },
+    ],
+    [
+      'answers ready to a player with a fresh seat where nobody new is let in',
       () => putInstance(fake, { status: 'draining' }, { u1: Date.now() + 10_000 }),
       { state: 'ready', match: { session_id: 's1' } },
     ],
     [
-      'the session is over',
+      'answers none when the session is over',
       () => {
         putInstance(fake, {}, { u1: 'joined' });
         fake.query('DELETE FROM gameye_instance');
       },
       { state: 'none' },
     ],
-    ['the session has just ended', () => putInstance(fake, { status: 'exited' }, { u1: 'joined' }), { state: 'none' }],
     [
-      'the seat was lost and everything is taken',
+      'answers none when the session has just ended',
+      () => putInstance(fake, { status: 'exited' }, { u1: 'joined' }),
+      { state: 'none' },
+    ],
+    [
+      'answers none when the seat was lost and all others are taken',
       () => {
         putInstance(fake, { max_players: 3 }, { u1: Date.now() - 1, a: 'joined', b: 'joined' });
         lapse('u1');
@@ -127,7 +135,7 @@ describe('where a player stands', () => {
       { state: 'none' },
     ],
     [
-      'the seat was lost and the session drains',
+      'answers none when the seat was lost and the session drains',
       () => {
         putInstance(fake, {}, { u1: Date.now() - 1 });
         lapse('u1');
@@ -144,7 +152,7 @@ describe('where a player stands', () => {
   it.each([
     ['ran out', () => undefined],
     ['ran out and was noticed', () => lapse('u1')],
-  ])('takes a seat again whose reservation %s, and gives a token for it', (_when, notice) => {
+  ])('gives the seat back whose reservation %s, with a token for it', (_when, notice) => {
     putInstance(fake, {}, { u1: Date.now() - 1 });
     notice();
     expect(standing(call, 'u1')).toMatchObject({
@@ -156,7 +164,7 @@ describe('where a player stands', () => {
     expect((seats['u1'] as { until_ms: number }).until_ms).toBeGreaterThan(Date.now() + 50_000);
   });
 
-  it('does not take a player back who was matched again at this moment', () => {
+  it('gives no seat back to a player who was matched again at this moment', () => {
     putInstance(fake, {}, { u1: Date.now() - 1 });
     fake.after = (event) => {
       // Between the look and the seat.
@@ -169,20 +177,20 @@ describe('where a player stands', () => {
     expect(standing(call, 'u1')).toEqual({ state: 'starting', session_id: 'a2' });
   });
 
-  it('is one statement for a player whose seat is safe', () => {
+  it('needs one statement for a player whose seat is safe', () => {
     putInstance(fake, {}, { u1: soon() });
     fake.events.length = 0;
     standing(call, 'u1');
     expect(fake.events.filter(({ kind }) => kind === 'sql')).toHaveLength(1);
   });
 
-  it('carries what gameye_match carries', () => {
+  it('answers all that gameye_match says', () => {
     putInstance(fake, { metadata: { mode: 'duel', port: 'not yours' } }, { u1: 'joined' });
     expect(standing(call, 'u1')).toMatchObject({ match: { mode: 'duel', port: 20001, session_id: 's1' } });
   });
 });
 
-describe('cancelling', () => {
+describe('gameye_cancel', () => {
   it('takes the player out and leaves the session to the others', () => {
     putAllocation(fake, both);
     expect(cancelStart(call, 'u1')).toBe('cancelled');
@@ -207,7 +215,7 @@ describe('cancelling', () => {
     expect(cancelStart(call, 'u1')).toBe('cancelled');
   });
 
-  it('is nothing for who does not wait, or waited in vain', () => {
+  it('changes nothing for a player who does not wait, or waited in vain', () => {
     putAllocation(fake, both);
     fake.query(`UPDATE gameye_seat SET state = 'failed', reason = 'timeout'`);
     for (const userId of ['u1', 'stranger']) expect(cancelStart(call, userId)).toBe('nothing');
@@ -228,8 +236,8 @@ describe('cancelling', () => {
   });
 });
 
-describe('leaving', () => {
-  it('takes a player out of a start, frees a seat, and says only once that it did', () => {
+describe('gameye_leave', () => {
+  it('takes a player out of an allocation, frees a seat, and says only once that it did', () => {
     putAllocation(fake, both);
     expect([leaveAll(call, 'u1'), leaveAll(call, 'u1')]).toEqual([true, false]);
     putInstance(fake, {}, { u3: 'joined' });
@@ -290,20 +298,20 @@ describe('a session for one player', () => {
   it.each([
     ['whose session has just ended', () => putInstance(fake, { status: 'exited' }, { u1: 'joined' })],
     [
-      'whose start is being cancelled',
+      'whose allocation is being cancelled',
       () => {
         putAllocation(fake, both);
         fake.query('UPDATE gameye_allocation SET cancelled = true');
       },
     ],
     [
-      'whose start failed',
+      'whose allocation failed',
       () => {
         putAllocation(fake, both);
         fake.query(`UPDATE gameye_seat SET state = 'failed', reason = 'timeout'`);
       },
     ],
-  ])('is for a player %s', (_who, arrange) => {
+  ])('is a new one for a player %s', (_who, arrange) => {
     arrange();
     expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
     expect(seatOf(fake, 'u1')).toMatchObject({ state: 'starting' });
@@ -321,20 +329,20 @@ describe('a session for one player', () => {
     expect(startSolo(call, 'u1')).toEqual({ status: 'starting' });
   });
 
-  it('is never given where it is turned off', () => {
+  it('is refused where it is turned off', () => {
     const off = { ...call, config: configWith({ GAMEYE_SOLO_PER_MINUTE: '0' }) };
     expect(refusal(() => startSolo(off, 'u1'))).toMatchObject({ code: 8 });
     expect(rowsIn(fake, 'allocation')).toBe(0);
   });
 
-  it('is refused where as many sessions run as may, except to who may find a seat in one', () => {
+  it('is refused where as many sessions run as may, except to a player who may find a seat in one', () => {
     putInstance(fake);
     const full = { ...config, maxSessions: 1 };
     expect(refusal(() => startSolo({ ...call, config: full }, 'u1'))).toMatchObject({ code: 8 });
     expect(startSolo({ ...call, config: { ...full, backfill: true } }, 'u1')).toEqual({ status: 'starting' });
   });
 
-  it('has an answer in the end: a seat in a session that is told', () => {
+  it('ends with a seat in a session that the player is told', () => {
     fake.http = ({ method, body }) =>
       method === 'post'
         ? answer(201, {
@@ -354,7 +362,7 @@ describe('a session for one player', () => {
   });
 });
 
-describe('joining a friend', () => {
+describe('gameye_join_friend', () => {
   const befriend = (...ids: string[]): void => {
     fake.nk.friendsList = () => ({ friends: ids.map((userId) => ({ user: { userId } })), cursor: '' });
   };
@@ -382,7 +390,7 @@ describe('joining a friend', () => {
     ]);
   });
 
-  it('writes nothing and asks nobody for who sits there', () => {
+  it('writes nothing and asks nobody for a player who has a seat there', () => {
     befriend('u1');
     putInstance(fake, {}, { u1: 'joined', guest: 'joined' });
     fake.events.length = 0;

@@ -58,7 +58,7 @@ const term = fc.oneof(
   fc.tuple(pieces, pieces).map(([name, rest]) => `metadata.${name}:${rest}`),
 );
 
-describe('whatever a query says', () => {
+describe('a query, whatever it says,', () => {
   const signed = fc.tuple(fc.constantFrom('', '+', '-'), term).map(([sign, one]) => sign + one);
   const any = fc.oneof(
     pieces,
@@ -90,7 +90,7 @@ describe('whatever a query says', () => {
     expect(taken).toBeGreaterThan(100);
   });
 
-  it('one term with + and the same with - share the rows out between them', async () => {
+  it('finds with a term after - exactly the rows that it does not find with that term after +', async () => {
     let shared = 0;
     await fc.assert(
       fc.asyncProperty(term, async (one) => {

@@ -35,7 +35,7 @@ const ORDERS = ((): string[][] => {
   return longer([]);
 })();
 
-describe('pages', () => {
+describe('the pages of fleet_list', () => {
   let added = 0;
   const seed = async (): Promise<void> => {
     await db.query(`DELETE FROM gameye_instance WHERE fleet = 'g'`);
@@ -89,12 +89,12 @@ describe('pages', () => {
     expect(after(good, '*', ['player_count'])).toEqual(refused);
   });
 
-  it('are not sorted by what is no field of a list', () => {
+  it('refuse to be sorted by what is no field of a list', () => {
     expect(after('', '*', ['id; DROP TABLE gameye_instance'])).toHaveProperty('problem');
     expect(after('', '*', ['--player_count'])).toHaveProperty('problem');
   });
 
-  it('take no cursor that somebody made up, or one that the database can work with', async () => {
+  it('refuse a made-up cursor, or take one that the database can work with', async () => {
     const mark = (JSON.parse(good) as string[])[0];
     const parts = fc.tuple(
       fc.constant(mark),

@@ -43,11 +43,11 @@ describe('records and sessions that agree', () => {
 });
 
 describe('a record without a session', () => {
-  it('is asked for alone, never removed because of the list', () => {
+  it('is looked up by itself, never removed because of the list', () => {
     storeAll(['a', 'gone']);
     expect(tasks(plan(fake, [listed('a')]))).toEqual([['confirm', 'gone']]);
   });
-  it('is asked for as well when the list shows that it ended', () => {
+  it('is looked up by itself also when the list shows that it ended', () => {
     storeAll(['a', 'gone']);
     expect(tasks(plan(fake, [listed('a'), listed('gone', { status: 'exited' })]))).toEqual([['confirm', 'gone']]);
   });
@@ -251,7 +251,7 @@ describe('a session that has to be stopped', () => {
   });
 });
 
-describe('a plan', () => {
+describe('a plan of the reconciler', () => {
   it('begins with sessions that run for nobody, however many records of dead ones there are', () => {
     storeAll(numbered(600, 'dead'), { players: 0, visited: true, emptySince: NOW - 9 * MINUTE });
     store(fake, 'idle', { players: 0, visited: true, emptySince: NOW - 3 * MINUTE });

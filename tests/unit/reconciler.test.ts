@@ -65,7 +65,7 @@ describe('the reconciler', () => {
     expect(written()).toEqual(before);
   });
 
-  it('binds no secret of a container, and not the API token, however they are listed', () => {
+  it('puts no secret of a container, and not the API token, into a statement, however they are listed', () => {
     both('a');
     const env = { SEAT_SECRET: 'seat-secret-1', NAKAMA_SERVER_TOKEN: 'server-token-1' };
     const forms = [JSON.stringify(env), env, [env], null];
@@ -83,7 +83,7 @@ describe('the reconciler', () => {
     expect(fleetStatus(call, 10).reconcile).not.toHaveProperty('distrust');
   });
 
-  it('says what it found, to operators', () => {
+  it('shows operators what it found', () => {
     for (const id of ['a', 'b']) both(id);
     api.run('stray');
     pass(2000);
@@ -113,7 +113,7 @@ describe('the reconciler', () => {
     expect(instance('b')?.status).toBe('running');
   });
 
-  it('closes the door before it stops a session, so that nobody gets a seat in it', () => {
+  it('closes a session before it stops that, so that nobody gets a seat in it', () => {
     for (const id of ['b', 'c']) both(id, left(NOW - 5 * MINUTE));
     const statuses: unknown[] = [];
     api.lie = ({ method }) => {
@@ -125,7 +125,7 @@ describe('the reconciler', () => {
     expect(rowsIn(fake, 'instance')).toBe(0);
   });
 
-  it('stops it at last when the answer to the stop was lost', () => {
+  it('stops a session at last when the answer to the stop was lost', () => {
     both('b', left(NOW - 5 * MINUTE));
     let lost = 0;
     api.lie = ({ method }) => {
@@ -138,7 +138,7 @@ describe('the reconciler', () => {
     expect(instance('b')).toBeUndefined();
   });
 
-  it('removes the record of a session that ended, when the API says so of it alone, and frees its players', () => {
+  it('removes the record of an ended session when the API says so of that session alone, and frees its players', () => {
     both('a');
     store(fake, 'b');
     fake.query(`INSERT INTO gameye_seat (user_id, state, session_id) VALUES ('u1', 'joined', 'b')`);
@@ -214,7 +214,7 @@ describe('the reconciler', () => {
     expect(fake.requests).toHaveLength(1);
   });
 
-  it('does more than one plan holds, without waiting for the next interval', () => {
+  it('finishes what is beyond one plan without waiting for the next interval', () => {
     for (let i = 0; i < 600; i++) {
       api.run(`s${i}`, { status: 'restarting' });
       store(fake, `s${i}`);
@@ -224,7 +224,7 @@ describe('the reconciler', () => {
   });
 });
 
-describe('a list that is wrong', () => {
+describe('a wrong list of the Session API', () => {
   const fill = (count: number): void => Array.from({ length: count }, (_, i) => `s${i}`).forEach((id) => both(id));
 
   it.each<[string, () => HttpResponse]>([
@@ -262,7 +262,7 @@ describe('a list that is wrong', () => {
     expect(fleetStatus(call, 10).reconcile).toMatchObject({ distrust: 'records_unread', records: 3 });
   });
 
-  it('has a form that only a slow look understands: that is taken with the next one', () => {
+  it('has values that are nested too deeply: the next list is compared all the same', () => {
     fill(2);
     const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     api.lie = (request) => {
@@ -352,7 +352,7 @@ describe('a list that is wrong', () => {
     expect(asked('delete')).toBe(0);
   });
 
-  it('is older than a session: that this one runs says nothing about the list', () => {
+  it('is older than a session: the list is believed although that session runs', () => {
     fill(12);
     both('young', { createdAt: NOW - 1000 });
     store(fake, 'gone');
@@ -366,7 +366,7 @@ describe('a list that is wrong', () => {
     expect(warnings()).toEqual([]);
   });
 
-  it('shows a session that is not there alone: it is not stopped again and again', () => {
+  it('shows a session that the API does not know by itself: that is not stopped again and again', () => {
     fill(1);
     api.lie = (request) => {
       const ghost = listed('ghost');
@@ -472,7 +472,7 @@ describe('one reconciler over all nodes', () => {
     expect(matches()).toHaveLength(1);
   });
 
-  it('is not missed while it waits for one answer after the other', () => {
+  it('is not replaced while it waits for one answer after the other', () => {
     for (let i = 0; i < 3; i++) both(`s${i}`, left(NOW - 5 * MINUTE));
     api.lie = () => {
       ensureReconciler(fake.nk);

@@ -64,7 +64,7 @@ describe('a rematch of a match', () => {
   it.each<[string, () => void, string]>([
     ['whoever sits nowhere', () => undefined, 'stranger'],
     ['the players of a room, whose host decides', () => match({ host: 'u1' }), 'u1'],
-    ['the last one', () => putInstance(fake, {}, { u1: 'joined' }), 'u1'],
+    ['a player who is the last one', () => putInstance(fake, {}, { u1: 'joined' }), 'u1'],
     [
       'those whose session ends',
       () => {
@@ -79,14 +79,14 @@ describe('a rematch of a match', () => {
     expect(rowsIn(fake, 'allocation')).toBe(0);
   });
 
-  it('starts nothing for who waits for something else already', () => {
+  it('starts nothing for a player who waits for something else already', () => {
     match();
     putAllocation(fake, { user_ids: ['u4'] });
     expect(wantRematch(call, 'u4')).toEqual({ status: 'starting' });
     expect([rowsIn(fake, 'allocation'), seatOf(fake, 'u1')]).toMatchObject([1, { state: 'joined' }]);
   });
 
-  it('can be asked for so often in a minute', () => {
+  it('can be asked for only so often in a minute', () => {
     match();
     for (let i = 0; i < 60; i++) wantRematch(call, 'u1');
     expect(refusal(() => wantRematch(call, 'u1')).code).toBe(8);

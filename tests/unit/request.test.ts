@@ -41,7 +41,7 @@ describe('the request of a matched group', () => {
       { user_id: 'a', region: 'us', ms: 0 },
     ]);
   });
-  it('takes another prefix', () => {
+  it('takes ping properties with another prefix that is configured', () => {
     const config = configWith({ GAMEYE_PING_PREFIX: 'lat.' });
     const request = requestFromMatch(config, [entry('a', { 'lat.eu': 5, ping_us: 3 })]);
     expect(request?.latencies).toEqual([{ user_id: 'a', region: 'eu', ms: 5 }]);
@@ -68,7 +68,7 @@ describe('GAMEYE_MATCH_PROPERTY', () => {
   });
 });
 
-describe('metadata', () => {
+describe('the metadata of a request', () => {
   it.each([
     [{}],
     [{ map: 'dust', round: 3, nested: { a: [1] }, none: null }],

@@ -39,7 +39,7 @@ describe('an instance is retired', () => {
     ['at once when it drains and is empty', { players: 0, status: 'draining', emptySince: NOW }, stop(NOW, 'drained')],
     ['at once when it drains and nobody was ever in it', { players: 0, status: 'draining' }, stop(NOW, 'drained')],
     ['at its ttl when it was started for nobody', { players: 0, expiresAt: ends }, stop(NOW + MINUTE, 'expired')],
-    ['not before, when it was started for nobody', { players: 0, expiresAt: NOW + MINUTE }, undefined],
+    ['not before its ttl, when it was started for nobody', { players: 0, expiresAt: NOW + MINUTE }, undefined],
     [
       'when nobody came within the time that its request says',
       { players: 0, awaitedUntil: NOW + 90_000, expiresAt: NOW + 30 * MINUTE },
@@ -56,7 +56,7 @@ describe('an instance is retired', () => {
       stop(NOW + MINUTE, 'empty'),
     ],
     [
-      'not before that time is over, when a reservation ran out',
+      'not before the time that its request says, when a reservation ran out',
       { players: 0, emptySince: NOW - MINUTE, awaitedUntil: NOW + 90_000 },
       stop(NOW + 90_000, 'no_show'),
     ],
@@ -93,7 +93,7 @@ describe('an instance is retired', () => {
     ['said only where it is', () => void updateInstance(fake.nk, FLEET, 's1', undefined, { map: 'ice' }, true)],
     ['named a player who has no seat', () => void arrive(fake.nk, FLEET, 's1', ['u9'])],
     ['said that it is ready', () => void markReady(fake.nk, FLEET, 's1')],
-    ['closed its doors', () => void setOpen(fake.nk, FLEET, 's1', false)],
+    ['closed its session', () => void setOpen(fake.nk, FLEET, 's1', false)],
   ];
   it.each(reports)('when its game server %s, and the reservations ran out', (_what, report) => {
     putInstance(fake, {}, { u1: NOW + 5000, u2: NOW + 5000 });

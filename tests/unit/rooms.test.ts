@@ -55,7 +55,7 @@ const befriend = (): void => {
   })) as never;
 };
 
-describe('a code', () => {
+describe('the code of a room', () => {
   it('is eight letters and digits that nobody mistakes for others', () => {
     expect(codeFrom('00000000-0000-4000-8000-000000000000')).toBe('0000-0000');
     expect(codeFrom('ffffffff-0000-4000-8000-0000000000ff')).toBe('ZZZZ-ZZZZ');
@@ -76,8 +76,8 @@ describe('a code', () => {
   });
 });
 
-describe('who makes a room', () => {
-  it('has its code at once, and is its host', () => {
+describe('a player who makes a room', () => {
+  it('has the code at once, and is the host', () => {
     const made = createRoom(call, 'u1', { ...asked, public: true });
     expect(made).toEqual({
       ...{ state: 'starting', id: expect.any(String), code: expect.stringMatching(/^....-....$/), public: true },
@@ -86,7 +86,7 @@ describe('who makes a room', () => {
     expect(allocationIn(fake, made.id)).toMatchObject({ state: 'queued', doc: { request: { backfill: false } } });
     expect(ownRoom(call, 'u1')).toEqual(made);
   });
-  it('has one, however often it is asked for while that starts', () => {
+  it('gets one room, however often they ask while it starts', () => {
     const made = createRoom(call, 'u1', asked);
     expect([createRoom(call, 'u1', asked), rowsIn(fake, 'allocation')]).toEqual([made, 1]);
   });
@@ -101,20 +101,20 @@ describe('who makes a room', () => {
     const made = createRoom(call, 'u1', asked);
     expect([made.code === taken, rowsIn(fake, 'allocation')]).toEqual([false, 1]);
   });
-  it('may make so many within a minute, counted with the sessions for one', () => {
+  it('may make only so many within a minute, counted with sessions for one player', () => {
     const few = { ...call, config: { ...call.config, soloPerMinute: 1 } };
     createRoom(few, 'u1', asked);
     fake.query("UPDATE gameye_seat SET state = 'left', session_id = '', allocation_id = ''");
     expect(refusal(() => createRoom(few, 'u1', asked)).code).toBe(8);
   });
-  it('may not while waiting for a match, nor when no more sessions may run', () => {
+  it('may make none while waiting for a match, nor when no more sessions may run', () => {
     putAllocation(fake, { user_ids: ['u1'] });
     expect(refusal(() => createRoom(call, 'u1', asked)).code).toBe(9);
     room();
     const full = { ...call, config: { ...call.config, maxSessions: 1 } };
     expect(refusal(() => createRoom(full, 'u2', asked)).code).toBe(8);
   });
-  it('may say of which mode it is, and finds those of a mode in the list', () => {
+  it('may name the mode of the room, and finds the rooms of a mode in the list', () => {
     const config = { ...call.config, modes: { duel: { maxPlayers: 2, regions: [US] } } };
     const modes = { ...call, config };
     const made = roomCreate(modes, { mode: 'duel' }, 'u1') as ShownRoom;
@@ -202,7 +202,7 @@ describe('a party', () => {
     connected('u1', 'u2', 'u3');
     expect(refusal(() => together('u1', { max_players: 2 })).code).toBe(8);
   });
-  it('cannot make more rooms than each of it may', () => {
+  it('cannot make more rooms than each of its players may', () => {
     const few = { ...call, config: { ...call.config, soloPerMinute: 1 } };
     connected('u1', 'u2');
     createRoom(few, 'u2', asked);
@@ -211,7 +211,7 @@ describe('a party', () => {
   });
 });
 
-describe('a rematch', () => {
+describe('a rematch of a room', () => {
   it('takes everybody in the room to a new session like it, when its host says so', () => {
     room({ public: true, region: US, mode: 'duel' }, { host: 'joined', u1: 'joined', u2: fake.clock() + 50_000 });
     call = { ...call, config: { ...call.config, modes: { duel: {} } } };
@@ -234,7 +234,7 @@ describe('a rematch', () => {
 });
 
 describe('a room that runs', () => {
-  it('takes who has its code, and shows who is in', () => {
+  it('lets in whoever has its code, and shows who is in', () => {
     room();
     expect(roomJoin(call, { code: 'k7qm2xpa' }, 'u1')).toMatchObject({
       status: 'matched',
@@ -250,7 +250,7 @@ describe('a room that runs', () => {
     expect(ownRoom(call, 'u1')).toMatchObject({ state: 'open', id: 's1' });
     expect(ownRoom(call, 'nobody')).toEqual({ state: 'none' });
   });
-  it('takes whoever found it in the list only when it is public', () => {
+  it('lets in whoever found it in the list only when it is public', () => {
     room();
     expect(refusal(() => joinRoom(call, 'u1', { id: 's1' })).code).toBe(5);
     room({ id: 's2', code: '0000-0000', public: true }, {});
@@ -265,7 +265,7 @@ describe('a room that runs', () => {
     expect(joinRoom(call, 'u2', code)).toMatchObject({ status: 'matched' });
     expect(Object.keys(instanceIn(fake)!.seats)).toEqual(['host', 'u2']);
   });
-  it('that is full refuses with 8, and is full for nobody who sits there', () => {
+  it('that is full refuses with 8, but not a player who has a seat there', () => {
     room({ max_players: 2 }, { host: 'joined', u1: 'joined' });
     expect(refusal(() => joinRoom(call, 'u2', code)).code).toBe(8);
     expect(joinRoom(call, 'u1', code)).toMatchObject({ status: 'matched' });
@@ -299,7 +299,7 @@ describe('a room that runs', () => {
 });
 
 describe('the list of rooms', () => {
-  it('has the public ones with a free seat, the nearest first, then the fullest, and no code', () => {
+  it('shows public rooms with a free seat, the nearest first, then the fullest, and no code', () => {
     const at = (id: string, more: Partial<InstanceLike>, players: number): void =>
       room(
         { id, code: `0000-000${id.slice(1)}`, public: true, ...more },
@@ -325,7 +325,7 @@ describe('the list of rooms', () => {
       { id: 's3', region: EU, host: 's3-0', player_count: 2, max_players: 4, open_seats: 2 },
     ]);
   });
-  it('is asked for so often in a minute', () => {
+  it('can be asked for only so often in a minute', () => {
     for (let i = 0; i < 60; i++) publicRooms(call, 'u1', { latencies: [], limit: 1 });
     expect(refusal(() => publicRooms(call, 'u1', { latencies: [], limit: 1 })).code).toBe(8);
   });
@@ -366,7 +366,7 @@ it.each<[string, (call: Call, payload: Payload, userId: string) => object, Paylo
   ['public', roomUpdate, { public: 1 }],
   ['user_id', roomInvite, {}],
   ['user_id', roomInvite, { user_id: 'me' }],
-])('a wrong %s is named, and nothing is asked of the database', (field, rpc, payload) => {
+])('a room RPC names a wrong %s, and asks nothing of the database', (field, rpc, payload) => {
   expect(refusal(() => rpc(call, payload, 'u1'))).toMatchObject({
     code: 3,
     message: expect.stringContaining(`"${field}"`),

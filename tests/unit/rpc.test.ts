@@ -22,7 +22,7 @@ function withInstance(): FakeNakama {
   return fake;
 }
 
-describe('the table', () => {
+describe('the table of RPCs', () => {
   it('has every RPC once, with what it takes and what it answers', () => {
     expect(new Set(RPCS.map(({ id }) => id)).size).toBe(RPCS.length);
     for (const { id, doc, fields } of RPCS) {
@@ -105,7 +105,7 @@ describe('null in a payload', () => {
 
 describe('fleet_create', () => {
   const valid = { max_players: 2, user_ids: [A, B] };
-  it('takes everything that it knows', () => {
+  it('takes every field that it knows', () => {
     const fake = fakeNakama();
     const payload = {
       ...valid,
@@ -167,7 +167,7 @@ describe('fleet_create', () => {
   });
 });
 
-describe('the other verbs', () => {
+describe('an RPC of the fleet', () => {
   it.each<[string, object, object]>([
     ['fleet_list', {}, { instances: [{ id: 's1' }], cursor: '' }],
     ['fleet_list', { query: '*', limit: 1000, order: ['-open_seats', 'create_time'] }, { instances: [{}], cursor: '' }],
@@ -184,7 +184,7 @@ describe('the other verbs', () => {
     ['delete_instance_info', { id: 's1' }, {}],
     ['gameye_server_join', { id: 's1', user_ids: [B] }, { player_count: 2 }],
     ['gameye_server_leave', { id: 's1', user_ids: [A] }, { player_count: 0 }],
-  ])('%s answers %j', (id, payload, expected) => {
+  ])('%s takes %j', (id, payload, expected) => {
     expect(ask(id, payload, withInstance())).toMatchObject(expected);
   });
 

@@ -65,9 +65,9 @@ describe('the scores of a result', () => {
     ['a list', [1, 2]],
     ['a text', { [A]: '12' }],
     ['a fraction', { [A]: 1.5 }],
-    ['below zero', { [A]: -1 }],
-    ['too large a number', { [A]: 2 ** 60 }],
-    ['of a name that all objects have', { constructor: 1 }],
+    ['a score below zero', { [A]: -1 }],
+    ['too large a score', { [A]: 2 ** 60 }],
+    ['a score for a name that all objects have', { constructor: 1 }],
   ])('are left out when there is %s', (_what, scores) => {
     play(scores);
     expect([written, stored()]).toEqual([[], [{ callback: 'done', attempts: 1 }]]);
@@ -91,7 +91,7 @@ describe('the scores of a result', () => {
   });
 });
 
-it('leaderboards are made once each when the server starts; where that fails it says so and starts', () => {
+it('leaderboards are made once each when Nakama starts, which also starts, and says so, when that fails', () => {
   call = { ...call, config: configWith({ GAMEYE_MODES: MODES, GAMEYE_LEADERBOARD: 'all' }) };
   createLeaderboards(call);
   expect(created).toEqual([
@@ -106,7 +106,7 @@ it('leaderboards are made once each when the server starts; where that fails it 
   ]);
 });
 
-it('a mode without a leaderboard of its own has that of all', () => {
+it('a mode without a leaderboard of its own uses GAMEYE_LEADERBOARD', () => {
   call = { ...call, config: configWith({ GAMEYE_MODES: MODES, GAMEYE_LEADERBOARD: 'all' }) };
   play({ [A]: 3 }, 'free');
   expect(written).toEqual([['all', A, 'name-5', 3]]);

@@ -92,7 +92,7 @@ describe('whatever happens to seats', () => {
     }
   };
 
-  it('the books of every session are right, and nobody is seated beyond its places', () => {
+  it('the counts of every session are right, and nobody gets a seat beyond its places', () => {
     fc.assert(
       fc.property(fc.array(act, { maxLength: 12 }), (acts) => {
         play(acts, (id, before, one) => {
@@ -141,7 +141,7 @@ describe('whatever happens to seats', () => {
   });
 });
 
-describe('seats', () => {
+describe('the seats of a session', () => {
   beforeEach(begin);
 
   it('that are taken again stay joined, and a reservation is prolonged', () => {
@@ -160,12 +160,12 @@ describe('seats', () => {
     expect(leaveSeats(fake.nk, FLEET, 's1', ['a', 'b', 'c'])).toEqual(['a', 'b']);
     expect(instanceIn(fake)).toMatchObject({ player_count: 0, open_seats: PLACES, empty_since_ms: now });
   });
-  it('may be left by a player who has none there only without effect', () => {
+  it('stay as they are when a player leaves who has none there', () => {
     take('s2', ['a']);
     expect(leaveSeats(fake.nk, FLEET, 's1', ['a'])).toEqual([]);
     expect(seatOf(fake, 'a')).toMatchObject({ state: 'reserved', session_id: 's2' });
   });
-  it('are lost when nobody comes in time, and visited only by who came', () => {
+  it('are lost when nobody comes in time, and only a player who arrives counts as a visit', () => {
     take('s1', ['a']);
     now += 60_000;
     expect(lapseSeats(fake.nk, FLEET)).toBe(1);

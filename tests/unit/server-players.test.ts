@@ -50,7 +50,7 @@ describe('a player whose connection was lost', () => {
     expect(instanceIn(fake)?.seats).toEqual({ u1: { state: 'joined' }, u2: { state: 'joined' } });
   });
 
-  it('loses it after that, and gets it back while there is room', () => {
+  it('loses the seat after that time, and gets it back while there is room', () => {
     playersLost(call, 's1', ['u1']);
     wait(90_000);
     lapseSeats(fake.nk, FLEET);
@@ -59,7 +59,7 @@ describe('a player whose connection was lost', () => {
     expect(instanceIn(fake)).toMatchObject({ player_count: 2 });
   });
 
-  it('is held no longer when the same is reported again, and not at all who has not arrived or sits elsewhere', () => {
+  it('keeps the seat no longer when the loss is reported again, and not at all before arriving or with a seat elsewhere', () => {
     putInstance(fake, { id: 's2' }, { u3: 'joined', u4: T0 + 5000 });
     playersLost(call, 's1', ['u1']);
     wait(1000);
@@ -73,20 +73,20 @@ describe('a player whose connection was lost', () => {
     expect(refusal(() => playersLost(call, 's9', ['u1'])).code).toBe(5);
   });
 
-  it('is held for as long as the mode says', () => {
+  it('keeps the seat for as long as the mode says', () => {
     fake.query(`UPDATE gameye_instance SET mode = 'duel'`);
     const config = configWith({ GAMEYE_RECONNECT: '90s', GAMEYE_MODES: '{"duel": {"reconnect": "5s"}}' });
     playersLost({ ...call, config }, 's1', ['u1']);
     expect(instanceIn(fake)?.seats['u1']).toEqual({ state: 'reserved', until_ms: T0 + 5000 });
   });
 
-  it('is free to go: then nothing is held', () => {
+  it('keeps no seat when the game server reports that the player left', () => {
     playersLost(call, 's1', ['u1']);
     expect(playersLeft(call, 's1', ['u1'])).toEqual({ player_count: 1 });
     expect(standing(call, 'u1')).toEqual({ state: 'none' });
   });
 
-  it('leaves a session that is empty from the end of the time on', () => {
+  it('leaves a session that counts as empty from the end of that time on', () => {
     playersLost(call, 's1', ['u1', 'u2']);
     expect(instanceIn(fake)).not.toHaveProperty('empty_since_ms');
     wait(90_000);
@@ -104,7 +104,7 @@ describe('a player whom the game server sends away', () => {
     expect(takeSeats(fake.nk, FLEET, 's1', ['u1'], 60_000).kind).toBe('taken');
   });
 
-  it('comes back in no way when banned: asked for, as a friend, late, by backfill, or simply there', () => {
+  it('comes back in no way when banned: by fleet_join, as a friend, late, by backfill, or by arriving', () => {
     fake.nk.friendsList = () => ({ friends: [{ user: { userId: 'u2' } }], cursor: '' });
     expect(playersKicked(call, 's1', ['u1', 'u9'], true)).toEqual({ player_count: 1 });
     playersKicked(call, 's1', ['u1'], true);
@@ -146,7 +146,7 @@ describe('a player whom the game server sends away', () => {
     expect(fake.query('SELECT banned FROM gameye_instance')).toEqual([{ banned: [] }]);
   });
 
-  it('is one of so many that a thousand are remembered, and no more', () => {
+  it('cannot be banned beyond a thousand of a session: code 8', () => {
     fake.query(`UPDATE gameye_instance SET banned = (SELECT jsonb_agg(i::text) FROM generate_series(1, 1000) AS i)`);
     expect(refusal(() => playersKicked(call, 's1', ['u1'], true)).code).toBe(8);
     expect(instanceIn(fake)?.seats).toHaveProperty('u1');

@@ -34,7 +34,7 @@ function apiThatAnswers(...replies: (HttpResponse | Error)[]) {
   return fake;
 }
 
-describe('a start', () => {
+describe('a start at the Session API', () => {
   it('posts the body of the official document', () => {
     const fake = apiThatAnswers(answer(201, { host: 'h', ports: [] }));
     expect(runSession(fake.nk, api, run, 15_000)).toEqual({ kind: 'done', value: { host: 'h', ports: {} } });
@@ -47,7 +47,7 @@ describe('a start', () => {
     ['that can be no id', { id: 's 2/../x', host: 'h', ports: [] }, undefined],
     ['that is a value of its environment', { id: 'value-of-mine', host: 'h', ports: [] }, undefined],
     ['that holds the token', { id: 'tok-SECRET-2', host: 'h', ports: [] }, undefined],
-  ])('that brought another session is unknown, and is not to be asked again; its id: %s', (_sentence, body, other) => {
+  ])('that brought another session is unknown and not repeated; the id of the other: %s', (_sentence, body, other) => {
     const secret = { ...api, apiToken: 'tok-SECRET' };
     const outcome = runSession(apiThatAnswers(answer(201, body)).nk, secret, run, 1);
     expect(outcome).toMatchObject({
@@ -71,8 +71,8 @@ describe('a start', () => {
   });
 });
 
-describe('a description', () => {
-  it('gets the encoded id', () => {
+describe('the description of a session by the Session API', () => {
+  it('is asked for with the id encoded', () => {
     const fake = apiThatAnswers(answer(200, { id: 'a/b?c', status: 'running' }));
     expect(describeSession(fake.nk, api, 'a/b?c', 5).kind).toBe('done');
     expect(fake.requests[0]).toMatchObject({
@@ -81,7 +81,7 @@ describe('a description', () => {
       body: undefined,
     });
   });
-  it('is unknown when it is of another session', () => {
+  it('is unknown when it describes another session', () => {
     const fake = apiThatAnswers(answer(200, { id: 's2', status: 'running' }));
     expect(describeSession(fake.nk, api, 's1', 5)).toMatchObject({
       kind: 'unknown',
@@ -110,7 +110,7 @@ describe('a 404 that is not the API’s', () => {
   });
 });
 
-describe('a stop', () => {
+describe('a stop at the Session API', () => {
   it.each([
     ['204', { code: 204, headers: {}, body: '' }, 'stopped'],
     ['200', answer(200, {}), 'stopped'],
@@ -138,7 +138,7 @@ describe('a stop', () => {
   });
 });
 
-describe('players', () => {
+describe('players reported to the Session API', () => {
   it('join with a PUT', () => {
     const fake = apiThatAnswers({ code: 204, headers: {}, body: '' });
     expect(joinSession(fake.nk, api, 's1', ['u1', 'u2'], 5)).toEqual({ kind: 'done', value: true });
@@ -173,14 +173,14 @@ describe('players', () => {
   it.each([
     ['a wrong token', answer(401, {})],
     ['an error', answer(500, {})],
-  ])('are not asked twice about %s', (_sentence, reply) => {
+  ])('are not reported twice after %s', (_sentence, reply) => {
     const fake = apiThatAnswers(reply);
     expect(leaveSession(fake.nk, api, 's1', ['u1'], 5).kind).not.toBe('done');
     expect(fake.requests).toHaveLength(1);
   });
 });
 
-describe('what a session wrote and left', () => {
+describe('what a session wrote to its logs and left as artifacts', () => {
   const page = { code: 200, headers: {}, body: '<html>Sign in</html>' };
   it('is asked for as the official document has it', () => {
     const fake = apiThatAnswers({ code: 200, headers: {}, body: 'a\nb' }, { code: 200, headers: {}, body: '' });

@@ -62,7 +62,7 @@ it('a Session API that fails at once is asked the next time', () => {
   expect(fake.requests).toHaveLength(2);
 });
 
-it('a Session API that keeps one RPC waiting is not asked by others what can wait', () => {
+it('a Session API that keeps one RPC waiting is not asked for what can wait by other RPCs', () => {
   fake.http = () => {
     pass(400);
     fake.http = () => answer(404, {});

@@ -84,7 +84,7 @@ describe('a spectator', () => {
     expect(places()).toEqual([]);
   });
 
-  it('is one of so many; whoever has a place keeps it', () => {
+  it('gets a place while there is one; whoever has a place keeps it', () => {
     putInstance(fake);
     watching('w1');
     watching('w2');
@@ -93,7 +93,7 @@ describe('a spectator', () => {
     expect(places()).toEqual(['w1', 'w2']);
   });
 
-  it('needs a session that takes people, and a game that has places', () => {
+  it('gets no place without GAMEYE_MAX_SPECTATORS, nor in a session that is lost or gone', () => {
     putInstance(fake);
     const none = { ...call, config: configWith({}) };
     expect(refusal(() => watch(none, instanceIn(fake)!, 'w1'))).toMatchObject({
@@ -128,7 +128,7 @@ describe('a spectator', () => {
     expect(instanceIn(fake, 's2')?.spectators).toBe(1);
   });
 
-  it('loses a place that they do not come to, when somebody else wants it', () => {
+  it('loses a place that they do not come to in time, when somebody else wants it', () => {
     putInstance(fake);
     watching('w1');
     watching('w2');
@@ -140,7 +140,7 @@ describe('a spectator', () => {
   });
 });
 
-describe('a game server', () => {
+describe('a game server whose session is watched', () => {
   beforeEach(() => {
     putInstance(fake, { max_players: 3 }, { u1: 'joined' });
     watching('w1');
@@ -153,12 +153,12 @@ describe('a game server', () => {
     expect(playersArrived(call, 's1', ['w1'])).toEqual({ player_count: 2, spectators: ['w1'] });
   });
 
-  it('can report one who comes in the last moment', () => {
+  it('can report a spectator who comes at the last moment', () => {
     wait(65_000);
     expect(playersArrived(call, 's1', ['w1'])).toEqual({ player_count: 1, spectators: ['w1'] });
   });
 
-  it('counts one who got a seat meanwhile as a player', () => {
+  it('counts a spectator who got a seat meanwhile as a player', () => {
     takeSeats(fake.nk, FLEET, 's1', ['w1'], 60_000);
     expect(playersArrived(call, 's1', ['w1'])).toEqual({ player_count: 2 });
     expect(places()).toEqual([]);
@@ -168,13 +168,13 @@ describe('a game server', () => {
     ['left', () => playersLeft(call, 's1', ['w1'])],
     ['lost the connection', () => playersLost(call, 's1', ['w1'])],
     ['were kicked', () => playersKicked(call, 's1', ['w1'], false)],
-  ])('frees the places of those who %s', (_how, report) => {
+  ])('frees the places of spectators who %s', (_how, report) => {
     playersArrived(call, 's1', ['w1']);
     expect(report()).toEqual({ player_count: 1 });
     expect(places()).toEqual([]);
   });
 
-  it('frees no place in the session of another', () => {
+  it('frees no place in another session', () => {
     putInstance(fake, { id: 's2' });
     playersLeft(call, 's2', ['w1']);
     expect(places()).toEqual(['w1']);
@@ -195,7 +195,7 @@ it('a spectator who leaves by choice, and the end of the session, free the place
   expect(places()).toEqual([]);
 });
 
-it('who needs more than can be made for them, because the extras of the module fail, gets no place', () => {
+it('a spectator for whom the extras of the module fail gets no place', () => {
   putInstance(fake);
   configure({
     extras: () => {
@@ -206,7 +206,7 @@ it('who needs more than can be made for them, because the extras of the module f
   expect(places()).toEqual([]);
 });
 
-it('a place without reports is kept until the player goes', () => {
+it('a spectator keeps the place until they leave, where no game server reports', () => {
   putInstance(fake);
   const silent = { ...call, config: configWith({ GAMEYE_MAX_SPECTATORS: '1' }) };
   watch(silent, instanceIn(fake)!, 'w1');
@@ -214,7 +214,7 @@ it('a place without reports is kept until the player goes', () => {
   expect(refusal(() => watch(silent, instanceIn(fake)!, 'w2')).code).toBe(8);
 });
 
-it('another fleet in the same database has no places here', () => {
+it('a session gives no places to another fleet in the same database', () => {
   putInstance(fake);
   expect(takePlace(fake.nk, 'other', 's1', 'w1', 2, null)).toBe('gone');
   watching('w1');
@@ -222,7 +222,7 @@ it('another fleet in the same database has no places here', () => {
   expect([leaveAll(other, 'w1'), places()]).toEqual([false, ['w1']]);
 });
 
-it('a server names whoever shall watch: fleet_watch needs no friendship', () => {
+it('fleet_watch gives a place to any player whom the server names, friend or not', () => {
   expect(
     refusal(() =>
       answerRpc('fleet_watch', { ...context(), userId: 'u9' }, fake.logger, fake.nk, '{"id":"s1","user_id":"w1"}'),

@@ -78,7 +78,7 @@ describe('starts of one player within a minute', () => {
     expect(rowsIn(fake, 'allocation')).toBe(0);
   });
 
-  it('above the limit stand in the record of who plays nowhere, and cost nobody the seat that they have', () => {
+  it('above the limit are shown to a player who plays nowhere, and cost nobody a seat', () => {
     often('u1');
     const before = seatOf(fake, 'u1');
     match('u1', 'u2');

@@ -38,7 +38,7 @@ const attempt = (a: Allocation) => saveAttempt(fake.nk, changeOf(a), version(), 
 const starting = (userId: string) => seatOf(fake, userId)?.['allocation_id'];
 
 describe('a player who is matched again', () => {
-  it('gives up a seat in the same statement, which says where it was', () => {
+  it('gives up the older seat at the same moment', () => {
     putInstance(fake, {}, { u1: 'joined', u2: 'joined' });
     expect(matchAgain()).toMatchObject({
       kind: 'stored',
@@ -49,7 +49,7 @@ describe('a player who is matched again', () => {
     expect(seatOf(fake, 'u1')).toMatchObject({ state: 'starting', session_id: 'new' });
   });
 
-  it('has left the old session also when the new one never starts: Gameye hears of it, and one that nobody needs is stopped', () => {
+  it('has left the old session also when the new one never starts: Gameye hears so, and a session that nobody needs is stopped', () => {
     putInstance(fake, {}, { u1: 'joined', u2: 'joined' });
     putInstance(fake, { id: 's2' }, { u9: 'joined' });
     fake.query("UPDATE gameye_instance SET solo = true WHERE id = 's2'");
@@ -72,14 +72,14 @@ describe('a player who is matched again', () => {
     expect(instanceIn(fake, 's2')).toBeUndefined();
   });
 
-  it('is not waited for any more in an older start, which goes on for the others', () => {
+  it('is not waited for any more in an older allocation, which goes on for the others', () => {
     const before = old();
     expect(matchAgain()).toMatchObject({ before: [] });
     expect([starting('u1'), starting('u2')]).toEqual(['new', 'old']);
     expect(attempt(before)).toMatchObject({ state: 'starting' });
   });
 
-  it('ends an older start that was for nobody else: it is not sent, or not kept', () => {
+  it('ends an older allocation that was for nobody else: its session is not asked for, or not kept', () => {
     const before = old();
     matchAgain(['u1', 'u2']);
     expect(attempt(before)).toBe('nobody');
@@ -138,7 +138,7 @@ describe('a player who is matched again', () => {
     expect(starting('u1')).toBe('new');
   });
 
-  it('does not hear why the older start has failed; the others do, as often as it is told', () => {
+  it('does not hear why the older allocation has failed; the others do, as often as that is told', () => {
     const before = old();
     matchAgain();
     for (let i = 0; i < 2; i++) {

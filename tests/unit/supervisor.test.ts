@@ -54,13 +54,13 @@ function started(): AllocatorState {
 
 describe('an allocation', () => {
   it.each<[string, object, number, boolean]>([
-    ['whose worker holds the lease: left to it', {}, 20_000, false],
-    ['whose lease ran out: resumed', {}, 20_001, true],
-    ['queued, and nobody came: resumed', { state: 'queued' }, 20_001, true],
-    ['started, players not told: resumed', { state: 'started', waits: false }, 20_001, true],
-    ['failed, with a session to stop: resumed', { state: 'failed', abandoned: [{ session_id: 'x' }] }, 9e5, true],
-    ['cancelled: resumed', { state: 'cancelled' }, 9e5, true],
-    ['announced, an old id to stop: resumed', { state: 'announced', abandoned: [{ session_id: 'x' }] }, 9e5, true],
+    ['whose worker holds the lease is left to it', {}, 20_000, false],
+    ['whose lease ran out is resumed', {}, 20_001, true],
+    ['that is queued, and has no worker, is resumed', { state: 'queued' }, 20_001, true],
+    ['that is started, with nobody told, is resumed', { state: 'started', waits: false }, 20_001, true],
+    ['that failed, with an id to stop, is resumed', { state: 'failed', abandoned: [{ session_id: 'x' }] }, 9e5, true],
+    ['that is cancelled is resumed', { state: 'cancelled' }, 9e5, true],
+    ['announced, with an id to stop, is resumed', { state: 'announced', abandoned: [{ session_id: 'x' }] }, 9e5, true],
   ])('%s', (_situation, more, after, expected) => {
     put('a1', more);
     wait(after);
@@ -95,7 +95,7 @@ describe('an allocation', () => {
     expect(matches()).toHaveLength(1);
   });
 
-  it('is given another worker when none came of the first: its match was started, or could not be', () => {
+  it('gets another worker when the first one never worked, whether its match was started or not', () => {
     put();
     fake.nk.matchCreate = () => {
       throw goError('error creating match: shutdown in progress');
@@ -117,7 +117,7 @@ describe('an allocation', () => {
     expect(matches()).toHaveLength(2);
   });
 
-  it('whose worker cannot be started keeps no other from its own', () => {
+  it('whose worker cannot be started keeps no other allocation from its worker', () => {
     for (const id of ['a1', 'a2', 'a3']) put(id);
     const create = fake.nk.matchCreate;
     let first = true;
@@ -174,7 +174,7 @@ describe('a worker that takes over', () => {
     expect([fake.requests.length, fake.sent().length]).toEqual(before);
   });
 
-  it('holds the lease before it asks or tells anybody anything', () => {
+  it('holds the lease before it sends a request or tells anybody anything', () => {
     let holder: unknown;
     fake.before = (event) => {
       if (event.kind === 'http') holder ??= fake.query('SELECT holder FROM gameye_allocation')[0]?.['holder'];
@@ -233,7 +233,7 @@ describe('the supervisor of a node', () => {
     }
   };
 
-  it('resumes what has lost its worker, within two seconds', () => {
+  it('resumes an allocation that has lost its worker, within two seconds', () => {
     run(1000);
     put('a1', {}, 'default', { holder: '', ms: 5000 });
     run(5000);
@@ -251,7 +251,7 @@ describe('the supervisor of a node', () => {
     expect(seatOf(fake, 'u1')).toMatchObject({ state: 'lapsed' });
   });
 
-  it('deletes what nobody asks for any more, however much there is', () => {
+  it('deletes rows that nobody asks for any more, however many there are', () => {
     fake.query(
       `INSERT INTO gameye_seat (user_id, state, update_time) SELECT 'u' || n, 'left', to_timestamp($1::float8 / 1000)
       FROM generate_series(1, 2500) n`,
@@ -339,7 +339,7 @@ describe('the supervisor of a node', () => {
     expect(matches()).toEqual([{ supervisor: 'yes' }]);
   });
 
-  it('is no reason to fail when the server shuts down', () => {
+  it('fails nothing when the server shuts down', () => {
     fake.nk.localcachePut('gameye_supervisor', '', 0.001);
     wait(10);
     fake.nk.matchCreate = () => {

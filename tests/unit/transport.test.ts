@@ -25,7 +25,7 @@ function failureOf(outcome: Outcome<unknown>) {
   return outcome.failure;
 }
 
-describe('a request', () => {
+describe('a request to the Session API', () => {
   it('carries the token, JSON and a whole number of milliseconds', () => {
     const fake = fakeNakama();
     fake.http = () => answer(200, {});
@@ -50,7 +50,7 @@ describe('a request', () => {
   });
 });
 
-describe('an error of the connection', () => {
+describe('an error of the connection to the Session API', () => {
   const url = 'HTTP request error: Post "https://api.test/session": ';
   it.each([
     ['nobody listens', `${url}dial tcp 127.0.0.1:1: connect: connection refused`],
@@ -147,7 +147,7 @@ describe('an error of the connection', () => {
   });
 });
 
-describe('a 2xx', () => {
+describe('a 2xx of the Session API', () => {
   it('brings its JSON', () => {
     expect(ask(answer(201, { id: 's1' }))).toEqual({ kind: 'done', value: { status: 201, body: { id: 's1' } } });
   });
@@ -170,7 +170,7 @@ describe('a 2xx', () => {
   });
 });
 
-describe('another status', () => {
+describe('a status of the Session API other than 2xx', () => {
   it('is told in the words of the API, with its identifier', () => {
     const body = {
       message: 'Bad request',
@@ -223,7 +223,7 @@ describe('another status', () => {
   });
 });
 
-describe('a redirect', () => {
+describe('a redirect of the Session API', () => {
   const list = answer(200, { sessions: [] });
   const stop: Request = { operation: 'session-stop', method: 'delete', path: '/session/s1', timeoutMs: 10 };
   const description = answer(200, { id: 's1', status: 'running', host: '10.0.0.1' });
@@ -236,7 +236,7 @@ describe('a redirect', () => {
     ],
     ['a stop answered with a description', description, stop],
     ['a redirect without a place to go to', { code: 302, headers: {}, body: '' }, post],
-  ])('shows by what was answered, and nothing was done: %s', (_what, reply, request) => {
+  ])('is recognised by its answer, and nothing was done: %s', (_what, reply, request) => {
     expect(ask(reply, request)).toMatchObject({ kind: 'refused', failure: { kind: 'redirected', status: reply.code } });
   });
   it('is none when a start or a stop is answered with what it may be answered with', () => {
@@ -278,7 +278,7 @@ describe('a redirect', () => {
   });
 });
 
-describe('a secret that was sent', () => {
+describe('a secret that was sent to the Session API', () => {
   const env = {
     SEAT_SECRET: 'c0ffee'.repeat(8),
     NAKAMA_SERVER_TOKEN: 'ey.J.x"quoted"',

@@ -91,7 +91,7 @@ describe('gameye_unity_poll', () => {
   });
 });
 
-describe('what is remembered of a match', () => {
+describe('what gameye_unity_poll says of a match', () => {
   it('is there for two days', () => {
     w.allocate();
     w.work();

@@ -24,7 +24,7 @@ describe('gameye_unity_allocate', () => {
     expect(w.row()).toMatchObject({ id: w.id(), state: 'queued' });
   });
 
-  it('asks for a server without Nakama users, in the region that Unity chose, with what a Unity server needs', () => {
+  it('asks for a session without Nakama users, in the region that Unity chose, with what a Unity server needs', () => {
     w.allocate({ ...ALLOCATE, metadata: { map: 'dust' }, env: { MODE: 'duel' } });
     expect(w.row()).toMatchObject({
       regions: ['us-east-1', 'eu-central-1'],
@@ -76,7 +76,7 @@ describe('gameye_unity_allocate', () => {
     expect(w.fake.events).toEqual([]);
   });
 
-  it('leads to the same session however often it is asked, at any moment, also for something else', () => {
+  it('leads to the same session however often it is called, at any moment, also with another request', () => {
     const first = w.allocate().AllocationData!.sessionId;
     w.work(() => {
       expect(w.allocate().AllocationData!.sessionId).toBe(first);
@@ -89,7 +89,7 @@ describe('gameye_unity_allocate', () => {
     expect(w.fake.events.filter(({ kind }) => kind === 'match')).toHaveLength(1);
   });
 
-  it('has a session of its own, in which nobody else is seated, also with backfill', () => {
+  it('starts a session in which nobody else is seated, also with backfill', () => {
     w.call = { ...w.call, config: configWith({ GAMEYE_BACKFILL: 'on', GAMEYE_MAX_PLAYERS: '8' }) };
     w.allocate();
     expect(w.row()).toMatchObject({ next: 'run' });
@@ -122,7 +122,7 @@ describe('gameye_unity_allocate', () => {
     }
   });
 
-  it('two at once lead to one session', () => {
+  it('leads to one session when it is called twice at once', () => {
     let second: Answer | undefined;
     w.fake.before = (event) => {
       if (event.kind !== 'sql' || !event.statement.includes('INSERT INTO gameye_allocation') || second) return;
@@ -134,7 +134,7 @@ describe('gameye_unity_allocate', () => {
     expect(w.fake.events.filter(({ kind }) => kind === 'match')).toHaveLength(1);
   });
 
-  it('is left to another node by a server that shuts down', () => {
+  it('leaves its request to another node when its own shuts down', () => {
     w.fake.before = (event) => {
       if (event.kind === 'match') throw goError('error creating match: shutdown in progress');
     };

@@ -152,7 +152,7 @@ describe('the minutes of a session', () => {
   });
 });
 
-it('days are forgotten when nobody may ask for them any more', () => {
+it('the usage of a day is forgotten when nobody may ask for it any more', () => {
   const add = (age: number) =>
     fake.query(
       `INSERT INTO gameye_usage (fleet, day, mode) VALUES ($1, (now() AT TIME ZONE 'UTC')::date - $2::int4, '')`,
@@ -222,7 +222,7 @@ describe('GAMEYE_MAX_MINUTES_PER_DAY', () => {
   });
 });
 
-describe('the gauges', () => {
+describe('the gauges of the metrics', () => {
   const gauges = (labels: string): unknown[] =>
     ['gameye_running_sessions', 'gameye_running_players', 'gameye_open_seats'].map((name) =>
       shown.get(`${name} ${labels}`),
@@ -243,7 +243,7 @@ describe('the gauges', () => {
     expect(gauges('none us none')).toEqual([1, 1, 0]);
   });
 
-  it('are of at most 200 groups in the life of a process; what comes after those is one', () => {
+  it('show at most 200 groups in the life of a process, and all further ones as one', () => {
     for (let i = 0; i < 201; i++) putInstance(fake, { id: `s${i}`, version: `a${i}` });
     showGauges(call);
     expect(gauges('other other other')).toEqual([1, 0, 2]);

@@ -66,7 +66,7 @@ describe('warm sessions', () => {
     expect(await db.wrongBooks()).toEqual([]);
   });
 
-  it('of which one was taken alone are joined by nobody of its pool', async () => {
+  it('take in no other group after a match that wants to be alone took them', async () => {
     for (let i = 0; i < 5; i++) await warmSession(`s${i}`);
     const ids = groups(20);
     await db.together(ids.map((id) => waiting(id, [id])));

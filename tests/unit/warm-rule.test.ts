@@ -7,19 +7,19 @@ const at = (time: string): number => Date.parse(`2026-01-05T${time}:00Z`);
 const wanted = (warm: unknown, time: string, region = 'eu-central-1'): number =>
   warmWanted(configWith({ GAMEYE_MAX_PLAYERS: '4', GAMEYE_WARM: JSON.stringify(warm) }).warm ?? {}, region, at(time));
 
-describe('how many warm sessions a region shall have', () => {
+describe('the number of warm sessions of a region', () => {
   it.each<[string, unknown, string, number]>([
-    ['a number: at any time', 3, '04:00', 3],
-    ['0: none', 0, '04:00', 0],
-    ['before a time of day begins', [{ from: '18:00', to: '23:00', sessions: 5 }], '17:59', 0],
-    ['when it begins', [{ from: '18:00', to: '23:00', sessions: 5 }], '18:00', 5],
-    ['when it ends', [{ from: '18:00', to: '23:00', sessions: 5 }], '23:00', 0],
-    ['around midnight, before', [{ from: '22:00', to: '02:00', sessions: 5 }], '23:59', 5],
-    ['around midnight, after', [{ from: '22:00', to: '02:00', sessions: 5 }], '01:59', 5],
-    ['around midnight, outside', [{ from: '22:00', to: '02:00', sessions: 5 }], '12:00', 0],
-    ['until midnight', [{ from: '22:00', to: '00:00', sessions: 5 }], '23:59', 5],
+    ['is the same at any time with a plain number', 3, '04:00', 3],
+    ['is none with 0', 0, '04:00', 0],
+    ['is none before a time of day begins', [{ from: '18:00', to: '23:00', sessions: 5 }], '17:59', 0],
+    ['is that of a time of day from when it begins', [{ from: '18:00', to: '23:00', sessions: 5 }], '18:00', 5],
+    ['is none from when a time of day ends', [{ from: '18:00', to: '23:00', sessions: 5 }], '23:00', 0],
+    ['holds before midnight in a time around midnight', [{ from: '22:00', to: '02:00', sessions: 5 }], '23:59', 5],
+    ['holds after midnight in a time around midnight', [{ from: '22:00', to: '02:00', sessions: 5 }], '01:59', 5],
+    ['is none outside a time around midnight', [{ from: '22:00', to: '02:00', sessions: 5 }], '12:00', 0],
+    ['holds until midnight in a time that ends then', [{ from: '22:00', to: '00:00', sessions: 5 }], '23:59', 5],
     [
-      'of two that hold at once, the larger',
+      'is the larger of two that hold at once',
       [
         { from: '00:00', to: '23:59', sessions: 1 },
         { from: '18:00', to: '23:00', sessions: 5 },
@@ -27,9 +27,9 @@ describe('how many warm sessions a region shall have', () => {
       '19:00',
       5,
     ],
-    ['by region', { 'eu-central-1': 2, 'us-east-1': 7 }, '04:00', 2],
-    ['of a region that is not named', { 'us-east-1': 7 }, '04:00', 0],
-    ['by region and time', { 'eu-central-1': [{ from: '03:00', to: '05:00', sessions: 9 }] }, '04:00', 9],
+    ['is that of its region', { 'eu-central-1': 2, 'us-east-1': 7 }, '04:00', 2],
+    ['is none for a region that is not named', { 'us-east-1': 7 }, '04:00', 0],
+    ['is that of its region and time', { 'eu-central-1': [{ from: '03:00', to: '05:00', sessions: 9 }] }, '04:00', 9],
   ])('%s', (_case, warm, time, expected) => expect(wanted(warm, time)).toBe(expected));
 });
 

@@ -94,7 +94,7 @@ const ready = (region = 'eu'): number =>
   warmRows().filter((row) => row.region === region && row.status === 'running').length;
 const started = (): number => api.asked.size;
 
-describe('the warm buffer', () => {
+describe('the buffer of warm sessions', () => {
   it('starts as many sessions for nobody as a mode wants in each of its regions, and no more', () => {
     const call = callOf(withModes(MODES));
     pass(call);
@@ -103,7 +103,7 @@ describe('the warm buffer', () => {
     expect(started()).toBe(6);
   });
 
-  it('gives one to a match at once, alone and with room for nobody else, and starts another', () => {
+  it('gives a session to a match at once, alone and with room for nobody else, and starts another', () => {
     const call = callOf(withModes(MODES));
     pass(call);
     const played = match(call);
@@ -117,14 +117,14 @@ describe('the warm buffer', () => {
     expect(match(call).id).not.toBe(played.id);
   });
 
-  it('is asked in the order of the regions of the group', () => {
+  it('is searched in the order of the regions of the group', () => {
     const call = callOf(withModes(MODES));
     pass(call);
     const { id } = match(call, { regions: ['us', 'eu'] });
     expect(fake.query('SELECT region FROM gameye_instance WHERE id = $1', [id])).toEqual([{ region: 'us' }]);
   });
 
-  it('is empty: a session is started, as without it', () => {
+  it('leads to an ordinary start when it is empty', () => {
     const call = callOf(withModes(MODES));
     expect(match(call).posts).toBe(1);
     expect(match(call, { mode: 'duel', regions: ['asia'] }).posts).toBe(1);
@@ -137,14 +137,14 @@ describe('the warm buffer', () => {
     ['version', { version: '9.9' }],
     ['number of seats', { max_players: 4 }],
     ['mode', { mode: '' }],
-  ])('is not for a match with its own %s', (_what, more) => {
+  ])('is not used for a match with its own %s', (_what, more) => {
     const call = callOf(withModes(MODES));
     pass(call);
     expect(match(call, more).posts).toBe(1);
     expect(ready()).toBe(3);
   });
 
-  it('is part of the pool with backfill: the first group takes one, the second joins it', () => {
+  it('is part of the pool with backfill: the first group takes a session, the second is seated there', () => {
     const call = callOf(withModes({ duel: { ...MODES.duel, max_players: 4, backfill: true } }));
     pass(call);
     const first = match(call, { max_players: 4 });
@@ -153,7 +153,7 @@ describe('the warm buffer', () => {
     expect(ready()).toBe(2);
   });
 
-  it('is also for a match of such a mode that wants to be alone', () => {
+  it('also serves a match of such a mode that wants to be alone', () => {
     const call = callOf(withModes({ duel: { ...MODES.duel, max_players: 4, backfill: true } }));
     pass(call);
     const alone = match(call, { max_players: 4, backfill: false });
@@ -161,7 +161,7 @@ describe('the warm buffer', () => {
     expect(match(call, { max_players: 4 }).id).not.toBe(alone.id);
   });
 
-  it('closes what is too much when the number falls, and lets the reconciler stop it', () => {
+  it('closes sessions beyond the wanted number when that falls, and lets the reconciler stop them', () => {
     const call = callOf(withModes(MODES));
     pass(call);
     const { id } = match(call);
@@ -174,7 +174,7 @@ describe('the warm buffer', () => {
     expect(stops.map((one) => one.id)).not.toContain(id);
   });
 
-  it('closes all of a mode that is gone, at the latest after ten seconds', () => {
+  it('closes all sessions of a mode that is gone, at the latest after ten seconds', () => {
     const call = callOf(withModes(MODES));
     pass(call);
     supervise(callOf(withModes({})));
@@ -239,7 +239,7 @@ describe('the warm buffer', () => {
     expect(started()).toBe(4);
   });
 
-  it('rests for half a minute after a start that failed, and asks again then', () => {
+  it('asks for no session for half a minute after a start that failed, and then asks again', () => {
     const call = callOf(withModes({ duel: { ...MODES.duel, regions: ['eu'] } }));
     turn = { ...CALM, fault: 'unauthorized' };
     pass(call);
@@ -283,7 +283,7 @@ describe('the warm buffer', () => {
     expect(other.events.slice(before)).toHaveLength(1);
   });
 
-  it('is not stopped as empty, also when its game server reports', () => {
+  it('keeps its sessions from being stopped as empty, also when their game servers report', () => {
     const call = callOf(withModes(MODES));
     pass(call);
     wait(10 * MINUTE);
@@ -325,7 +325,7 @@ describe('the warm buffer', () => {
     expect([ready(), match(call).posts]).toEqual([1, 0]);
   });
 
-  it('starts another one for one that was cancelled while it started', () => {
+  it('replaces a session that was cancelled while it started', () => {
     const call = callOf(withModes({ duel: { ...MODES.duel, regions: ['eu'] } }));
     keepWarm(call);
     const [one] = fake.query<{ id: string }>('SELECT id FROM gameye_allocation LIMIT 1');
@@ -357,7 +357,7 @@ describe('the warm buffer', () => {
     expect(values).not.toContain('tok-3f9c1d');
   });
 
-  it('shows in the status: what is wanted and what is there, by mode and region', () => {
+  it('shows in gameye_status how many sessions are wanted and there, by mode and region', () => {
     const call = callOf(withModes(MODES));
     pass(call);
     match(call);

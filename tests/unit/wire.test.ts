@@ -12,7 +12,7 @@ import {
 
 const port = (type: string, container: unknown, host: unknown) => ({ type, container, host });
 
-describe('the answer of a start', () => {
+describe('the answer to a start', () => {
   it('is read', () => {
     const body = { id: 's1', host: '1.2.3.4', ports: [port('udp', 7777, 20001), port('tcp', 80, 20002)], more: 1 };
     expect(readStarted(body)).toEqual({ id: 's1', host: '1.2.3.4', ports: { '7777/udp': 20001, '80/tcp': 20002 } });
@@ -56,7 +56,7 @@ describe('the answer of a start', () => {
   ])('is refused with %s', (_sentence, body, message) => expect(readStarted(body)).toMatch(message));
 });
 
-describe('a description', () => {
+describe('the description of a session', () => {
   const full = {
     id: 's1',
     status: 'running',
@@ -143,7 +143,7 @@ describe('a description', () => {
   });
 });
 
-describe('a host', () => {
+describe('the host of a session', () => {
   const LABEL = 'a'.repeat(63);
   const isHost = (host: unknown) => typeof readStarted({ host, ports: [] }) !== 'string';
   it.each([
@@ -201,11 +201,11 @@ describe('the port of the players', () => {
     ['none when that is not exposed', ports, '9/udp', undefined],
     ['the lowest by number', { '10000/udp': 4, '9999/tcp': 1 }, undefined, 1],
     ['udp before tcp', ports, undefined, 2],
-    ['none of none', {}, undefined, undefined],
+    ['none when no port is exposed', {}, undefined, undefined],
   ])('is %s', (_sentence, given, wanted, chosen) => expect(choosePort(given, wanted)).toBe(chosen));
 });
 
-describe('a status', () => {
+describe('a session whose status is', () => {
   // The SessionStatus values of the official document.
   it.each(['created', 'running', 'restarting', 'draining', 'shuttingdown', 'server_unreachable'])('%s lives', (one) =>
     expect(isLive(one)).toBe(true),

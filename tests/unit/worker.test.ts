@@ -22,7 +22,7 @@ function story(life: Life): string[] {
 }
 
 describe('a worker', () => {
-  it('asks, tells the players, and then tells Gameye of them', () => {
+  it('starts a session, tells the players, and then tells Gameye who plays', () => {
     expect(story(live({ config }))).toEqual(['post /session', 'notify 7300 7300', 'put /session/player/join']);
   });
 
@@ -81,14 +81,14 @@ describe('a worker', () => {
     }
   });
 
-  it('adopts the session when the answer to its start got lost', () => {
+  it('adopts its session when the answer to the start was lost', () => {
     const life = live({ config, turns: turns('reply-lost') });
     expect(life.fake.requests.map((one) => one.method)).toEqual(['post', 'post', 'get', 'put']);
     expect(life.running).toEqual(['id-0']);
     expect(life.told.map((one) => one.sessionId)).toEqual(['id-0', 'id-0']);
   });
 
-  it('goes to the next region at once when one is full', () => {
+  it('asks the next region at once when one is full', () => {
     const life = live({ config, turns: [{ ...CALM, full: true }] });
     expect(instanceIn(life.fake, 'id-0')).toMatchObject({ region: 'us-east-1' });
     expect(life.told[0]!.atMs).toBeLessThan(life.deadlineMs - 59_000);
@@ -102,7 +102,7 @@ describe('a worker', () => {
     expect(seatOf(life.fake, 'u1')).toMatchObject({ state: 'failed', reason: 'misconfigured' });
   });
 
-  it('registers the players at Gameye also when it does not answer, without harm', () => {
+  it('keeps the session when Gameye does not answer the report of who plays', () => {
     const life = live({ config, turns: turns('none', 'reply-late') });
     expect(life.running).toEqual(['id-0']);
     expect(life.fake.log).toContainEqual(
@@ -146,7 +146,7 @@ describe('a worker', () => {
     expect(new Set(life.fake.requests.map((one) => (one.body as { id: string }).id))).toEqual(new Set(['id-0']));
   });
 
-  it('takes over no text that the database refuses from an API that fails', () => {
+  it('stores no text that the database refuses from an API that fails', () => {
     const refusal = { code: 422, headers: {}, body: '{"message":"no \\u0000 \\ud800"}' };
     const act = ({ fake }: Life): void => void (fake.http = () => refusal);
     const life = live({ config, meanwhile: { before: () => true, act } });
@@ -167,11 +167,11 @@ function breakNotifications(fake: Life['fake']): void {
   };
 }
 
-describe('after a crash', () => {
+describe('an allocation whose worker is disturbed', () => {
   const undisturbed = live({ config }).events;
   const moments = Array.from({ length: undisturbed }, (_, i) => i);
   it.each(moments.flatMap((at) => [['before', at] as const, ['after', at] as const]))(
-    '%s step %i the next worker finishes with one session, if anything was stored',
+    'by a crash %s step %i ends with one session, if it was stored',
     (when, at) => {
       const blows = [...moments.slice(0, at).map(() => 'none' as const), `crash-${when}` as const];
       const life = live({ config, blows });
@@ -184,7 +184,7 @@ describe('after a crash', () => {
   );
 
   it.each(moments.flatMap((at) => [['before', at] as const, ['after', at] as const]))(
-    'a database error %s step %i only costs time, and tells nobody twice',
+    'by a database error %s step %i loses only time, and tells nobody twice',
     (when, at) => {
       const blows = [...moments.slice(0, at).map(() => 'none' as const), `error-${when}` as const];
       const life = live({ config, blows });
@@ -195,14 +195,14 @@ describe('after a crash', () => {
     },
   );
 
-  it('stops the session when the time is up', () => {
+  it('by a crash until its time is up has its session stopped', () => {
     const life = live({ config, createTimeoutMs: 20_000, blows: ['none', 'crash-after'] });
     expect(life.told.map((one) => one.code)).toEqual([7301, 7301]);
     expect(life.running).toEqual([]);
   });
 });
 
-describe('meanwhile', () => {
+describe('while a worker is at work,', () => {
   const deleted = ({ call }: Life): void => void remove(call, 'id-0');
 
   it('a deleted session is stopped, although its start was on its way', () => {
