@@ -47,9 +47,9 @@ WITH bound AS (
       -- A row that leads to a session without a record holds nobody.
       OR (o.state <> 'starting' AND NOT EXISTS (SELECT 1 FROM gameye_instance i WHERE i.id = o.session_id)))
 ), room AS (
-  -- Players that the server had counted without a seat are in the count already.
-  SELECT greatest(0, p.max_players - (p.player_count - (SELECT count(*) FROM lapsed)))
-    + greatest(0, p.unseated - (SELECT count(*) FROM here WHERE state = 'reserved')) AS free
+  -- Players that the server had counted without a seat are in the count already, and so may be those whose reservation it is.
+  SELECT greatest(0, p.unseated - (SELECT count(*) FROM here WHERE state = 'reserved'),
+    p.max_players - (p.player_count - (SELECT count(*) FROM lapsed)) + greatest(0, p.unseated)) AS free
   FROM place p
 ), arriving AS (
   SELECT h.user_id, h.state FROM here h, place

@@ -154,6 +154,11 @@ describe('the seats of a session', () => {
       b: { state: 'reserved', until_ms: now + 60_000 },
     });
   });
+  it('are all given to players who arrive, also when the game server counted one of them before', () => {
+    take('s1', ['a']);
+    report('s1', 1);
+    expect(come('s1', ['a', 'b', 'c'])).toEqual({ player_count: 3, refused: [] });
+  });
   it('of those who leave are open at once, and the session is empty since then', () => {
     take('s1', ['a', 'b']);
     now += 10_000;
