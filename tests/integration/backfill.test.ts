@@ -127,8 +127,8 @@ forEachRuntime('long', (runtime) => {
     const ids = await seatedWhereTold([...players, ...first.players]);
     const [row] = await instanceRows(stack(), [first.id]);
     expect(row?.value).toMatchObject({ player_count: SEATS, open_seats: 0 });
-    // Each node starts its own, when there is no room in a session that runs.
-    expect(ids.length).toBeLessThanOrEqual(8);
+    // Each node starts its own when there is no room in a session that runs, so how many there are depends on who is faster.
+    expect(ids.length).toBeLessThanOrEqual(players.length / 2);
     closeAll([...players, ...first.players]);
   }, 120_000);
 

@@ -20,8 +20,8 @@ import {
 const STARTS = 4;
 /** As many as Nakama has VMs for RPCs at most. */
 const AT_ONCE = 32;
-/** What another player's RPC may take meanwhile; 100 ms on a machine that does nothing else. */
-const QUICK_MS = 1_000;
+/** What another player's RPC may take meanwhile: 100 ms on a machine that does nothing else, 4 s when it waits for the API. */
+const QUICK_MS = 2_500;
 
 async function payloadOf<T = { [field: string]: unknown }>(player: Player, id: string, payload: object = {}) {
   const result = await player.rpc(id, payload);
