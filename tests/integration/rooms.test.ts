@@ -53,7 +53,8 @@ forEachRuntime((runtime) => {
 
     for (const player of [guest, host]) await payloadOf(player, 'gameye_leave');
     await until(() => stack().simulator.ledger.get(sessionId)?.ended === 'stop', 10_000, 'the end of the room', 50);
-    expect(await instanceRows(stack(), [sessionId])).toEqual([]);
+    const rows = () => instanceRows(stack(), [sessionId]);
+    await until(async () => (await rows()).length === 0, 10_000, 'the end of its record', 50);
     expect(await payloadOf(host, 'gameye_room')).toEqual({ state: 'none' });
     closeAll([host, guest, late]);
   });
