@@ -53,8 +53,7 @@ interface Beyond {
 
 /**
  * The statement with the parts that are asked for. Postgres plans it anew for each match, and planning the parts that most
- * matches do without cost more than all the rest. Arguments from the
- * thirteenth on are those of its parts, in their order.
+ * matches do without cost more than all the rest. Arguments from the thirteenth on are those of its parts, in their order.
  */
 function storeStatement({ starts, alone, limited, coded }: Beyond): string {
   let last = 12;

@@ -96,9 +96,9 @@ export interface Extension {
    */
   callbacks?: { [name: string]: Callback | { run: Callback; notify?: boolean } };
   /**
-   * More fields for one player's `gameye_match`. Cannot replace host, port, session_id, ports, seat_token, exp, spectator, relay_url
-   * and relay_token. When it throws, answers no object or is async, that is logged, and the player is told `gameye_failed`
-   * with `error` instead; the others play. A session for which nobody is left is stopped.
+   * More fields for one player's `gameye_match`. Cannot replace host, port, session_id, ports, seat_token, exp, spectator,
+   * relay_url and relay_token. When it throws, answers no object or is async, that is logged, and the player is told
+   * `gameye_failed` with `error` instead; the others play. A session for which nobody is left is stopped.
    */
   extras?(
     ctx: Context,

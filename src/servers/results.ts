@@ -16,7 +16,8 @@ const MOST_ROUNDS = 100;
 
 /**
  * Keeps what a game server says of a round, or of its whole session, and has its scores written and the module's `onResult`
- * called. `stored: false`: the same was there already. Code 10 when something else was said of that round, 8 after a hundred rounds, 5 after the end.
+ * called. `stored: false`: the same was there already. Code 10 when something else was said of that round, 8 after a hundred
+ * rounds, 5 after the end.
  */
 export function reportResult(call: Call, id: string, result: Json, round?: string): { id: string; stored: boolean } {
   const { nk, config } = call;
