@@ -17,7 +17,6 @@ const LONGEST_FIRST = [
   ...[
     'integration/',
     'unit/worker-model',
-    'gameye/page',
     'gameye/start',
     'nakama/',
     'kits/',

@@ -29,6 +29,9 @@ const scenario = fc.record({
   random: fc.double({ min: 0, max: 1, noNaN: true }),
 });
 
+/** Nothing goes wrong. */
+const UNDISTURBED = { turns: [], regions: ['eu'], capacityBeforeId: true, unreachablePlayers: 0, random: 0.5 };
+
 interface Result extends Story {
   api: ModelGameye;
   /** What runs when everything that was on its way has arrived. */
@@ -134,26 +137,14 @@ describe('an allocation, whatever the Session API does', () => {
     'gets its session in the next region when the DELETE that made way for it met %s',
     (fault) => {
       const turns = (['reply-lost', '500-before', fault] as const).map((one) => ({ ...CALM, fault: one }));
-      const { told, running } = play({
-        turns,
-        regions: ['eu', 'us'],
-        capacityBeforeId: true,
-        unreachablePlayers: 0,
-        random: 0.5,
-      });
+      const { told, running } = play({ ...UNDISTURBED, turns, regions: ['eu', 'us'] });
       expect(told).toMatchObject([{ what: 'address', sessionId: 'id-1', region: 'us' }]);
       expect(running).toEqual(['id-1']);
     },
   );
 
   it('starts its session at the first try when nothing goes wrong (the model can succeed)', () => {
-    const { told, running, api } = play({
-      turns: [],
-      regions: ['eu'],
-      capacityBeforeId: true,
-      unreachablePlayers: 0,
-      random: 0.5,
-    });
+    const { told, running, api } = play(UNDISTURBED);
     expect(told.map((one) => one.what)).toEqual(['address']);
     expect(running).toEqual(['id-0']);
     expect(api.asked.get('id-0')).toBe(1);

@@ -3,6 +3,7 @@ import pg from 'pg';
 import { inject } from 'vitest';
 import { migrationStatement } from '../../../src/database/schema';
 import type { Nakama } from '../../../src/nakama/runtime';
+import { EMPTY_TABLES } from './tables';
 
 /** One database and many connections to it, as nodes and their workers have them. */
 export interface Concurrent {
@@ -66,11 +67,7 @@ export async function concurrent(connections: number, tables: 'tables' | 'empty'
   return {
     address,
     query,
-    clear: async () => {
-      const tables = `SELECT string_agg(relname, ', ') AS all FROM pg_class WHERE relkind = 'r' AND relname LIKE 'gameye\\_%' AND relname <> 'gameye_migration'`;
-      const [found] = await query<{ all: string }>(tables);
-      await query(`TRUNCATE ${found?.all}`);
-    },
+    clear: async () => void (await query(EMPTY_TABLES)),
     together: async (acts) => {
       // All are connected before the first begins.
       const clients = await Promise.all(Array.from({ length: connections }, () => pool.connect()));

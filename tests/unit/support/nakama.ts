@@ -3,6 +3,7 @@ import { inject } from 'vitest';
 import { migrationStatement } from '../../../src/database/schema';
 import type { Context, HttpResponse, Logger, Nakama, NotificationRequest } from '../../../src/nakama/runtime';
 import { openSyncDatabase, type SyncDatabase } from '../../helpers/sync-database';
+import { EMPTY_TABLES } from './tables';
 
 /** What the module asked the fake server to do, in order. */
 export type Event =
@@ -100,10 +101,7 @@ function openDatabase(): SyncDatabase {
 function databaseOf(server: object, now: number): SyncDatabase {
   const opened = openDatabase();
   if (owner !== server) {
-    opened.exec(
-      'DELETE FROM gameye_seat; DELETE FROM gameye_instance; DELETE FROM gameye_allocation; DELETE FROM gameye_control; DELETE FROM gameye_change; DELETE FROM gameye_usage; DELETE FROM gameye_result',
-      [],
-    );
+    opened.exec(EMPTY_TABLES, []);
     owner = server;
   }
   if (clockMs !== now) opened.query(`SELECT set_config('test.now_ms', $1::text, false)`, [String((clockMs = now))]);
