@@ -14,16 +14,7 @@ const LONGEST_FIRST = [
     'gameye/page',
     'bundle/fuzz',
   ],
-  ...[
-    'integration/',
-    'unit/worker-model',
-    'gameye/start',
-    'nakama/',
-    'kits/',
-    'project/',
-    'gameye/',
-    'demo/',
-  ],
+  ...['integration/', 'unit/worker-model', 'gameye/start', 'nakama/', 'kits/', 'project/', 'gameye/', 'demo/'],
 ];
 
 /** Starts the files that take longest first, so that none of them is alone at the end. */
