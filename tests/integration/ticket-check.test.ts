@@ -1,6 +1,7 @@
 import { Client, Session } from '@heroiclabs/nakama-js';
 import { describe, expect, it } from 'vitest';
 import type { NakamaRuntime } from '../../dev/stack/runtimes.ts';
+import { until } from '../../dev/stack/until.ts';
 import type { MatchmakerRequest } from '../../dev/demo/player.ts';
 import {
   answersOf,
@@ -99,6 +100,8 @@ const onRuntime = (runtime: NakamaRuntime): void => {
     expect(await lone.listAnswers()).toEqual([]);
     const session = simulator.ledger.get(told.sessionId);
     expect(session).toMatchObject({ region });
+    // Gameye hears of the players after they were told.
+    await until(() => session?.players.length === others.length, 10_000, 'all players of the session', 50);
     expect([...(session?.players ?? [])].sort()).toEqual(others.map(({ userId }) => userId).sort());
     expect((await lone.rpc('gameye_assignment')).payload).not.toMatchObject({ state: 'ready' });
     await endSessions(stack(), [told.sessionId]);
